@@ -1,0 +1,2 @@
+base_SRCS := addr.c role.c strbuf.c
+base_CFLAGS := $(STRICT)

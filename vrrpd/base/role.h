@@ -1,0 +1,112 @@
+/*
+ * role.h - the vocabulary that every election shares: states, reasons, actions.
+ *
+ * A step of any election mode fills a struct role_actions; the engine (or the case runner, or the
+ * simulator) carries the actions out in order. A reason is an enum with its figures; its sentence is
+ * made in one place, so log, event, status and test say the same words.
+ */
+#ifndef VRRPD_BASE_ROLE_H
+#define VRRPD_BASE_ROLE_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/limits.h"
+#include "base/time.h"
+
+enum role_state {
+	ROLE_STATE_INITIALIZE, /* not taking part: starting, or stopped in order */
+	ROLE_STATE_BACKUP,
+	ROLE_STATE_ACTIVE,
+	ROLE_STATE_FAULT, /* unfit; the cause says why */
+	ROLE_STATE_COUNT
+};
+
+/*
+ * Why a state was entered, or why an instance is unfit. X(name, label for metrics and JSON, sentence).
+ * In a sentence {addr} is the cause's address, {name} its name, {ms} and {a} its first figure (as
+ * milliseconds from microseconds, and plainly), {b} its second.
+ */
+#define ROLE_REASONS(X)                                                                                        \
+	X(STARTING, "starting", "starting")                                                                    \
+	X(START_DELAY, "start_delay", "waiting {ms} ms before taking part (start_delay)")                      \
+	X(STARTED, "started", "started, listening for adverts for {ms} ms")                                    \
+	X(OWNER, "owner", "priority 255: this host owns the address")                                          \
+	X(NO_ADVERTS, "no_adverts", "no adverts from {addr} for {ms} ms")                                      \
+	X(NOBODY_HEARD, "nobody_heard", "nobody was heard for {ms} ms")                                        \
+	X(ACTIVE_LEFT, "active_left", "{addr} left (priority 0)")                                              \
+	X(PREEMPT, "preempt", "{addr} advertises priority {b}, lower than ours ({a})")                         \
+	X(HIGHER_PRIORITY, "higher_priority", "{addr} advertises priority {b}, higher than ours ({a})")        \
+	X(HIGHER_ADDRESS, "higher_address", "{addr} advertises our priority ({a}) and has the higher address") \
+	X(SLEPT, "slept", "this host did not run for {ms} ms, longer than the down interval")                  \
+	X(INTERFACE_MISSING, "interface_missing", "interface {name} does not exist")                           \
+	X(INTERFACE_DOWN, "interface_down", "interface {name} is down")                                        \
+	X(NO_CARRIER, "no_carrier", "interface {name} has no carrier")                                         \
+	X(NO_SOURCE, "no_source", "interface {name} has no usable source address")                             \
+	X(TRACKED_INTERFACE, "tracked_interface", "tracked interface {name} is not up")                        \
+	X(CHECK_PENDING, "check_pending", "check {name} has no result yet")                                    \
+	X(CHECK_FAILED, "check_failed", "check {name} failed")                                                 \
+	X(CHECK_STALE, "check_stale", "check {name} gave no fresh result (agent gone?)")                       \
+	X(ADDRESS_FAILED, "address_failed", "address {addr} could not be added: {errno}")                      \
+	X(SEND_FAILED, "send_failed", "adverts could not be sent for {ms} ms: {errno}")                        \
+	X(STOPPING, "stopping", "vrrpd is stopping")
+
+enum role_reason {
+#define X(name, label, text) ROLE_REASON_##name,
+	ROLE_REASONS(X)
+#undef X
+		ROLE_REASON_COUNT
+};
+
+struct role_cause {
+	uint8_t reason; /* enum role_reason */
+	struct ip_addr addr;
+	uint64_t a; /* first figure: microseconds for {ms}, else a plain number */
+	uint32_t b; /* second figure, or an errno for {errno} */
+	char name[LIMIT_NAME];
+};
+
+enum role_action_kind {
+	ROLE_ACTION_STATE,    /* the state changed: report `state` and `cause` */
+	ROLE_ACTION_ACQUIRE,  /* put every address in place, then report back with the same `epoch` */
+	ROLE_ACTION_ADVERT,   /* send one advert with `priority` now */
+	ROLE_ACTION_ANNOUNCE, /* gratuitous ARP / unsolicited NA: one round for every address, then the repeats
+			       */
+	ROLE_ACTION_RELEASE,  /* cancel announcements, remove every address */
+	ROLE_ACTION_COUNT
+};
+
+struct role_action {
+	uint8_t kind;	  /* enum role_action_kind */
+	uint8_t state;	  /* STATE: enum role_state entered */
+	uint8_t priority; /* ADVERT: 0 when leaving */
+	uint32_t epoch;	  /* ACQUIRE: number of this take-over, to tell late answers from present ones */
+	struct role_cause cause;
+};
+
+#define ROLE_ACTIONS_MAX 8 /* no single event causes more; asserted */
+
+struct role_actions {
+	unsigned n;
+	struct role_action v[ROLE_ACTIONS_MAX];
+};
+
+/* "initialize", "backup", "active", "fault". */
+const char *role_state_name(enum role_state s);
+
+/* The label of a reason for metrics, JSON and tests, e.g. "no_adverts". */
+const char *role_reason_label(enum role_reason r);
+
+/* "acquire", "advert", ... for traces and tests. */
+const char *role_action_name(enum role_action_kind k);
+
+/*
+ * Write the sentence of a cause into buf (size >= 1, cut when it does not fit; LIMIT_CAUSE_TEXT fits
+ * every one). Returns buf.
+ */
+const char *role_cause_text(const struct role_cause *c, char *buf, size_t size);
+
+/* Append an action and return it for the caller to fill in. Asserts that there is room. */
+struct role_action *role_actions_add(struct role_actions *out, enum role_action_kind kind);
+
+#endif
