@@ -1,0 +1,401 @@
+/*
+ * vrrp_fsm.c - the state machine of one virtual router (RFC 9568 6.4, RFC 3768 6.4); see vrrp_fsm.h.
+ *
+ * Called by elect_vrrp.c for live instances, and through it by the case runner and the simulator. Pure: no
+ * clock, no syscall, no log, no allocation. Time comes in with each event; effects go out as actions.
+ */
+#include "proto/vrrp_fsm.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "proto/vrrp_timers.h"
+
+/* The answer to lower-priority adverts is limited to one per max(this, interval / 4): two routers that both
+ * believe to win would otherwise answer each other at wire speed. */
+#define ANSWER_MIN_US (10 * USEC_PER_MS)
+
+static usec_t
+own_interval_us(const struct vrrp_fsm *f)
+{
+	return (usec_t)f->conf->adver_int_cs * USEC_PER_CS;
+}
+
+static usec_t
+skew_us(const struct vrrp_fsm *f)
+{
+	return vrrp_skew_us(f->conf->version, f->priority, f->active_adver_int_cs);
+}
+
+static usec_t
+down_us(const struct vrrp_fsm *f)
+{
+	return vrrp_down_us(f->conf->version, f->priority, f->active_adver_int_cs, f->conf->down_adverts);
+}
+
+void
+vrrp_fsm_init(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
+{
+	ASSERT(conf->version == 2 || conf->version == 3);
+	ASSERT(conf->adver_int_cs > 0);
+	*f = (struct vrrp_fsm){
+		.conf = conf,
+		.state = ROLE_STATE_INITIALIZE,
+		.active_adver_int_cs = conf->adver_int_cs,
+		.deadline = MONO_NEVER,
+		.preempt_until = MONO_NEVER,
+	};
+}
+
+static void
+emit_advert(const struct vrrp_fsm *f, struct role_actions *out)
+{
+	role_actions_add(out, ROLE_ACTION_ADVERT)->priority = f->priority;
+}
+
+static void
+enter(struct vrrp_fsm *f, enum role_state state, const struct role_cause *cause, struct role_actions *out)
+{
+	struct role_action *a = role_actions_add(out, ROLE_ACTION_STATE);
+
+	f->state = state;
+	a->state = (uint8_t)state;
+	a->cause = *cause;
+}
+
+/* Set Active_Down_Timer to the down interval, or (after a priority 0 advert) to the skew time. */
+static void
+restart_down_timer(struct vrrp_fsm *f, mono_t now, bool skewed)
+{
+	f->skewed = skewed;
+	f->restarted = now;
+	f->deadline = mono_add(now, skewed ? skew_us(f) : down_us(f));
+}
+
+static void
+learn_interval(struct vrrp_fsm *f, const struct vrrp_advert *adv)
+{
+	/* v2 never learns: an advert with another interval was discarded (RFC 3768 7.1). */
+	if (f->conf->version == 3)
+		f->active_adver_int_cs = adv->adver_int_cs;
+}
+
+static void
+enter_backup(struct vrrp_fsm *f, mono_t now, const struct role_cause *cause, struct role_actions *out)
+{
+	f->preempt_until = MONO_NEVER;
+	restart_down_timer(f, now, false);
+	enter(f, ROLE_STATE_BACKUP, cause, out);
+}
+
+/* Ask for the addresses; Active begins when they are there. */
+static void
+acquire(struct vrrp_fsm *f, const struct role_cause *why, struct role_actions *out)
+{
+	f->acquiring = true;
+	f->deadline = MONO_NEVER;
+	f->why_active = *why;
+	f->epoch++;
+	role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = f->epoch;
+}
+
+static void
+call_off(struct vrrp_fsm *f, struct role_actions *out)
+{
+	f->acquiring = false;
+	role_actions_add(out, ROLE_ACTION_RELEASE);
+}
+
+/* The next Adver_Timer after `now`, when the one before was due at `last` (or now). */
+static mono_t
+next_advert(const struct vrrp_fsm *f, mono_t last, mono_t now)
+{
+	usec_t interval = own_interval_us(f);
+
+	if (f->conf->align)
+		return (mono_t){(now.us / interval + 1) * interval};
+	/* On lateness of more than one interval start anew instead of sending a burst. */
+	if (mono_since(now, last) >= interval)
+		last = now;
+	return mono_add(last, interval);
+}
+
+static void
+on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = {.reason = ROLE_REASON_STARTED};
+
+	ASSERT(f->state == ROLE_STATE_INITIALIZE);
+	ASSERT(ev->priority > 0);
+	f->priority = ev->priority;
+	f->source = ev->source;
+	f->active_adver_int_cs = f->conf->adver_int_cs; /* RFC 9568 6.4.1 */
+	f->heard_src = (struct ip_addr){0};
+	f->skewed = false;
+	f->restarted = now;
+	if (f->priority == VRRP_PRIORITY_OWNER) {
+		cause.reason = ROLE_REASON_OWNER;
+		acquire(f, &cause, out);
+		return;
+	}
+	cause.a = down_us(f);
+	enter_backup(f, now, &cause, out);
+}
+
+static void
+on_shutdown(struct vrrp_fsm *f, const struct vrrp_event *ev, struct role_actions *out)
+{
+	if (f->state == ROLE_STATE_ACTIVE) {
+		if (!ev->silent)
+			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
+		role_actions_add(out, ROLE_ACTION_RELEASE);
+	} else if (f->acquiring) {
+		call_off(f, out);
+	}
+	f->state = ROLE_STATE_INITIALIZE;
+	f->deadline = MONO_NEVER;
+	f->preempt_until = MONO_NEVER;
+}
+
+/* Why the down timer ran out. */
+static struct role_cause
+takeover_cause(const struct vrrp_fsm *f, mono_t now)
+{
+	struct role_cause c = {.reason = ROLE_REASON_NOBODY_HEARD, .a = mono_since(now, f->restarted)};
+
+	if (f->heard_src.family == IP_FAMILY_NONE)
+		return c;
+	c.addr = f->heard_src;
+	if (f->skewed) {
+		c.reason = ROLE_REASON_ACTIVE_LEFT;
+	} else if (f->heard_priority > 0 && f->heard_priority < f->priority &&
+		   !mono_before(f->heard_at, f->restarted) && mono_since(now, f->heard_at) < down_us(f)) {
+		c.reason = ROLE_REASON_PREEMPT;
+		c.a = f->priority;
+		c.b = f->heard_priority;
+	} else {
+		c.reason = ROLE_REASON_NO_ADVERTS;
+		c.a = mono_since(now, f->heard_at);
+	}
+	return c;
+}
+
+static void
+on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause;
+	usec_t late = mono_since(now, f->deadline);
+
+	if (!mono_due(now, f->deadline))
+		return;
+	if (f->state == ROLE_STATE_BACKUP) {
+		cause = takeover_cause(f, now);
+		acquire(f, &cause, out);
+		return;
+	}
+	ASSERT(f->state == ROLE_STATE_ACTIVE);
+	f->active_adver_int_cs = f->conf->adver_int_cs;
+	if (late > down_us(f)) {
+		/* Every peer has taken over by now: listen before acting as Active again. */
+		cause = (struct role_cause){.reason = ROLE_REASON_SLEPT, .a = late};
+		role_actions_add(out, ROLE_ACTION_RELEASE);
+		enter_backup(f, now, &cause, out);
+		return;
+	}
+	f->deadline = next_advert(f, f->deadline, now);
+	emit_advert(f, out);
+}
+
+static void
+on_acquired(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
+{
+	if (!f->acquiring || ev->epoch != f->epoch)
+		return; /* of a take-over that was called off */
+	f->acquiring = false;
+	f->answered = MONO_ZERO;
+	f->deadline = next_advert(f, now, now);
+	enter(f, ROLE_STATE_ACTIVE, &f->why_active, out);
+	emit_advert(f, out);
+	role_actions_add(out, ROLE_ACTION_ANNOUNCE);
+}
+
+/*
+ * Does this advert keep a Backup from taking over (RFC 9568 6.4.2)? With a preempt delay a lower priority
+ * counts as good enough until the delay is over (keepalived's preempt_delay, RFC 8347 hold-time).
+ */
+static bool
+keeps_backup(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now)
+{
+	if (adv->priority >= f->priority) {
+		f->preempt_until = MONO_NEVER;
+		return true;
+	}
+	if (!f->conf->preempt)
+		return true;
+	if (f->conf->preempt_delay_us == 0)
+		return false;
+	if (f->preempt_until.us == MONO_NEVER.us)
+		f->preempt_until = mono_add(now, f->conf->preempt_delay_us);
+	return mono_before(now, f->preempt_until);
+}
+
+static void
+advert_in_backup(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	if (adv->priority == 0) {
+		if (!f->acquiring)
+			restart_down_timer(f, now, true);
+		return;
+	}
+	if (!keeps_backup(f, adv, now))
+		return;
+	if (f->acquiring)
+		call_off(f, out);
+	learn_interval(f, adv);
+	restart_down_timer(f, now, false);
+}
+
+/* RFC 9568 6.4.3: correct a lower router and the bridges at once. v2 stays silent (RFC 3768). */
+static void
+answer_lower(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	usec_t gap = MAX(ANSWER_MIN_US, own_interval_us(f) / 4);
+
+	if (f->conf->version == 2 || ip_addr_equal(&adv->src, &f->source))
+		return;
+	if (f->answered.us != 0 && mono_since(now, f->answered) < gap)
+		return;
+	f->answered = now;
+	emit_advert(f, out);
+}
+
+static void
+advert_in_active(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = {.addr = adv->src, .a = f->priority, .b = adv->priority};
+
+	if (adv->priority == 0) {
+		f->deadline = next_advert(f, now, now);
+		emit_advert(f, out);
+		return;
+	}
+	if (adv->priority > f->priority) {
+		cause.reason = ROLE_REASON_HIGHER_PRIORITY;
+	} else if (adv->priority == f->priority && ip_addr_cmp(&adv->src, &f->source) > 0) {
+		cause.reason = ROLE_REASON_HIGHER_ADDRESS;
+	} else {
+		answer_lower(f, adv, now, out);
+		return;
+	}
+	learn_interval(f, adv);
+	role_actions_add(out, ROLE_ACTION_RELEASE);
+	enter_backup(f, now, &cause, out);
+}
+
+static void
+on_advert(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	ASSERT(adv->adver_int_cs > 0);
+	if (f->state == ROLE_STATE_INITIALIZE)
+		return;
+	if (f->state == ROLE_STATE_BACKUP)
+		advert_in_backup(f, adv, now, out);
+	else
+		advert_in_active(f, adv, now, out);
+	f->heard_src = adv->src;
+	f->heard_priority = adv->priority;
+	f->heard_at = now;
+}
+
+static void
+on_priority(struct vrrp_fsm *f, uint8_t priority, mono_t now, struct role_actions *out)
+{
+	bool changed = priority != f->priority;
+
+	ASSERT(priority > 0);
+	f->priority = priority;
+	if (!changed || f->acquiring)
+		return;
+	if (f->state == ROLE_STATE_ACTIVE) {
+		emit_advert(f, out); /* a better Backup preempts on its own */
+	} else if (f->state == ROLE_STATE_BACKUP) {
+		mono_t since = f->restarted;
+
+		restart_down_timer(f, since, f->skewed);
+		if (mono_before(f->deadline, now))
+			f->deadline = now;
+	}
+}
+
+static void
+on_source(struct vrrp_fsm *f, const struct ip_addr *source, struct role_actions *out)
+{
+	bool changed = !ip_addr_equal(source, &f->source);
+
+	f->source = *source;
+	if (changed && f->state == ROLE_STATE_ACTIVE)
+		emit_advert(f, out);
+}
+
+void
+vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
+{
+	switch (ev->kind) {
+	case VRRP_EVENT_STARTUP:
+		on_startup(f, ev, now, out);
+		break;
+	case VRRP_EVENT_SHUTDOWN:
+		on_shutdown(f, ev, out);
+		break;
+	case VRRP_EVENT_ADVERT:
+		on_advert(f, ev->advert, now, out);
+		break;
+	case VRRP_EVENT_TIMER:
+		on_timer(f, now, out);
+		break;
+	case VRRP_EVENT_ACQUIRED:
+		on_acquired(f, ev, now, out);
+		break;
+	case VRRP_EVENT_PRIORITY:
+		on_priority(f, ev->priority, now, out);
+		break;
+	case VRRP_EVENT_SOURCE:
+		on_source(f, &ev->source, out);
+		break;
+	case VRRP_EVENT_COUNT:
+		ASSERT(ev->kind != VRRP_EVENT_COUNT);
+		break;
+	}
+}
+
+mono_t
+vrrp_fsm_deadline(const struct vrrp_fsm *f)
+{
+	return f->deadline;
+}
+
+void
+vrrp_fsm_check(const struct vrrp_fsm *f)
+{
+	bool timer = f->deadline.us != MONO_NEVER.us;
+
+	ASSERT(f->conf != NULL);
+	ASSERT(f->state < ROLE_STATE_FAULT);
+	ASSERT(f->active_adver_int_cs > 0);
+	if (f->conf->version == 2)
+		ASSERT(f->active_adver_int_cs == f->conf->adver_int_cs);
+	/* A timer runs in Backup and Active, except while the kernel is asked for the addresses. */
+	ASSERT(timer == (f->state != ROLE_STATE_INITIALIZE && !f->acquiring));
+	if (f->acquiring) {
+		ASSERT(f->state != ROLE_STATE_ACTIVE);
+		ASSERT(f->epoch > 0);
+	}
+	if (f->state != ROLE_STATE_INITIALIZE) {
+		ASSERT(f->priority > 0);
+		ASSERT(f->source.family != IP_FAMILY_NONE);
+	}
+	if (f->state == ROLE_STATE_ACTIVE)
+		ASSERT(f->preempt_until.us == MONO_NEVER.us || f->conf->preempt_delay_us > 0);
+	if (f->state == ROLE_STATE_BACKUP && timer)
+		ASSERT(!mono_before(f->deadline, f->restarted));
+}

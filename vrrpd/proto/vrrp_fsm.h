@@ -1,0 +1,89 @@
+/*
+ * vrrp_fsm.h - the state machine of one virtual router (RFC 9568 6.4; RFC 3768 6.4 for v2).
+ *
+ * An event and the time go in, a bounded list of actions comes out, vrrp_fsm_deadline() says when the next
+ * VRRP_EVENT_TIMER is due. Pure: no clock, no syscall, no allocation, no log.
+ *
+ * Where it departs from the RFC's text, and why:
+ *  - Addresses come before the first advert: when the down timer fires the machine asks for the addresses
+ *    (ROLE_ACTION_ACQUIRE) and stays in Backup until VRRP_EVENT_ACQUIRED. An advert that would have kept it in
+ * Backup calls the take-over off.
+ *  - With `align`, the Adver_Timer falls on multiples of the interval, so that virtual routers with the same
+ *    interval share one wake-up. The first period after an aligned start is shorter, never longer.
+ *  - A timer that comes later than the peers' down interval means that this host did not run: Active yields.
+ */
+#ifndef VRRPD_PROTO_VRRP_FSM_H
+#define VRRPD_PROTO_VRRP_FSM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/role.h"
+#include "base/time.h"
+#include "proto/vrrp_packet.h"
+
+/* Immutable while the machine runs. */
+struct vrrp_fsm_conf {
+	uint8_t version;	 /* 2 or 3 */
+	uint8_t down_adverts;	 /* 1..100, 3 in the RFC */
+	bool preempt;		 /* Preempt_Mode */
+	bool align;		 /* put the Adver_Timer on multiples of the interval */
+	uint16_t adver_int_cs;	 /* own Advertisement_Interval: v3 1..4095, v2 100..25500 in steps of 100 */
+	usec_t preempt_delay_us; /* 0 = none */
+};
+
+enum vrrp_event_kind {
+	VRRP_EVENT_STARTUP,  /* RFC: Startup. Sets priority and source. In Initialize only */
+	VRRP_EVENT_SHUTDOWN, /* RFC: Shutdown */
+	VRRP_EVENT_ADVERT,   /* an advert that passed every reception check */
+	VRRP_EVENT_TIMER,    /* the time of vrrp_fsm_deadline() has come (earlier is harmless) */
+	VRRP_EVENT_ACQUIRED, /* the addresses of ROLE_ACTION_ACQUIRE are in place */
+	VRRP_EVENT_PRIORITY, /* effective priority changed by tracking or by command */
+	VRRP_EVENT_SOURCE,   /* the sender address changed, one is still there */
+	VRRP_EVENT_COUNT
+};
+
+struct vrrp_event {
+	enum vrrp_event_kind kind;
+	uint8_t priority;      /* STARTUP, PRIORITY: 1..255 */
+	bool silent;	       /* SHUTDOWN: the priority 0 advert cannot leave (no link, no source) */
+	uint32_t epoch;	       /* ACQUIRED: from the action; an outdated one is ignored */
+	struct ip_addr source; /* STARTUP, SOURCE: own sender address */
+	const struct vrrp_advert *advert; /* ADVERT */
+};
+
+/* State; only vrrp_fsm.c writes it, everybody may read it. */
+struct vrrp_fsm {
+	const struct vrrp_fsm_conf *conf;
+	enum role_state state; /* INITIALIZE, BACKUP, ACTIVE */
+	bool acquiring;	       /* Backup whose timer fired, waiting for the addresses */
+	uint8_t priority;      /* effective, 1..255 */
+	struct ip_addr source;
+	uint16_t active_adver_int_cs; /* Active_Adver_Interval (RFC 9568 6.1) */
+	mono_t deadline;	      /* Backup: Active_Down_Timer; Active: Adver_Timer */
+	mono_t restarted;	      /* Backup: when the timer was last set */
+	bool skewed;		      /* Backup: it was set to the skew time (priority 0 was heard) */
+	mono_t preempt_until;	      /* Backup: end of the preempt delay; MONO_NEVER = not running */
+	mono_t answered;	      /* Active: last immediate advert, for its rate limit */
+	uint32_t epoch;		      /* number of the last take-over */
+	struct role_cause why_active; /* decided when the timer fired, told when Active is entered */
+	/* The last advert, whatever it changed, for reasons: */
+	struct ip_addr heard_src; /* family none = nobody yet */
+	uint8_t heard_priority;
+	mono_t heard_at;
+};
+
+/* Start in Initialize. conf must outlive the machine. */
+void vrrp_fsm_init(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf);
+
+/* Handle one event at `now` and append what is to be done to *out (not cleared here). */
+void vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out);
+
+/* When VRRP_EVENT_TIMER is due next; MONO_NEVER when no timer runs. */
+mono_t vrrp_fsm_deadline(const struct vrrp_fsm *f);
+
+/* All invariants of the machine, asserted. Called after every step in tests and simulation. */
+void vrrp_fsm_check(const struct vrrp_fsm *f);
+
+#endif
