@@ -1,0 +1,159 @@
+/*
+ * elect.h - who holds the addresses: one instance, whatever its mode.
+ *
+ * elect.c decides whether this node is fit (link, source address, tracked objects, start delay, stop) and with
+ * which priority; a fit node takes part in the election of its mode (struct elect_ops). Events and time in,
+ * actions out, one deadline. Pure, run by the engine, the case runner and the simulator alike.
+ */
+#ifndef VRRPD_ELECT_ELECT_H
+#define VRRPD_ELECT_ELECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/limits.h"
+#include "base/role.h"
+#include "base/time.h"
+#include "proto/vrrp_fsm.h"
+#include "proto/vrrp_packet.h"
+
+enum elect_mode { ELECT_MODE_VRRP, ELECT_MODE_COUNT };
+
+/* Option v3_checksum. */
+enum elect_checksum {
+	ELECT_CHECKSUM_AUTO, /* RFC 9568's form until a peer of the other form is heard, then the peer's */
+	ELECT_CHECKSUM_RFC9568,
+	ELECT_CHECKSUM_RFC5798,
+	ELECT_CHECKSUM_COUNT
+};
+
+enum elect_link {
+	ELECT_LINK_MISSING, /* no such interface */
+	ELECT_LINK_DOWN,    /* administratively down */
+	ELECT_LINK_NO_CARRIER,
+	ELECT_LINK_UP,
+	ELECT_LINK_COUNT
+};
+
+enum elect_track_state {
+	ELECT_TRACK_PENDING, /* no result yet */
+	ELECT_TRACK_UP,
+	ELECT_TRACK_DOWN,
+	ELECT_TRACK_STALE, /* results stopped coming and the check says on_stale = "fail" */
+	ELECT_TRACK_COUNT
+};
+
+struct elect_track_conf {
+	bool is_interface; /* else a check */
+	bool has_weight;   /* without one: unfit when down */
+	int16_t weight;	   /* -253..253: negative counts while down, positive while up */
+	char name[LIMIT_NAME];
+};
+
+/* Immutable while the instance runs. */
+struct elect_conf {
+	char name[LIMIT_NAME];
+	char ifname[LIMIT_IFNAME];
+	uint8_t mode;	  /* enum elect_mode */
+	uint8_t priority; /* base, 1..255 */
+	uint8_t checksum; /* enum elect_checksum */
+	uint8_t n_tracks;
+	usec_t start_delay_us;
+	struct vrrp_fsm_conf vrrp;
+	struct elect_track_conf tracks[LIMIT_TRACKS];
+};
+
+/* A sender of accepted adverts. */
+struct elect_peer {
+	struct ip_addr addr; /* family none: free slot */
+	uint8_t priority;    /* of its last advert */
+	uint8_t version;
+	uint8_t form; /* enum vrrp_checksum_form of its last advert */
+	mono_t heard;
+	uint16_t adver_int_cs;
+	bool addresses_differ;
+};
+
+enum elect_event_kind {
+	ELECT_EVENT_START,    /* the instance is configured and the kernel's state is known */
+	ELECT_EVENT_STOP,     /* leave for good: cause STOPPING */
+	ELECT_EVENT_LINK,     /* state of the instance's own interface */
+	ELECT_EVENT_SOURCE,   /* sender address, family none = none */
+	ELECT_EVENT_TRACK,    /* state of tracked object `track` */
+	ELECT_EVENT_ADVERT,   /* a packet passed every check */
+	ELECT_EVENT_TIMER,    /* elect_deadline() has come */
+	ELECT_EVENT_ACQUIRED, /* result of ROLE_ACTION_ACQUIRE with its epoch */
+	ELECT_EVENT_SEND,     /* result of sending an advert: err 0 or an errno */
+	ELECT_EVENT_COUNT
+};
+
+struct elect_event {
+	enum elect_event_kind kind;
+	uint8_t link;			  /* LINK: enum elect_link */
+	uint8_t track;			  /* TRACK: index into conf->tracks */
+	uint8_t track_state;		  /* TRACK: enum elect_track_state */
+	int err;			  /* ACQUIRED: 0 or errno of the first address that failed; SEND */
+	uint32_t epoch;			  /* ACQUIRED */
+	struct ip_addr addr;		  /* SOURCE; ACQUIRED with err: the address that failed */
+	const struct vrrp_advert *advert; /* ADVERT */
+};
+
+/* State; only elect.c and the mode's file write it, everybody may read it. */
+struct elect {
+	const struct elect_conf *conf;
+	bool started;	  /* ELECT_EVENT_START has come */
+	bool stopping;	  /* ELECT_EVENT_STOP has come: for good */
+	bool running;	  /* fit and past the start delay: the mode takes part */
+	uint8_t link;	  /* enum elect_link */
+	uint8_t state;	  /* enum role_state as the world sees it */
+	uint8_t form;	  /* enum vrrp_checksum_form to send */
+	uint8_t priority; /* effective */
+	struct ip_addr source;
+	struct role_cause cause;      /* why `state` was entered, or why unfit */
+	mono_t since;		      /* when `state` was entered */
+	mono_t delay_until;	      /* start delay; MONO_NEVER = not running */
+	mono_t retry_at;	      /* unfit after a failed take-over until then; MONO_NEVER = no */
+	struct role_cause failed;     /* what failed, while retry_at runs */
+	mono_t send_failing;	      /* since when no advert could be sent; MONO_NEVER = they go out */
+	uint8_t tracks[LIMIT_TRACKS]; /* enum elect_track_state */
+	uint32_t transitions;	      /* times Active was entered */
+	struct vrrp_fsm vrrp;
+	struct elect_peer peers[LIMIT_HEARD_PEERS];
+};
+
+/* What a mode does with a fit node. One const table per mode, named in one array in elect.c. */
+struct elect_ops {
+	const char *name;
+	void (*init)(struct elect *e);
+	/* The node became fit: take part with e->priority and e->source. */
+	void (*start)(struct elect *e, mono_t now, struct role_actions *out);
+	/* The node became unfit or stops: leave in order. */
+	void (*stop)(struct elect *e, mono_t now, struct role_actions *out);
+	/* ADVERT, TIMER, ACQUIRED, or a changed priority or source (TRACK, SOURCE), while taking part. */
+	void (*step)(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out);
+	mono_t (*deadline)(const struct elect *e);
+};
+
+extern const struct elect_ops elect_vrrp_ops;
+
+/* Start in Initialize. conf must outlive the instance. */
+void elect_init(struct elect *e, const struct elect_conf *conf, mono_t now);
+
+/* Handle one event; append to *out (not cleared here). */
+void elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out);
+
+/* When ELECT_EVENT_TIMER is due next, or MONO_NEVER. */
+mono_t elect_deadline(const struct elect *e);
+
+/* All invariants, asserted. */
+void elect_check(const struct elect *e);
+
+/* The peer that is Active as far as this node knows, or NULL (nobody heard lately, or we are Active). */
+const struct elect_peer *elect_active_peer(const struct elect *e, mono_t now);
+
+/* Words of the configuration: "vrrp"; "auto", "rfc9568", "rfc5798". NULL beyond the last. */
+const char *elect_mode_name(enum elect_mode m);
+const char *elect_checksum_name(enum elect_checksum c);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * elect_vrrp.c - mode "vrrp": the election of RFC 9568 and RFC 3768 around proto/vrrp_fsm.c.
+ *
+ * Called by elect.c only. Pure.
+ */
+#include "elect/elect.h"
+
+#include "base/macros.h"
+
+static void
+vrrp_init(struct elect *e)
+{
+	vrrp_fsm_init(&e->vrrp, &e->conf->vrrp);
+}
+
+static void
+vrrp_start(struct elect *e, mono_t now, struct role_actions *out)
+{
+	struct vrrp_event ev = {.kind = VRRP_EVENT_STARTUP, .priority = e->priority, .source = e->source};
+
+	vrrp_fsm_step(&e->vrrp, &ev, now, out);
+}
+
+static void
+vrrp_stop(struct elect *e, mono_t now, struct role_actions *out)
+{
+	struct vrrp_event ev = {
+		.kind = VRRP_EVENT_SHUTDOWN,
+		.silent = e->link != ELECT_LINK_UP || e->source.family == IP_FAMILY_NONE,
+	};
+
+	vrrp_fsm_step(&e->vrrp, &ev, now, out);
+}
+
+static void
+vrrp_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
+{
+	struct vrrp_event v = {.priority = e->priority, .source = e->source};
+
+	switch (ev->kind) {
+	case ELECT_EVENT_SOURCE:
+		v.kind = VRRP_EVENT_SOURCE;
+		break;
+	case ELECT_EVENT_TRACK:
+		v.kind = VRRP_EVENT_PRIORITY;
+		break;
+	case ELECT_EVENT_ADVERT:
+		v.kind = VRRP_EVENT_ADVERT;
+		v.advert = ev->advert;
+		break;
+	case ELECT_EVENT_TIMER:
+		v.kind = VRRP_EVENT_TIMER;
+		break;
+	case ELECT_EVENT_ACQUIRED:
+		v.kind = VRRP_EVENT_ACQUIRED;
+		v.epoch = ev->epoch;
+		break;
+	case ELECT_EVENT_START:
+	case ELECT_EVENT_STOP:
+	case ELECT_EVENT_LINK:
+	case ELECT_EVENT_SEND:
+	case ELECT_EVENT_COUNT:
+		return; /* elect.c's own: they reach the mode as start and stop */
+	}
+	vrrp_fsm_step(&e->vrrp, &v, now, out);
+}
+
+static mono_t
+vrrp_deadline(const struct elect *e)
+{
+	return vrrp_fsm_deadline(&e->vrrp);
+}
+
+const struct elect_ops elect_vrrp_ops = {
+	.name = "vrrp",
+	.init = vrrp_init,
+	.start = vrrp_start,
+	.stop = vrrp_stop,
+	.step = vrrp_step,
+	.deadline = vrrp_deadline,
+};
