@@ -1,0 +1,276 @@
+/*
+ * ipc_msg.h - everything the processes say to each other: one fixed struct per message.
+ *
+ * Sent over SOCK_SEQPACKET: one message is one packet. Every struct begins with struct ipc_head. The receiver
+ * checks the type against the channel and its direction, the size against the table (ipc_names.c), then the
+ * values; a bad message ends the connection and with it the peer. Same host, same build: native byte order.
+ *
+ *   parent -> engine, agent   the configuration (a generation: BEGIN .. COMMIT), the link between the two, STOP
+ *   engine, agent -> parent   READY, LOG
+ *   agent -> engine           SNAP_GET, CHECK
+ *   engine -> agent           SNAP_*, EVENT
+ */
+#ifndef VRRPD_IPC_IPC_MSG_H
+#define VRRPD_IPC_IPC_MSG_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/limits.h"
+#include "base/role.h"
+#include "proto/vrrp_packet.h"
+
+enum ipc_dir {
+	IPC_PARENT_TO_ENGINE = 1,
+	IPC_PARENT_TO_AGENT = 2,
+	IPC_ENGINE_TO_PARENT = 4,
+	IPC_AGENT_TO_PARENT = 8,
+	IPC_ENGINE_TO_AGENT = 16,
+	IPC_AGENT_TO_ENGINE = 32,
+};
+
+#define IPC_TO_CHILDREN (IPC_PARENT_TO_ENGINE | IPC_PARENT_TO_AGENT)
+#define IPC_TO_PARENT	(IPC_ENGINE_TO_PARENT | IPC_AGENT_TO_PARENT)
+
+/* X(NAME, struct, directions, carries a descriptor) */
+#define IPC_MESSAGES(X)                                                                                        \
+	X(CONF_BEGIN, ipc_conf_begin, IPC_TO_CHILDREN, 0)                                                      \
+	X(CONF_CHECK, ipc_conf_check, IPC_PARENT_TO_AGENT, 0)                                                  \
+	X(CONF_INSTANCE, ipc_conf_instance, IPC_TO_CHILDREN, 0)                                                \
+	X(CONF_ADDRESS, ipc_conf_address, IPC_TO_CHILDREN, 0)                                                  \
+	X(CONF_PEER, ipc_conf_peer, IPC_TO_CHILDREN, 0)                                                        \
+	X(CONF_TRACK, ipc_conf_track, IPC_TO_CHILDREN, 0)                                                      \
+	X(CONF_COMMIT, ipc_conf_commit, IPC_TO_CHILDREN, 0)                                                    \
+	X(CONF_TEXT, ipc_conf_text, IPC_PARENT_TO_AGENT, 1)                                                    \
+	X(LISTEN, ipc_listen, IPC_PARENT_TO_AGENT, 1)                                                          \
+	X(LINK, ipc_link, IPC_TO_CHILDREN, 1)                                                                  \
+	X(STOP, ipc_stop, IPC_TO_CHILDREN, 0)                                                                  \
+	X(READY, ipc_ready, IPC_TO_PARENT, 0)                                                                  \
+	X(LOG, ipc_log, IPC_TO_PARENT, 0)                                                                      \
+	X(SNAP_GET, ipc_snap_get, IPC_AGENT_TO_ENGINE, 0)                                                      \
+	X(CHECK, ipc_check, IPC_AGENT_TO_ENGINE, 0)                                                            \
+	X(SNAP_ENGINE, ipc_snap_engine, IPC_ENGINE_TO_AGENT, 0)                                                \
+	X(SNAP_INSTANCE, ipc_snap_instance, IPC_ENGINE_TO_AGENT, 0)                                            \
+	X(SNAP_HELD, ipc_snap_held, IPC_ENGINE_TO_AGENT, 0)                                                    \
+	X(SNAP_END, ipc_snap_end, IPC_ENGINE_TO_AGENT, 0)                                                      \
+	X(EVENT, ipc_event, IPC_ENGINE_TO_AGENT, 0)
+
+enum ipc_type {
+	IPC_NONE,
+#define X(name, st, dir, fd) IPC_##name,
+	IPC_MESSAGES(X)
+#undef X
+		IPC_TYPE_COUNT
+};
+
+struct ipc_head {
+	uint16_t type; /* enum ipc_type */
+	uint16_t size; /* of the whole struct */
+	uint32_t gen;  /* configuration generation it belongs to; 0 where none matters */
+};
+
+/* ---- configuration, parent to children. Order: BEGIN, CHECK*, { INSTANCE, ADDRESS*, PEER*, TRACK* }*, COMMIT
+ * ---- */
+
+struct ipc_conf_begin {
+	struct ipc_head h;
+	uint32_t n_checks, n_instances, n_addresses, n_peers, n_tracks; /* totals: memory is sized once */
+	int32_t realtime_priority;					/* 0..99 */
+	uint32_t address_lifetime_s;					/* 0 = permanent */
+	uint8_t lock_memory;
+	char node[LIMIT_NODE];
+};
+
+struct ipc_conf_check { /* index = order of arrival */
+	struct ipc_head h;
+	uint64_t interval_us, timeout_us;
+	uint16_t rise, fall;
+	uint8_t kind;	    /* enum ipc_check_kind */
+	uint8_t on_timeout; /* enum ipc_policy */
+	uint8_t on_stale;   /* enum ipc_policy */
+	uint8_t n_command;
+	char name[LIMIT_NAME];
+	char user[LIMIT_NAME]; /* empty: the agent's own */
+	char interface[LIMIT_IFNAME];
+	char command[LIMIT_COMMAND_BYTES]; /* n_command words, each ended by a NUL */
+};
+
+enum ipc_check_kind { IPC_CHECK_SCRIPT, IPC_CHECK_INTERFACE, IPC_CHECK_KIND_COUNT };
+enum ipc_policy { IPC_POLICY_FAIL, IPC_POLICY_HOLD, IPC_POLICY_COUNT };
+
+struct ipc_conf_instance { /* index = order of arrival; the next ones belong to it */
+	struct ipc_head h;
+	uint64_t preempt_delay_us, start_delay_us, garp_delay_us, garp_refresh_us, garp_interval_us;
+	uint32_t n_addresses, n_peers, n_tracks;
+	uint16_t adver_int_cs;
+	uint8_t mode; /* enum elect_mode */
+	uint8_t version, family, vrid, priority, preempt, down_adverts;
+	uint8_t checksum; /* enum elect_checksum */
+	uint8_t garp_repeat;
+	uint8_t unicast, ttl_min;
+	uint8_t has_auth; /* the agent gets 0 and no password */
+	uint8_t auth[VRRP_AUTH_SIZE];
+	struct ip_addr unicast_source; /* family none: the interface's own */
+	char name[LIMIT_NAME];
+	char ifname[LIMIT_IFNAME];
+};
+
+struct ipc_conf_address {
+	struct ipc_head h;
+	struct ip_prefix prefix;
+	uint8_t extra; /* held, not advertised; extra ones come after the advertised ones */
+	char ifname[LIMIT_IFNAME];
+};
+
+struct ipc_conf_peer {
+	struct ipc_head h;
+	struct ip_addr addr;
+};
+
+struct ipc_conf_track {
+	struct ipc_head h;
+	uint8_t is_interface;
+	uint8_t has_weight;
+	uint8_t on_stale; /* of the check, enum ipc_policy */
+	int16_t weight;
+	uint32_t check;		 /* index of the check; 0 for an interface */
+	uint64_t stale_after_us; /* results older than this are stale */
+	char name[LIMIT_NAME];
+};
+
+struct ipc_conf_commit {
+	struct ipc_head h;
+};
+
+/* The text of --print, secrets masked, as a readable descriptor (GET /v1/config). */
+struct ipc_conf_text {
+	struct ipc_head h;
+	uint32_t size;
+};
+
+/* A listening socket for the status API. */
+struct ipc_listen {
+	struct ipc_head h;
+	uint8_t control; /* 1: the Unix socket; 0: the read-only TCP listener */
+};
+
+/* One end of a new channel between engine and agent; an older one is to be closed. */
+struct ipc_link {
+	struct ipc_head h;
+};
+
+struct ipc_stop {
+	struct ipc_head h;
+};
+
+/* The generation `h.gen` is in force. */
+struct ipc_ready {
+	struct ipc_head h;
+};
+
+struct ipc_log {
+	struct ipc_head h;
+	uint8_t level; /* enum log_level */
+	char text[LIMIT_LOG_TEXT];
+};
+
+/* ---- between agent and engine ------------------------------------------------------------------------------
+ */
+
+struct ipc_snap_get {
+	struct ipc_head h;
+	uint32_t token; /* comes back in SNAP_END */
+};
+
+enum ipc_check_state { IPC_CHECK_PENDING, IPC_CHECK_UP, IPC_CHECK_DOWN, IPC_CHECK_STATE_COUNT };
+
+/* The present verdict of a check; sent after every run, changed or not: it renews the expiry. */
+struct ipc_check {
+	struct ipc_head h;
+	uint32_t check;
+	uint8_t state; /* enum ipc_check_state */
+};
+
+struct ipc_counters {
+	uint64_t adverts_sent, adverts_received, zero_sent, zero_received;
+	uint64_t send_errors;
+	uint64_t interval_differs, addresses_differ, first_not_link_local, alt_checksum;
+	uint64_t announces_sent;
+	uint64_t discarded[VRRP_DROP_COUNT]; /* by enum vrrp_drop */
+};
+
+#define IPC_LATENESS_BUCKETS 8 /* upper bounds in us: 100, 500, 1000, 2000, 5000, 10000, 100000, none */
+
+struct ipc_snap_engine {
+	struct ipc_head h;
+	uint64_t now_us;     /* CLOCK_MONOTONIC when the snapshot was taken */
+	uint64_t started_us; /* the same clock */
+	uint64_t advert_late_max_us;
+	uint64_t advert_late[IPC_LATENESS_BUCKETS]; /* adverts by how late they left */
+	uint64_t discarded[VRRP_DROP_COUNT];	    /* packets that belong to no instance */
+	uint32_t n_instances;
+	uint8_t realtime; /* SCHED_FIFO is in force */
+	uint8_t locked;	  /* memory is locked */
+};
+
+struct ipc_peer {
+	struct ip_addr addr;
+	uint8_t priority, version, form; /* of the last advert; enum vrrp_checksum_form */
+	uint8_t addresses_differ;
+	uint16_t adver_int_cs;
+	uint64_t heard_us; /* 0 = never (a configured unicast peer) */
+};
+
+struct ipc_snap_instance {
+	struct ipc_head h;
+	uint32_t index;
+	uint8_t state;	  /* enum role_state */
+	uint8_t priority; /* effective */
+	uint8_t n_peers;
+	uint8_t active_known; /* active_addr and active_priority are meaningful */
+	uint8_t active_self;
+	uint8_t active_priority;
+	uint8_t form; /* checksum form sent */
+	uint8_t link; /* enum elect_link */
+	uint32_t transitions;
+	uint32_t n_held;
+	uint64_t since_us;
+	struct role_cause cause;
+	struct ip_addr source;
+	struct ip_addr active_addr;
+	struct ipc_counters counters;
+	struct ipc_peer peers[LIMIT_HEARD_PEERS];
+	uint8_t tracks[LIMIT_TRACKS]; /* enum elect_track_state */
+};
+
+#define IPC_HELD_BITS 4096 /* addresses per SNAP_HELD message */
+
+/* Which addresses of instance `index` are in the kernel: bit i of `held` is address first + i. */
+struct ipc_snap_held {
+	struct ipc_head h;
+	uint32_t index, first, n;
+	uint8_t held[IPC_HELD_BITS / 8];
+};
+
+struct ipc_snap_end {
+	struct ipc_head h;
+	uint32_t token;
+};
+
+/* A transition, as it happens. */
+struct ipc_event {
+	struct ipc_head h;
+	uint32_t index;
+	uint8_t from, to; /* enum role_state */
+	uint64_t at_us;	  /* CLOCK_MONOTONIC */
+	struct role_cause cause;
+};
+
+union ipc_msg {
+	struct ipc_head h;
+#define X(name, st, dir, fd) struct st name;
+	IPC_MESSAGES(X)
+#undef X
+};
+
+#endif

@@ -1,0 +1,1 @@
+ipc_SRCS := ipc_chan.c ipc_names.c
