@@ -1,0 +1,315 @@
+/*
+ * engine.h - the root object of vrrpd-engine and what its files offer each other.
+ *
+ * Two threads. The advert loop (engine_main.c, _rx, _tx, _exec, _announce, _health, _report) never calls
+ * anything that takes the kernel's rtnl lock; the kernel thread (engine_kernel.c, with engine_links.c and
+ * engine_sock.c) does all of that: address batches, link and address events, opening sockets (joining a group
+ * takes the lock too). They talk through two queues of small fixed messages; the generation's configuration is
+ * read-only for both, and each mutable field below says which thread writes it.
+ */
+#ifndef VRRPD_ENGINE_ENGINE_H
+#define VRRPD_ENGINE_ENGINE_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/addr.h"
+#include "base/limits.h"
+#include "base/role.h"
+#include "base/time.h"
+#include "elect/elect.h"
+#include "ipc/ipc_chan.h"
+#include "netlink/nlk.h"
+#include "proto/vrrp_packet.h"
+#include "sys/loop.h"
+
+#define ENGINE_IFA_PROTO 112 /* IFA_PROTO of every address that is ours: the number of VRRP's IP protocol */
+#define ENGINE_NO_INDEX	 UINT32_MAX
+
+struct engine;
+
+/* ---- configuration of one generation (engine_conf.c) -------------------------------------------------------
+ */
+
+/* An interface that matters, with the kind of source address wanted on it. Written by the advert loop after
+ * start. */
+struct engine_watch {
+	char ifname[LIMIT_IFNAME];
+	uint8_t family;	       /* of the wanted source; IP_FAMILY_NONE: only the link matters */
+	struct ip_addr wanted; /* this very source, or family none: the interface's own (engine_links.c) */
+	/* as last told by the kernel thread: */
+	uint8_t link; /* enum elect_link */
+	int ifindex;  /* 0 = missing */
+	unsigned mtu;
+	struct mac_addr mac;
+	struct ip_addr source;
+};
+
+struct engine_address {
+	struct ip_prefix prefix;
+	uint32_t watch; /* index: the interface it goes to */
+};
+
+/* What the kernel thread knows of one address; the advert loop reads it for status. */
+struct engine_held {
+	atomic_bool held;
+	bool foreign; /* it was there before and is not marked as ours: left alone */
+};
+
+/* One datagram as it leaves, ready for sendmmsg. */
+struct engine_datagram {
+	struct sockaddr_storage dst;
+	socklen_t dst_len;
+	uint16_t len;
+	uint8_t *buf; /* buf_size octets of the generation's memory */
+};
+
+/* Gratuitous ARP and neighbour advertisements of one instance (engine_announce.c). */
+struct engine_announce {
+	bool active;
+	mono_t next;	   /* when the next frame or round is due */
+	mono_t second_at;  /* second burst (garp.delay), MONO_NEVER = done or none */
+	mono_t refresh_at; /* next refresh, MONO_NEVER = none */
+	uint32_t position; /* next address of the running round */
+	uint32_t rounds;   /* rounds left, the running one included */
+	bool first;	   /* the round after a take-over: before everybody else's repeats */
+};
+
+struct engine_instance {
+	uint32_t index;
+	/* configuration */
+	struct elect_conf conf;
+	struct vrrp_codec codec;
+	uint8_t garp_repeat;
+	usec_t garp_delay_us, garp_refresh_us, garp_interval_us;
+	uint32_t watch; /* own interface */
+	uint32_t port;
+	uint32_t n_addresses; /* advertised first, then extra */
+	const struct engine_address *addresses;
+	const struct ipc_conf_track *tracks;	/* conf.n_tracks */
+	const uint32_t *track_watches;		/* per track: watch of an interface, else ENGINE_NO_INDEX */
+	struct engine_instance *next_same_vrid; /* unicast: the VRID once more on this port, other peers */
+	/* advert loop */
+	struct elect elect;
+	struct ipc_counters counters;
+	struct engine_announce announce;
+	uint32_t n_datagrams; /* 1 for the group, else one per peer */
+	struct engine_datagram *datagrams;
+	bool built; /* the datagrams hold built_* */
+	uint8_t built_priority, built_form;
+	struct ip_addr built_source;
+	bool queued; /* waits in engine.tx for the flush */
+	uint8_t queued_priority;
+	bool send_failed; /* the last advert did not leave */
+	bool releasing;	  /* a RELEASE is on its way through the kernel thread */
+	/* kernel thread */
+	struct engine_held *held;
+};
+
+/* The raw sockets of one interface and family, shared by its instances. */
+struct engine_port {
+	uint32_t watch; /* any watch on that interface and family */
+	uint8_t family;
+	bool multicast;			      /* joins the group */
+	struct engine_instance *by_vrid[256]; /* chain by next_same_vrid */
+	/* advert loop */
+	int ifindex;	  /* the sockets belong to this interface; 0 = closed */
+	int fd, stray_fd; /* packets of our VRIDs; everything else, to be counted only */
+	struct loop_io *io, *stray_io;
+};
+
+struct engine_check {
+	uint64_t stale_after_us;
+	uint8_t on_stale; /* enum ipc_policy */
+	bool used;	  /* some instance tracks it */
+	/* advert loop */
+	uint8_t state; /* enum elect_track_state */
+	mono_t heard;
+};
+
+struct engine_gen {
+	uint32_t gen;
+	char node[LIMIT_NODE];
+	int realtime_priority;
+	bool lock_memory;
+	uint32_t address_lifetime_s;
+	uint32_t n_instances, n_watches, n_ports, n_addresses, n_checks;
+	struct engine_instance *instances;
+	struct engine_watch *watches;
+	struct engine_port *ports;
+	struct engine_check checks[LIMIT_CHECKS];
+	void *arena; /* everything above points into it */
+};
+
+/* Takes in IPC_CONF_* one by one. */
+struct engine_conf_reader;
+
+struct engine_conf_reader *engine_conf_reader_new(void);
+void engine_conf_reader_free(struct engine_conf_reader *r); /* NULL is fine */
+
+/* 0 = more to come; 1 = COMMIT, and *ret_gen is the new generation; -EPROTO: the stream is wrong; -ENOMEM. */
+int engine_conf_reader_take(struct engine_conf_reader *r, const union ipc_msg *m, struct engine_gen **ret_gen);
+
+void engine_gen_free(struct engine_gen *g); /* NULL is fine */
+
+/* ---- the kernel thread (engine_kernel.c)
+ * ---------------------------------------------------------------------- */
+
+/* What the elections want of an instance's addresses; only the newest wish counts. */
+enum kernel_want {
+	KERNEL_WANT_ACQUIRE, /* add every address, answer with ACQUIRED and the epoch */
+	KERNEL_WANT_RELEASE, /* remove them, answer with RELEASED */
+};
+
+enum kernel_answer_kind {
+	KERNEL_ANSWER_ACQUIRED, /* err 0, or errno and `addr` of the first address that failed */
+	KERNEL_ANSWER_RELEASED,
+	KERNEL_ANSWER_PORT,    /* sockets of a port for `ifindex`: fd, stray_fd; all closed when ifindex is 0 */
+	KERNEL_ANSWER_WATCH,   /* new state of `watch` */
+	KERNEL_ANSWER_SYNCED,  /* the first look at everything is done */
+	KERNEL_ANSWER_TROUBLE, /* something to log: `text`, err */
+};
+
+struct kernel_answer {
+	uint8_t kind;
+	uint8_t link;
+	uint32_t index; /* of the instance, port or watch */
+	uint32_t epoch;
+	int err;
+	int ifindex;
+	int fd, stray_fd;
+	unsigned mtu;
+	struct mac_addr mac;
+	struct ip_addr addr; /* WATCH: source; ACQUIRED with err: the address */
+	char text[64];
+};
+
+struct engine_kernel;
+
+/*
+ * Start the thread for a generation. Answers arrive through fn in the advert loop. 0 and *ret, or -errno.
+ */
+typedef void engine_kernel_fn(void *arg, const struct kernel_answer *a);
+int engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel_fn *fn, void *arg,
+			struct engine_kernel **ret);
+
+/*
+ * Say what is wanted of an instance's addresses; never blocks. A wish that was not yet carried out is replaced
+ * and never answered.
+ */
+void engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want want, uint32_t epoch);
+
+/* Give a socket back to be closed (leaving a group takes the rtnl lock). */
+void engine_kernel_close_fd(struct engine_kernel *k, int fd);
+
+/* Quit the thread, wait for it, free everything; NULL is fine. */
+void engine_kernel_stop(struct engine_kernel *k);
+
+/* ---- engine_links.c: what the caches say about a watch (kernel thread)
+ * ----------------------------------------- */
+
+/* The present state of a watch: link, ifindex, mtu, mac, source. Fills a KERNEL_ANSWER_WATCH. */
+void engine_links_look(const struct nlk_cache *cache, const struct engine_gen *gen, uint32_t watch,
+		       struct kernel_answer *ret);
+
+/* ---- engine_sock.c, engine_filter.c: sockets (kernel thread)
+ * --------------------------------------------------- */
+
+/*
+ * Open the two raw sockets of a port on interface `ifindex`/`ifname`: bound to it, member of the group if
+ * `multicast`, filtered by the VRIDs in `vrids` (256 flags), no loop-back, header included on sending. 0, or
+ * -errno and no socket left open.
+ */
+int engine_sock_open(uint8_t family, const char *ifname, int ifindex, bool multicast, const bool vrids[256],
+		     int *ret_fd, int *ret_stray_fd);
+
+/*
+ * Attach the filter: pass packets whose VRID is in `vrids`, or (stray) exactly the others. 0 or -errno.
+ */
+int engine_filter_attach(int fd, uint8_t family, const bool vrids[256], bool stray);
+
+/* ---- the advert loop
+ * ---------------------------------------------------------------------------------------------- */
+
+#define ENGINE_TX_BATCH 256
+
+struct engine_tx; /* batches of engine_tx.c */
+struct engine_rx; /* buffers of engine_rx.c */
+struct engine_report;
+
+struct engine {
+	struct loop *loop;
+	struct ipc_chan parent;
+	struct loop_io *parent_io;
+	struct ipc_chan agent;
+	struct loop_io *agent_io;
+	struct engine_conf_reader *reader;
+	struct engine_gen *gen; /* NULL until the first COMMIT */
+	struct engine_kernel *kernel;
+	struct engine_rx *rx;
+	struct engine_tx *tx;
+	struct engine_report *report;
+	struct loop_timer *timer;	   /* elections and staleness */
+	struct loop_timer *announce_timer; /* paced announcements */
+	struct loop_timer *stop_timer;	   /* how long a stop may take */
+	struct loop_timer *stray_timer;	   /* pause between looks at stray packets */
+	mono_t next_wake; /* no instance's deadline is earlier; may be earlier than all of them */
+	mono_t started;
+	int announce_fd;
+	bool synced;
+	bool stopping;
+	bool realtime, locked;
+	uint64_t lateness[IPC_LATENESS_BUCKETS];
+	uint64_t late_max_us;
+	uint64_t discarded[VRRP_DROP_COUNT];
+};
+
+/* engine_exec.c: one event of one instance, and everything that follows from it. */
+void engine_event(struct engine *e, struct engine_instance *i, const struct elect_event *ev, mono_t now);
+
+/* Let every due timer fire (engine_exec.c), then arm the loop's timer. */
+void engine_run_timers(struct engine *e, mono_t now);
+
+/* Arm the timer for the earliest deadline. */
+void engine_arm(struct engine *e);
+
+/* engine_tx.c */
+struct engine_tx *engine_tx_new(void);
+void engine_tx_free(struct engine_tx *t);
+/* Queue one advert; it leaves with the next flush, at the end of the wake-up. */
+void engine_tx_queue(struct engine *e, struct engine_instance *i, uint8_t priority);
+void engine_tx_flush(struct engine *e, mono_t now);
+
+/* engine_rx.c */
+struct engine_rx *engine_rx_new(void);
+void engine_rx_free(struct engine_rx *r);
+/* Take in what waits on a port, at most `batches` batches of packets. */
+void engine_rx_drain(struct engine *e, struct engine_port *p, unsigned batches);
+void engine_rx_ready(void *arg, int fd, bool readable, bool writable);
+/* Look at some of the packets that are not for us, to count them. */
+void engine_rx_stray(struct engine *e, struct engine_port *p);
+
+/* engine_announce.c */
+void engine_announce_start(struct engine *e, struct engine_instance *i, mono_t now);
+void engine_announce_cancel(struct engine *e, struct engine_instance *i);
+void engine_announce_run(void *arg, mono_t now);
+
+/* engine_health.c */
+void engine_health_check(struct engine *e, const struct ipc_check *m, mono_t now);
+void engine_health_expire(struct engine *e, mono_t now);
+/* When the next result goes stale; MONO_NEVER. */
+mono_t engine_health_deadline(const struct engine *e);
+
+/* engine_report.c: snapshots and events for the agent */
+struct engine_report *engine_report_new(void);
+void engine_report_free(struct engine_report *r);
+void engine_report_get(struct engine *e, uint32_t token);
+void engine_report_continue(struct engine *e); /* the agent's channel takes more */
+void engine_report_reset(struct engine *e);    /* the agent's channel is a new one, or gone */
+void engine_report_event(struct engine *e, const struct engine_instance *i, uint8_t from,
+			 const struct role_action *a, mono_t now);
+
+#endif

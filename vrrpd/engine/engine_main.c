@@ -1,0 +1,480 @@
+/*
+ * engine_main.c - vrrpd-engine: start, the channels, what the kernel thread answers, stop.
+ *
+ * Started by vrrpd with its channel on descriptor 3. Holds NET_ADMIN and NET_RAW, runs in real time with locked
+ * memory where allowed; parses no configuration, speaks no HTTP, looks up no names, writes no log to disk
+ * (lines go to the parent), waits for nobody.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "base/strbuf.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/priv.h"
+
+#define MESSAGES_PER_TURN 64
+#define STOP_MAX_US	  (5 * USEC_PER_SEC) /* removing addresses may block behind another program's rtnl lock */
+
+static void
+send_log(void *arg, enum log_level level, const char *text)
+{
+	struct engine *e = arg;
+	struct ipc_log m = {.level = (uint8_t)level};
+
+	str_copy(m.text, sizeof(m.text), text);
+	/* A parent that does not read loses lines; the engine never waits. */
+	(void)ipc_chan_send(&e->parent, IPC_LOG, &m, -1);
+}
+
+static void
+on_timer(void *arg, mono_t now)
+{
+	struct engine *e = arg;
+
+	engine_run_timers(e, now);
+	engine_health_expire(e, now);
+	engine_tx_flush(e, now);
+	engine_arm(e);
+}
+
+static void
+on_stray_timer(void *arg, mono_t now)
+{
+	struct engine *e = arg;
+
+	(void)now;
+	for (uint32_t n = 0; n < e->gen->n_ports; n++)
+		if (e->gen->ports[n].stray_io != NULL)
+			loop_io_want(e->gen->ports[n].stray_io, true, false);
+}
+
+/* ---- stopping
+ * -------------------------------------------------------------------------------------------------- */
+
+static void
+finish_stop(struct engine *e)
+{
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
+		if (e->gen->instances[n].releasing)
+			return;
+	loop_stop(e->loop);
+}
+
+static void
+on_stop_timer(void *arg, mono_t now)
+{
+	struct engine *e = arg;
+
+	(void)now;
+	log_error("addresses could not be removed within %u s: the kernel does not answer",
+		  (unsigned)(STOP_MAX_US / USEC_PER_SEC));
+	loop_stop(e->loop);
+}
+
+static void
+begin_stop(struct engine *e)
+{
+	struct elect_event ev = {.kind = ELECT_EVENT_STOP};
+	mono_t now = loop_now(e->loop);
+
+	if (e->stopping)
+		return;
+	e->stopping = true;
+	loop_timer_set(e->stop_timer, mono_add(now, STOP_MAX_US));
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
+		engine_event(e, &e->gen->instances[n], &ev, now);
+	if (e->gen != NULL)
+		engine_tx_flush(e, now);
+	finish_stop(e);
+}
+
+static void
+on_sigterm(void *arg, int signo)
+{
+	(void)signo;
+	begin_stop(arg);
+}
+
+/* ---- what the kernel thread says
+ * ------------------------------------------------------------------------------- */
+
+static void
+install_sockets(struct engine *e, const struct kernel_answer *a)
+{
+	struct engine_port *p = &e->gen->ports[a->index];
+
+	loop_io_del(TAKE(p->io));
+	loop_io_del(TAKE(p->stray_io));
+	if (p->fd >= 0) {
+		engine_kernel_close_fd(e->kernel, p->fd);
+		engine_kernel_close_fd(e->kernel, p->stray_fd);
+	}
+	p->ifindex = a->ifindex;
+	p->fd = a->fd;
+	p->stray_fd = a->stray_fd;
+	for (uint32_t n = 0; n < e->gen->n_instances; n++)
+		if (e->gen->instances[n].port == a->index)
+			e->gen->instances[n].built = false; /* the scope of its destination */
+	if (p->fd < 0)
+		return;
+	p->io = loop_io_add(e->loop, p->fd, engine_rx_ready, e);
+	p->stray_io = loop_io_add(e->loop, p->stray_fd, engine_rx_ready, e);
+}
+
+static void
+tell_tracks(struct engine *e, struct engine_instance *i, uint32_t watch, mono_t now)
+{
+	for (uint8_t t = 0; t < i->conf.n_tracks; t++) {
+		struct elect_event ev = {.kind = ELECT_EVENT_TRACK, .track = t};
+
+		if (i->track_watches[t] != watch)
+			continue;
+		ev.track_state =
+			e->gen->watches[watch].link == ELECT_LINK_UP ? ELECT_TRACK_UP : ELECT_TRACK_DOWN;
+		if (i->elect.tracks[t] != ev.track_state)
+			engine_event(e, i, &ev, now);
+	}
+}
+
+static void
+tell_link(struct engine *e, struct engine_instance *i, const struct engine_watch *w, mono_t now)
+{
+	struct elect_event link = {.kind = ELECT_EVENT_LINK, .link = w->link};
+	struct elect_event source = {.kind = ELECT_EVENT_SOURCE, .addr = w->source};
+	bool up = w->link == ELECT_LINK_UP;
+
+	/* What comes is told from the bottom up, what goes from the top down: the reason is then the true one.
+	 */
+	engine_event(e, i, up ? &source : &link, now);
+	engine_event(e, i, up ? &link : &source, now);
+}
+
+static void
+take_watch(struct engine *e, const struct kernel_answer *a, mono_t now)
+{
+	struct engine_watch *w = &e->gen->watches[a->index];
+
+	w->link = a->link;
+	w->ifindex = a->ifindex;
+	w->mtu = a->mtu;
+	w->mac = a->mac;
+	w->source = a->addr;
+	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
+		struct engine_instance *i = &e->gen->instances[n];
+
+		if (i->watch == a->index)
+			tell_link(e, i, w, now);
+		tell_tracks(e, i, a->index, now);
+	}
+}
+
+/* Everything is known: let the elections begin. */
+static void
+start_elections(struct engine *e, mono_t now)
+{
+	struct elect_event ev = {.kind = ELECT_EVENT_START};
+	struct ipc_ready ready = {.h.gen = e->gen->gen};
+
+	e->synced = true;
+	for (uint32_t n = 0; n < e->gen->n_instances; n++)
+		engine_event(e, &e->gen->instances[n], &ev, now);
+	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
+}
+
+static void
+on_answer(void *arg, const struct kernel_answer *a)
+{
+	struct engine *e = arg;
+	mono_t now = loop_now(e->loop);
+	struct elect_event ev = {
+		.kind = ELECT_EVENT_ACQUIRED, .err = a->err, .epoch = a->epoch, .addr = a->addr};
+
+	switch ((enum kernel_answer_kind)a->kind) {
+	case KERNEL_ANSWER_ACQUIRED:
+		engine_event(e, &e->gen->instances[a->index], &ev, now);
+		break;
+	case KERNEL_ANSWER_RELEASED:
+		e->gen->instances[a->index].releasing = false;
+		if (e->stopping)
+			finish_stop(e);
+		break;
+	case KERNEL_ANSWER_PORT:
+		install_sockets(e, a);
+		break;
+	case KERNEL_ANSWER_WATCH:
+		take_watch(e, a, now);
+		break;
+	case KERNEL_ANSWER_SYNCED:
+		start_elections(e, now);
+		break;
+	case KERNEL_ANSWER_TROUBLE:
+		log_warning("%s: %s", a->text, strerror(a->err));
+		break;
+	}
+	engine_tx_flush(e, now);
+	engine_arm(e);
+}
+
+/* ---- configuration
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Real time and locked memory are wanted, not required: a container may not allow them. */
+static void
+settle_in(struct engine *e)
+{
+	int r;
+
+	if (e->gen->realtime_priority > 0) {
+		r = priv_realtime(e->gen->realtime_priority);
+		e->realtime = r == 0;
+		if (r < 0)
+			log_warning("no real-time scheduling (%s): adverts may be late under load; allow "
+				    "CAP_SYS_NICE "
+				    "or set engine.realtime_priority = 0",
+				    strerror(-r));
+	}
+	if (e->gen->lock_memory) {
+		r = priv_lock_memory();
+		e->locked = r == 0;
+		if (r < 0)
+			log_warning("memory is not locked (%s): adverts may be late when the host swaps; allow "
+				    "CAP_IPC_LOCK or set engine.lock_memory = false",
+				    strerror(-r));
+	}
+	r = priv_keep_engine();
+	if (r < 0)
+		log_warning("capabilities that are not needed could not be given up: %s", strerror(-r));
+}
+
+static int
+use_generation(struct engine *e, struct engine_gen *g)
+{
+	mono_t now = loop_now(e->loop);
+	int r;
+
+	e->gen = g;
+	settle_in(e);
+	for (uint32_t n = 0; n < g->n_instances; n++) {
+		struct engine_instance *i = &g->instances[n];
+
+		elect_init(&i->elect, &i->conf, now);
+		i->announce.second_at = i->announce.refresh_at = MONO_NEVER;
+	}
+	r = engine_kernel_start(e->loop, g, on_answer, e, &e->kernel);
+	if (r < 0)
+		log_error("cannot reach the kernel's network configuration over netlink: %s", strerror(-r));
+	return r;
+}
+
+static int
+take_conf(struct engine *e, const union ipc_msg *m)
+{
+	struct engine_gen *g = NULL;
+	int r;
+
+	if (e->gen != NULL)
+		return -EPROTO;
+	r = engine_conf_reader_take(e->reader, m, &g);
+	return r == 1 ? use_generation(e, g) : r;
+}
+
+/* ---- channels
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void
+drop_agent(struct engine *e)
+{
+	loop_io_del(TAKE(e->agent_io));
+	ipc_chan_close(&e->agent);
+	engine_report_reset(e);
+}
+
+static void
+take_agent_message(struct engine *e, const union ipc_msg *m)
+{
+	mono_t now = loop_now(e->loop);
+
+	if (m->h.type == IPC_SNAP_GET) {
+		engine_report_get(e, m->SNAP_GET.token);
+	} else if (m->h.type == IPC_CHECK) {
+		engine_health_check(e, &m->CHECK, now);
+		if (e->gen != NULL)
+			engine_tx_flush(e, now);
+		engine_arm(e);
+	}
+}
+
+static void
+on_agent(void *arg, int fd, bool readable, bool writable)
+{
+	struct engine *e = arg;
+	union ipc_msg m;
+	int passed_fd;
+	int r = 0;
+
+	(void)fd;
+	for (int n = 0; readable && n < MESSAGES_PER_TURN; n++) {
+		r = ipc_chan_recv(&e->agent, &m, &passed_fd);
+		if (r <= 0)
+			break;
+		take_agent_message(e, &m);
+	}
+	if (r < 0) {
+		if (r != -ECONNRESET)
+			log_error("the agent sent a message that is not allowed: its channel is closed");
+		drop_agent(e);
+		return;
+	}
+	if (writable)
+		engine_report_continue(e);
+}
+
+static int
+take_parent_message(struct engine *e, const union ipc_msg *m, int fd)
+{
+	if (m->h.type == IPC_LINK) {
+		drop_agent(e);
+		ipc_chan_init(&e->agent, fd, IPC_ENGINE_TO_AGENT, IPC_AGENT_TO_ENGINE);
+		e->agent_io = loop_io_add(e->loop, fd, on_agent, e);
+		return 0;
+	}
+	if (m->h.type == IPC_STOP) {
+		begin_stop(e);
+		return 0;
+	}
+	return take_conf(e, m);
+}
+
+static void
+on_parent(void *arg, int fd, bool readable, bool writable)
+{
+	struct engine *e = arg;
+	union ipc_msg m;
+	int passed_fd;
+	int r = 0;
+
+	(void)fd;
+	(void)readable;
+	(void)writable;
+	for (int n = 0; n < MESSAGES_PER_TURN; n++) {
+		r = ipc_chan_recv(&e->parent, &m, &passed_fd);
+		if (r > 0)
+			r = take_parent_message(e, &m, passed_fd) < 0 ? -EPROTO : 1;
+		if (r <= 0)
+			break;
+	}
+	if (r == -ECONNRESET) {
+		/* Nobody would restart us, nobody would withdraw for us: leave in order. */
+		loop_io_del(TAKE(e->parent_io));
+		begin_stop(e);
+	} else if (r < 0) {
+		log_error("a message from vrrpd was wrong: are all programs of the same build?");
+		exit(1);
+	}
+}
+
+static int
+parse_options(int argc, char **argv, enum log_level *ret_level)
+{
+	static const struct option options[] = {{"log-level", required_argument, NULL, 'l'}, {0}};
+	int level = LOG_LEVEL_INFO;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'l')
+			return -EINVAL;
+		level = log_level_parse(optarg);
+		if (level < 0)
+			return -EINVAL;
+	}
+	*ret_level = (enum log_level)level;
+	return optind == argc ? 0 : -EINVAL;
+}
+
+static void
+open_engine(struct engine *e)
+{
+	e->loop = loop_new();
+	e->started = clock_mono();
+	e->next_wake = MONO_NEVER;
+	e->agent.fd = -1;
+	e->reader = engine_conf_reader_new();
+	e->rx = engine_rx_new();
+	e->tx = engine_tx_new();
+	e->report = engine_report_new();
+	e->announce_fd = nlk_raw_open();
+	ASSERT(e->reader != NULL);
+	ASSERT(e->rx != NULL);
+	ASSERT(e->tx != NULL);
+	ASSERT(e->report != NULL);
+	e->timer = loop_timer_add(e->loop, on_timer, e);
+	e->announce_timer = loop_timer_add(e->loop, engine_announce_run, e);
+	e->stop_timer = loop_timer_add(e->loop, on_stop_timer, e);
+	e->stray_timer = loop_timer_add(e->loop, on_stray_timer, e);
+	ipc_chan_init(&e->parent, IPC_CHAN_FD, IPC_ENGINE_TO_PARENT, IPC_PARENT_TO_ENGINE);
+	e->parent_io = loop_io_add(e->loop, IPC_CHAN_FD, on_parent, e);
+	log_set_sink(send_log, e);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the parent asks us to stop */
+	signal(SIGHUP, SIG_IGN);
+	loop_signal_add(e->loop, SIGTERM, on_sigterm, e);
+}
+
+static void
+close_engine(struct engine *e)
+{
+	engine_kernel_stop(e->kernel);
+	drop_agent(e);
+	loop_io_del(e->parent_io);
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_ports; n++) {
+		struct engine_port *p = &e->gen->ports[n];
+
+		loop_io_del(p->io);
+		loop_io_del(p->stray_io);
+		if (p->fd >= 0) {
+			close(p->fd);
+			close(p->stray_fd);
+		}
+	}
+	loop_timer_del(e->timer);
+	loop_timer_del(e->announce_timer);
+	loop_timer_del(e->stop_timer);
+	loop_timer_del(e->stray_timer);
+	engine_gen_free(e->gen);
+	engine_conf_reader_free(e->reader);
+	engine_rx_free(e->rx);
+	engine_tx_free(e->tx);
+	engine_report_free(e->report);
+	if (e->announce_fd >= 0)
+		close(e->announce_fd);
+	loop_free(e->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct engine e = {0};
+	enum log_level level;
+	int r;
+
+	if (parse_options(argc, argv, &level) < 0 || !ipc_chan_is_socket(IPC_CHAN_FD)) {
+		fprintf(stderr, "vrrpd-engine is started by vrrpd; run vrrpd instead.\n");
+		return 2;
+	}
+	log_init("vrrpd-engine", level);
+	open_engine(&e);
+	if (e.announce_fd < 0)
+		log_error("cannot open a packet socket for gratuitous ARP: %s", strerror(-e.announce_fd));
+	r = e.announce_fd < 0 ? e.announce_fd : loop_run(e.loop);
+	close_engine(&e);
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,230 @@
+/*
+ * engine_report.c - snapshots and transitions for the agent.
+ *
+ * A snapshot is a run of fixed messages, a few per wake-up, so that asking for status never makes an advert
+ * late. What the agent does not take in time is dropped: status is the agent's business, adverts are ours. Runs
+ * in the advert loop.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+
+#define INSTANCES_PER_TURN 16
+
+struct engine_report {
+	bool running;
+	uint32_t token;
+	bool head_sent;
+	uint32_t instance;  /* next one to send */
+	bool instance_sent; /* its SNAP_INSTANCE is out, its SNAP_HELD follow */
+	uint32_t address;   /* next address of that instance */
+};
+
+struct engine_report *
+engine_report_new(void)
+{
+	return calloc(1, sizeof(struct engine_report));
+}
+
+void
+engine_report_free(struct engine_report *r)
+{
+	free(r);
+}
+
+void
+engine_report_reset(struct engine *e)
+{
+	*e->report = (struct engine_report){0};
+}
+
+void
+engine_report_get(struct engine *e, uint32_t token)
+{
+	*e->report = (struct engine_report){.running = true, .token = token};
+	engine_report_continue(e);
+}
+
+static int
+send_head(struct engine *e)
+{
+	struct ipc_snap_engine m = {
+		.h.gen = e->gen->gen,
+		.now_us = loop_now(e->loop).us,
+		.started_us = e->started.us,
+		.advert_late_max_us = e->late_max_us,
+		.n_instances = e->gen->n_instances,
+		.realtime = e->realtime,
+		.locked = e->locked,
+	};
+
+	memcpy(m.advert_late, e->lateness, sizeof(m.advert_late));
+	memcpy(m.discarded, e->discarded, sizeof(m.discarded));
+	return ipc_chan_send(&e->agent, IPC_SNAP_ENGINE, &m, -1);
+}
+
+static void
+fill_peer(const struct elect_peer *p, struct ipc_peer *ret)
+{
+	*ret = (struct ipc_peer){
+		.addr = p->addr,
+		.priority = p->priority,
+		.version = p->version,
+		.form = p->form,
+		.addresses_differ = p->addresses_differ,
+		.adver_int_cs = p->adver_int_cs,
+		.heard_us = p->heard.us,
+	};
+}
+
+/* Everybody heard, then configured unicast peers that never were. */
+static uint8_t
+fill_peers(const struct engine_instance *i, struct ipc_peer *ret)
+{
+	const struct elect *el = &i->elect;
+	uint8_t n = 0;
+
+	for (unsigned k = 0; k < LIMIT_HEARD_PEERS && el->peers[k].addr.family != IP_FAMILY_NONE; k++)
+		fill_peer(&el->peers[k], &ret[n++]);
+	for (unsigned c = 0; c < i->codec.n_peers && n < LIMIT_HEARD_PEERS; c++) {
+		bool heard = false;
+
+		for (unsigned k = 0; k < n; k++)
+			heard = heard || ip_addr_equal(&ret[k].addr, &i->codec.peers[c]);
+		if (!heard)
+			ret[n++] = (struct ipc_peer){.addr = i->codec.peers[c]};
+	}
+	return n;
+}
+
+static void
+fill_active(const struct engine_instance *i, mono_t now, struct ipc_snap_instance *m)
+{
+	const struct elect *el = &i->elect;
+	const struct elect_peer *p = elect_active_peer(el, now);
+
+	if (el->state == ROLE_STATE_ACTIVE) {
+		m->active_known = m->active_self = 1;
+		m->active_addr = el->source;
+		m->active_priority = el->priority;
+	} else if (p != NULL) {
+		m->active_known = 1;
+		m->active_addr = p->addr;
+		m->active_priority = p->priority;
+	}
+}
+
+static int
+send_instance(struct engine *e, const struct engine_instance *i)
+{
+	const struct elect *el = &i->elect;
+	struct ipc_snap_instance m = {
+		.h.gen = e->gen->gen,
+		.index = i->index,
+		.state = el->state,
+		.priority = el->priority,
+		.form = el->form,
+		.link = el->link,
+		.transitions = el->transitions,
+		.since_us = el->since.us,
+		.cause = el->cause,
+		.source = el->source,
+		.counters = i->counters,
+	};
+
+	fill_active(i, loop_now(e->loop), &m);
+	m.n_peers = fill_peers(i, m.peers);
+	memcpy(m.tracks, el->tracks, sizeof(m.tracks));
+	for (uint32_t a = 0; a < i->n_addresses; a++)
+		m.n_held += i->held[a].held;
+	return ipc_chan_send(&e->agent, IPC_SNAP_INSTANCE, &m, -1);
+}
+
+static int
+send_held(struct engine *e, const struct engine_instance *i, uint32_t first)
+{
+	uint32_t n = MIN(i->n_addresses - first, (uint32_t)IPC_HELD_BITS);
+	struct ipc_snap_held m = {.h.gen = e->gen->gen, .index = i->index, .first = first, .n = n};
+
+	for (uint32_t a = 0; a < n; a++)
+		if (i->held[first + a].held)
+			m.held[a / 8] |= (uint8_t)(1u << (a % 8));
+	return ipc_chan_send(&e->agent, IPC_SNAP_HELD, &m, -1);
+}
+
+/* Send the next message of the snapshot. 0, 1 when it was the last, or -errno. */
+static int
+send_next(struct engine *e)
+{
+	struct engine_report *r = e->report;
+	struct ipc_snap_end end = {.h.gen = e->gen->gen, .token = r->token};
+	const struct engine_instance *i;
+	int err;
+
+	if (!r->head_sent) {
+		err = send_head(e);
+		r->head_sent = err == 0;
+		return err;
+	}
+	if (r->instance == e->gen->n_instances) {
+		err = ipc_chan_send(&e->agent, IPC_SNAP_END, &end, -1);
+		return err < 0 ? err : 1;
+	}
+	i = &e->gen->instances[r->instance];
+	if (!r->instance_sent) {
+		err = send_instance(e, i);
+		r->instance_sent = err == 0;
+		return err;
+	}
+	err = send_held(e, i, r->address);
+	if (err < 0)
+		return err;
+	r->address += IPC_HELD_BITS;
+	if (r->address >= i->n_addresses) {
+		r->address = 0;
+		r->instance_sent = false;
+		r->instance++;
+	}
+	return 0;
+}
+
+void
+engine_report_continue(struct engine *e)
+{
+	struct engine_report *r = e->report;
+	int err = 0;
+
+	if (e->gen == NULL || e->agent.fd < 0)
+		r->running = false;
+	for (unsigned n = 0; r->running && n < 2 * INSTANCES_PER_TURN; n++) {
+		err = send_next(e);
+		if (err != 0)
+			break;
+	}
+	if (err != 0 && err != -EAGAIN)
+		r->running = false;
+	if (e->agent_io != NULL)
+		loop_io_want(e->agent_io, true, r->running);
+}
+
+void
+engine_report_event(struct engine *e, const struct engine_instance *i, uint8_t from,
+		    const struct role_action *a, mono_t now)
+{
+	struct ipc_event m = {
+		.h.gen = e->gen->gen,
+		.index = i->index,
+		.from = from,
+		.to = a->state,
+		.at_us = now.us,
+		.cause = a->cause,
+	};
+
+	/* No agent, or one that does not read: the log has it. */
+	if (e->agent.fd >= 0)
+		(void)ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
+}

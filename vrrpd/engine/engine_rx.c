@@ -1,0 +1,214 @@
+/*
+ * engine_rx.c - packets in: many at a time from the raw sockets, through every check, to their instance.
+ *
+ * Runs in the advert loop. A packet that fails a check is counted and nothing else.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+
+#define RX_BATCH       64
+#define RX_SIZE	       (60 + VRRP_DATAGRAM_MAX) /* the largest IP header and message; more is no VRRP */
+#define RX_CONTROL     (CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
+#define READY_BATCHES  4 /* per wake-up: adverts of our own must get their turn */
+#define STRAY_BATCHES  1
+#define STRAY_PAUSE_US (10 * USEC_PER_MS) /* at most 6400 stray packets a second are looked at */
+
+struct engine_rx {
+	struct mmsghdr msgs[RX_BATCH];
+	struct iovec iovs[RX_BATCH];
+	struct sockaddr_in6 names[RX_BATCH];
+	uint8_t control[RX_BATCH][RX_CONTROL];
+	uint8_t data[RX_BATCH][RX_SIZE];
+};
+
+struct engine_rx *
+engine_rx_new(void)
+{
+	return calloc(1, sizeof(struct engine_rx));
+}
+
+void
+engine_rx_free(struct engine_rx *r)
+{
+	free(r);
+}
+
+static void
+prepare(struct engine_rx *r, uint8_t family)
+{
+	for (unsigned k = 0; k < RX_BATCH; k++) {
+		r->iovs[k] = (struct iovec){.iov_base = r->data[k], .iov_len = RX_SIZE};
+		r->msgs[k].msg_hdr = (struct msghdr){.msg_iov = &r->iovs[k], .msg_iovlen = 1};
+		if (family == IP_FAMILY_V4)
+			continue;
+		/* A raw IPv6 socket delivers no header: addresses and hop limit come beside the data. */
+		r->msgs[k].msg_hdr.msg_name = &r->names[k];
+		r->msgs[k].msg_hdr.msg_namelen = sizeof(r->names[k]);
+		r->msgs[k].msg_hdr.msg_control = r->control[k];
+		r->msgs[k].msg_hdr.msg_controllen = RX_CONTROL;
+	}
+}
+
+static void
+take_ipv6(struct msghdr *mh, const uint8_t *data, size_t n, struct vrrp_datagram *ret)
+{
+	const struct sockaddr_in6 *from = mh->msg_name;
+	struct cmsghdr *c;
+
+	*ret = (struct vrrp_datagram){
+		.src = ip_addr_from(IP_FAMILY_V6, from->sin6_addr.s6_addr),
+		.dst = {.family = IP_FAMILY_V6},
+		.msg = data,
+		.len = n,
+	};
+	for (c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR(mh, c)) {
+		if (c->cmsg_level != IPPROTO_IPV6)
+			continue;
+		if (c->cmsg_type == IPV6_HOPLIMIT) {
+			int hops;
+
+			memcpy(&hops, CMSG_DATA(c), sizeof(hops));
+			ret->ttl = (uint8_t)hops;
+		} else if (c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			ret->dst = ip_addr_from(IP_FAMILY_V6, info.ipi6_addr.s6_addr);
+		}
+	}
+}
+
+/* The virtual router of a packet: on a port with one VRID twice, the one that has the sender among its peers.
+ */
+static struct engine_instance *
+find_instance(const struct engine_port *p, const struct vrrp_datagram *d)
+{
+	struct engine_instance *first = p->by_vrid[vrrp_packet_peek_vrid(d)];
+
+	if (first == NULL || first->next_same_vrid == NULL)
+		return first;
+	for (struct engine_instance *i = first; i != NULL; i = i->next_same_vrid) {
+		for (uint32_t n = 0; n < i->codec.n_peers; n++)
+			if (ip_addr_equal(&i->codec.peers[n], &d->src))
+				return i;
+		if (!i->codec.unicast && ip_addr_is_multicast(&d->dst))
+			return i;
+	}
+	return first;
+}
+
+static void
+count_accepted(struct engine_instance *i, const struct vrrp_advert *adv)
+{
+	struct ipc_counters *c = &i->counters;
+
+	c->adverts_received++;
+	c->zero_received += adv->priority == 0;
+	c->interval_differs += adv->interval_differs;
+	c->addresses_differ += adv->addresses_differ;
+	c->first_not_link_local += adv->first_not_link_local;
+	if (adv->version == 3 && adv->src.family == IP_FAMILY_V4)
+		c->alt_checksum += adv->form != i->elect.form;
+}
+
+static void
+take_packet(struct engine *e, struct engine_port *p, struct msghdr *mh, const uint8_t *data, size_t n,
+	    mono_t now)
+{
+	struct engine_instance *i = NULL;
+	struct elect_event ev = {.kind = ELECT_EVENT_ADVERT};
+	struct vrrp_datagram d = {0};
+	enum vrrp_drop drop = VRRP_DROP_NONE;
+	struct vrrp_advert adv;
+
+	if (mh->msg_flags & MSG_TRUNC)
+		drop = VRRP_DROP_TRUNCATED;
+	else if (p->family == IP_FAMILY_V4)
+		drop = vrrp_packet_ipv4(data, n, &d);
+	else
+		take_ipv6(mh, data, n, &d);
+	if (drop == VRRP_DROP_NONE) {
+		i = find_instance(p, &d);
+		d.own = ip_addr_equal(&d.src, i != NULL ? &i->elect.source : &e->gen->watches[p->watch].source);
+		drop = vrrp_packet_check(&d, i != NULL ? &i->codec : NULL, &adv);
+	}
+	if (drop != VRRP_DROP_NONE) {
+		if (i != NULL)
+			i->counters.discarded[drop]++;
+		else
+			e->discarded[drop]++;
+		return;
+	}
+	count_accepted(i, &adv);
+	ev.advert = &adv;
+	engine_event(e, i, &ev, now);
+}
+
+/* Returns how many packets were waiting, at most one batch. */
+static unsigned
+receive_batch(struct engine *e, struct engine_port *p, int fd, mono_t now)
+{
+	struct engine_rx *r = e->rx;
+	int n;
+
+	prepare(r, p->family);
+	n = recvmmsg(fd, r->msgs, RX_BATCH, MSG_DONTWAIT, NULL);
+	for (int k = 0; k < n; k++)
+		take_packet(e, p, &r->msgs[k].msg_hdr, r->data[k], r->msgs[k].msg_len, now);
+	return n > 0 ? (unsigned)n : 0;
+}
+
+void
+engine_rx_drain(struct engine *e, struct engine_port *p, unsigned batches)
+{
+	mono_t now = loop_now(e->loop);
+
+	for (unsigned b = 0; b < batches && p->fd >= 0; b++)
+		if (receive_batch(e, p, p->fd, now) < RX_BATCH)
+			break;
+}
+
+static struct engine_port *
+port_of(struct engine *e, int fd)
+{
+	for (uint32_t n = 0; n < e->gen->n_ports; n++)
+		if (e->gen->ports[n].fd == fd || e->gen->ports[n].stray_fd == fd)
+			return &e->gen->ports[n];
+	return NULL;
+}
+
+void
+engine_rx_ready(void *arg, int fd, bool readable, bool writable)
+{
+	struct engine *e = arg;
+	struct engine_port *p = port_of(e, fd);
+
+	(void)readable;
+	(void)writable;
+	if (p == NULL)
+		return;
+	if (fd == p->stray_fd) {
+		engine_rx_stray(e, p);
+		return;
+	}
+	engine_rx_drain(e, p, READY_BATCHES);
+	engine_tx_flush(e, loop_now(e->loop));
+	engine_arm(e);
+}
+
+void
+engine_rx_stray(struct engine *e, struct engine_port *p)
+{
+	mono_t now = loop_now(e->loop);
+
+	for (unsigned b = 0; b < STRAY_BATCHES; b++)
+		receive_batch(e, p, p->stray_fd, now);
+	/* Whoever floods us with foreign packets fills a small queue, not our time. */
+	loop_io_want(p->stray_io, false, false);
+	loop_timer_set(e->stray_timer, mono_add(now, STRAY_PAUSE_US));
+}
