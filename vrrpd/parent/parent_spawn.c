@@ -1,0 +1,245 @@
+/*
+ * parent_spawn.c - birth and death of the engine and the agent.
+ *
+ * A child that ends is started again, with a pause that doubles while it keeps ending quickly. Each start gets
+ * the same things in the same order: configuration, listening sockets (agent), and a fresh link between the
+ * two.
+ */
+#include "parent/parent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "sys/clock.h"
+#include "sys/spawn.h"
+
+#define BACKOFF_MIN_US (50 * USEC_PER_MS)
+#define BACKOFF_MAX_US (10 * USEC_PER_SEC)
+#define LIVED_LONG_US                                                                                          \
+	(10 * USEC_PER_SEC) /* ran this long: not a crash loop, start over with the shortest pause */
+#define MESSAGES_PER_TURN 64
+
+int
+parent_find_programs(struct parent *p)
+{
+	char self[400];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n > 0 ? n : 0] = '\0';
+	slash = strrchr(self, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	for (int k = 0; k < PARENT_CHILDREN; k++) {
+		struct parent_child *c = &p->children[k];
+
+		snprintf(c->path, sizeof(c->path), "%s/%s", self, c->program);
+		if (access(c->path, X_OK) == 0)
+			continue;
+		snprintf(c->path, sizeof(c->path), "%s/%s", VRRPD_LIBEXECDIR, c->program);
+		if (access(c->path, X_OK) == 0)
+			continue;
+		log_error(
+			"%s is neither beside vrrpd in %s nor in %s: build or install all of vrrpd's programs",
+			c->program, self, VRRPD_LIBEXECDIR);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static void
+close_channel(struct parent_child *c)
+{
+	loop_io_del(TAKE(c->io));
+	ipc_chan_close(&c->chan);
+	c->ready = false;
+}
+
+static void
+take_message(struct parent_child *c, const union ipc_msg *m)
+{
+	if (m->h.type == IPC_LOG && m->LOG.level < LOG_LEVEL_COUNT)
+		log_msg((enum log_level)m->LOG.level, "%.*s", (int)sizeof(m->LOG.text) - 1, m->LOG.text);
+	else if (m->h.type == IPC_READY && m->h.gen == c->parent->gen)
+		c->ready = true;
+}
+
+static void
+on_child_message(void *arg, int fd, bool readable, bool writable)
+{
+	struct parent_child *c = arg;
+	union ipc_msg m;
+	int passed_fd;
+	int r = 0;
+
+	(void)fd;
+	(void)readable;
+	(void)writable;
+	for (int n = 0; n < MESSAGES_PER_TURN; n++) {
+		r = ipc_chan_recv(&c->chan, &m, &passed_fd);
+		if (r <= 0)
+			break;
+		take_message(c, &m);
+	}
+	if (r == -EPROTO) {
+		log_error("%s sent a message that is not allowed: it is ended", c->program);
+		kill(c->pid, SIGKILL);
+	}
+	if (r < 0)
+		close_channel(c); /* its end is reaped and handled there */
+}
+
+/* Give engine and agent a fresh link to each other. */
+static int
+link_children(struct parent *p)
+{
+	struct ipc_link m = {0};
+	int sv[2];
+	int r;
+
+	if (p->children[PARENT_ENGINE].chan.fd < 0 || p->children[PARENT_AGENT].chan.fd < 0)
+		return 0; /* when the other one starts */
+	r = ipc_chan_pair(sv);
+	if (r < 0)
+		return r;
+	for (int k = 0; k < PARENT_CHILDREN; k++) {
+		int sent = ipc_chan_send(&p->children[k].chan, IPC_LINK, &m, sv[k]);
+
+		r = r < 0 ? r : sent;
+		close(sv[k]);
+	}
+	return r;
+}
+
+static int
+send_listeners(struct parent *p, struct parent_child *c)
+{
+	struct ipc_listen control = {.control = 1};
+	struct ipc_listen tcp = {.control = 0};
+	int r = ipc_chan_send(&c->chan, IPC_LISTEN, &control, p->control_fd);
+
+	if (r == 0 && p->listen_fd >= 0)
+		r = ipc_chan_send(&c->chan, IPC_LISTEN, &tcp, p->listen_fd);
+	return r;
+}
+
+/* Everything that a new child needs, in this order. */
+static int
+equip(struct parent *p, struct parent_child *c)
+{
+	int r = parent_send_config(p, c);
+
+	if (r == 0 && c->kind == PARENT_AGENT)
+		r = send_listeners(p, c);
+	return r < 0 ? r : link_children(p);
+}
+
+static int
+spawn(struct parent *p, struct parent_child *c)
+{
+	char level[16];
+	char *argv[] = {c->path, (char[]){"--log-level"}, level, NULL};
+	const struct priv_user *user = c->kind == PARENT_AGENT && p->root ? &p->agent_user : NULL;
+	int sv[2];
+	pid_t pid;
+	int r = ipc_chan_pair(sv);
+
+	if (r < 0)
+		return r;
+	snprintf(level, sizeof(level), "%s", log_level_name(p->log_level));
+	/* SIGTERM at our death: the engine leaves in order, the agent just ends. */
+	pid = spawn_program(c->path, argv, sv[1], SIGTERM, user);
+	close(sv[1]);
+	if (pid < 0) {
+		close(sv[0]);
+		return (int)pid;
+	}
+	c->pid = pid;
+	c->spawned = clock_mono();
+	ipc_chan_init(&c->chan, sv[0], c->kind == PARENT_ENGINE ? IPC_PARENT_TO_ENGINE : IPC_PARENT_TO_AGENT,
+		      c->kind == PARENT_ENGINE ? IPC_ENGINE_TO_PARENT : IPC_AGENT_TO_PARENT);
+	c->io = loop_io_add(p->loop, sv[0], on_child_message, c);
+	return equip(p, c);
+}
+
+static void
+restart_later(struct parent_child *c)
+{
+	mono_t now = loop_update_now(c->parent->loop);
+
+	if (c->backoff_us == 0 || mono_since(now, c->spawned) >= LIVED_LONG_US)
+		c->backoff_us = BACKOFF_MIN_US;
+	loop_timer_set(c->restart, mono_add(now, c->backoff_us));
+	c->backoff_us = MIN(2 * c->backoff_us, BACKOFF_MAX_US);
+}
+
+void
+parent_start_child(struct parent *p, enum parent_child_kind kind)
+{
+	struct parent_child *c = &p->children[kind];
+	int r = spawn(p, c);
+
+	if (r == 0)
+		return;
+	log_error("cannot start %s: %s", c->program, strerror(-r));
+	if (c->pid > 0)
+		kill(c->pid, SIGKILL); /* reaped, then tried again */
+	else
+		restart_later(c);
+}
+
+static void
+describe_end(const struct parent_child *c, int status)
+{
+	if (WIFSIGNALED(status))
+		log_error("%s was ended by signal %d (%s)", c->program, WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+	else if (!c->parent->stopping || WEXITSTATUS(status) != 0)
+		log_error("%s ended with status %d", c->program, WEXITSTATUS(status));
+}
+
+static void
+child_ended(struct parent *p, struct parent_child *c, int status)
+{
+	union ipc_msg m;
+	int fd;
+
+	/* Its last words are still in the channel. */
+	while (c->chan.fd >= 0 && ipc_chan_recv(&c->chan, &m, &fd) == 1)
+		take_message(c, &m);
+	describe_end(c, status);
+	close_channel(c);
+	c->pid = 0;
+	if (!p->stopping)
+		restart_later(c);
+}
+
+void
+parent_reap(struct parent *p)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (int k = 0; k < PARENT_CHILDREN; k++)
+			if (p->children[k].pid == pid)
+				child_ended(p, &p->children[k], status);
+}
+
+bool
+parent_ask_stop(struct parent *p, enum parent_child_kind kind)
+{
+	struct parent_child *c = &p->children[kind];
+	struct ipc_stop m = {0};
+
+	if (c->pid == 0)
+		return false;
+	if (ipc_chan_send(&c->chan, IPC_STOP, &m, -1) < 0)
+		kill(c->pid, SIGTERM);
+	return true;
+}
