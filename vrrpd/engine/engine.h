@@ -119,6 +119,8 @@ struct engine_port {
 	int ifindex;	  /* the sockets belong to this interface; 0 = closed */
 	int fd, stray_fd; /* packets of our VRIDs; everything else, to be counted only */
 	struct loop_io *io, *stray_io;
+	mono_t window;		    /* start of the present measuring window */
+	uint32_t in_window, before; /* packets in it and in the one before */
 };
 
 struct engine_check {
@@ -202,6 +204,13 @@ int engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel
  */
 void engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want want, uint32_t epoch);
 
+/* How often the lifetimes of held addresses want renewing: a third of the lifetime, so that two rounds may
+ * fail; 0 = never. */
+usec_t engine_kernel_renew_interval(const struct engine_kernel *k);
+
+/* Renew them now: the advert loop vouches for what is held. Never blocks. */
+void engine_kernel_renew(struct engine_kernel *k);
+
 /* Give a socket back to be closed (leaving a group takes the rtnl lock). */
 void engine_kernel_close_fd(struct engine_kernel *k, int fd);
 
@@ -255,6 +264,8 @@ struct engine {
 	struct loop_timer *timer;	   /* elections and staleness */
 	struct loop_timer *announce_timer; /* paced announcements */
 	struct loop_timer *stop_timer;	   /* how long a stop may take */
+	struct loop_timer *renew_timer;	   /* lifetimes of the addresses in the kernel */
+	struct loop_timer *rx_timer;	   /* end of the pause on busy ports */
 	struct loop_timer *stray_timer;	   /* pause between looks at stray packets */
 	mono_t next_wake; /* no instance's deadline is earlier; may be earlier than all of them */
 	mono_t started;
@@ -289,6 +300,8 @@ void engine_rx_free(struct engine_rx *r);
 /* Take in what waits on a port, at most `batches` batches of packets. */
 void engine_rx_drain(struct engine *e, struct engine_port *p, unsigned batches);
 void engine_rx_ready(void *arg, int fd, bool readable, bool writable);
+/* The pause on busy ports is over: take in what came. */
+void engine_rx_resume(void *arg, mono_t now);
 /* Look at some of the packets that are not for us, to count them. */
 void engine_rx_stray(struct engine *e, struct engine_port *p);
 

@@ -27,7 +27,7 @@
 
 #define SLICE	       256 /* addresses between two looks at the queue */
 #define STACK_SIZE     (512 * 1024)
-#define RETRY_PORTS_US USEC_PER_SEC /* sockets that could not be opened are tried again */
+#define RETRY_PORTS_MS 1000 /* sockets that could not be opened are tried again */
 /* Renewing costs about 10 us per address: with more than this many the lifetime grows in proportion. */
 #define RENEW_ADDRESSES 1000
 
@@ -51,6 +51,7 @@ struct engine_kernel {
 	uint32_t *queue;      /* instances with a wish, a ring */
 	uint32_t head, n_queued;
 	bool quit;
+	bool renew;	   /* a round of renewals is wanted */
 	int wake;	   /* eventfd */
 	int close_pipe[2]; /* descriptors to close, as ints */
 	/* thread's side */
@@ -61,11 +62,12 @@ struct engine_kernel {
 	int *port_ifindex;	    /* per port: interface its sockets are open on, 0 = none */
 	bool port_retry;	    /* some port could not be opened */
 	struct kernel_answer *told; /* per watch: what was last told */
+	size_t n_ops;		    /* of the slice being put together */
 	struct nlk_addr_op ops[SLICE];
-	uint32_t op_address[SLICE]; /* which address of the instance an op is about */
-	mono_t renew_at;	    /* next round of renewals */
-	uint32_t renew_instance,
-		renew_address; /* where the running round is; renew_instance == n_instances: none */
+	struct op_place {
+		uint32_t instance, address;
+	} places[SLICE];			/* which address of which instance an op is about */
+	uint32_t renew_instance, renew_address; /* where the round is; instance n_instances: none */
 };
 
 static void
@@ -128,30 +130,47 @@ ifindex_of(const struct engine_kernel *k, uint32_t watch)
 	return nlk_cache_link(k->cache, k->gen->watches[watch].ifname, &l) ? l.ifindex : 0;
 }
 
-/* Collect the next slice of the instance's addresses from *pos on that `wanted` picks. Returns how many. */
-static size_t
+/* Add to the slice the instance's addresses from *pos on that `wanted` picks, until it is full. */
+static void
 collect(struct engine_kernel *k, const struct engine_instance *i, uint32_t *pos,
 	bool (*wanted)(const struct engine_held *h, enum nlk_addr_verb *ret_verb))
 {
 	uint32_t watch = ENGINE_NO_INDEX;
 	int ifindex = 0;
-	size_t n = 0;
 
-	while (*pos < i->n_addresses && n < SLICE) {
+	for (; *pos < i->n_addresses && k->n_ops < SLICE; ++*pos) {
 		const struct engine_address *a = &i->addresses[*pos];
 		enum nlk_addr_verb verb;
 
-		if (wanted(&i->held[*pos], &verb)) {
-			if (a->watch != watch) {
-				watch = a->watch;
-				ifindex = ifindex_of(k, watch);
-			}
-			fill_op(k, a, verb, ifindex, &k->ops[n]);
-			k->op_address[n++] = *pos;
+		if (!wanted(&i->held[*pos], &verb))
+			continue;
+		if (a->watch != watch) {
+			watch = a->watch;
+			ifindex = ifindex_of(k, watch);
 		}
-		++*pos;
+		fill_op(k, a, verb, ifindex, &k->ops[k->n_ops]);
+		k->places[k->n_ops++] = (struct op_place){.instance = i->index, .address = *pos};
 	}
-	return n;
+}
+
+/* Carry the slice out; each operation then has its result, also when the socket failed. */
+static void
+apply(struct engine_kernel *k)
+{
+	int r = nlk_addr_apply(k->batch, k->ops, k->n_ops);
+
+	for (size_t o = 0; o < k->n_ops; o++) {
+		if (k->ops[o].ifindex == 0)
+			k->ops[o].result = ENODEV;
+		else if (r < 0 && k->ops[o].result == ECANCELED)
+			k->ops[o].result = -r;
+	}
+}
+
+static struct engine_held *
+held_of(struct engine_kernel *k, size_t op)
+{
+	return &k->gen->instances[k->places[op].instance].held[k->places[op].address];
 }
 
 static bool
@@ -178,14 +197,14 @@ want_renewal(const struct engine_held *h, enum nlk_addr_verb *ret_verb)
 
 /* Note what became of a slice of additions; the first failure's errno and place, or 0. */
 static int
-note_added(struct engine_kernel *k, const struct engine_instance *i, size_t n, uint32_t *ret_failed)
+note_added(struct engine_kernel *k, uint32_t *ret_failed)
 {
-	for (size_t o = 0; o < n; o++) {
-		struct engine_held *h = &i->held[k->op_address[o]];
-		int result = k->ops[o].ifindex == 0 ? ENODEV : k->ops[o].result;
+	for (size_t o = 0; o < k->n_ops; o++) {
+		struct engine_held *h = held_of(k, o);
+		int result = k->ops[o].result;
 
 		if (result != 0 && result != EEXIST) {
-			*ret_failed = k->op_address[o];
+			*ret_failed = k->places[o].address;
 			return result;
 		}
 		/* It was there and is not marked as ours: it serves, and stays when we go. */
@@ -200,13 +219,12 @@ acquire(struct engine_kernel *k, struct engine_instance *i, uint32_t epoch)
 {
 	struct kernel_answer a = {.kind = KERNEL_ANSWER_ACQUIRED, .index = i->index, .epoch = epoch};
 	uint32_t failed = 0;
-	uint32_t pos = 0;
-	size_t n;
 
-	while (a.err == 0 && (n = collect(k, i, &pos, want_all)) > 0) {
-		int r = nlk_addr_apply(k->batch, k->ops, n);
-
-		a.err = r < 0 ? -r : note_added(k, i, n, &failed);
+	for (uint32_t pos = 0; pos < i->n_addresses && a.err == 0;) {
+		k->n_ops = 0;
+		collect(k, i, &pos, want_all);
+		apply(k);
+		a.err = note_added(k, &failed);
 	}
 	if (a.err != 0)
 		a.addr = i->addresses[failed].prefix.addr;
@@ -217,46 +235,22 @@ static void
 release(struct engine_kernel *k, struct engine_instance *i)
 {
 	struct kernel_answer a = {.kind = KERNEL_ANSWER_RELEASED, .index = i->index};
-	uint32_t pos = 0;
-	size_t n;
 
-	while ((n = collect(k, i, &pos, want_ours)) > 0) {
-		int r = nlk_addr_apply(k->batch, k->ops, n);
+	for (uint32_t pos = 0; pos < i->n_addresses;) {
+		k->n_ops = 0;
+		collect(k, i, &pos, want_ours);
+		apply(k);
+		for (size_t o = 0; o < k->n_ops; o++) {
+			int result = k->ops[o].result;
 
-		for (size_t o = 0; o < n; o++) {
-			int result = r < 0 ? -r : k->ops[o].result;
-
-			i->held[k->op_address[o]].held = false;
 			/* Gone already, alone or with its interface, is what was wanted. */
 			if (result != 0 && result != EADDRNOTAVAIL && result != ENODEV)
 				trouble(k, "cannot remove an address of instance", i->conf.name, result);
 		}
 	}
-	for (uint32_t n_left = 0; n_left < i->n_addresses; n_left++)
-		i->held[n_left].held = false; /* the foreign ones stay, but not with us */
+	for (uint32_t n = 0; n < i->n_addresses; n++)
+		i->held[n].held = false; /* the foreign ones stay, but not with us */
 	answer(k, &a);
-}
-
-/* One slice of the running round of renewals. */
-static void
-renew_some(struct engine_kernel *k)
-{
-	struct engine_instance *i = &k->gen->instances[k->renew_instance];
-	size_t n = collect(k, i, &k->renew_address, want_renewal);
-	int r = n > 0 ? nlk_addr_apply(k->batch, k->ops, n) : 0;
-
-	for (size_t o = 0; o < n; o++) {
-		int result = r < 0 ? -r : k->ops[o].result;
-
-		if (result != 0 && result != ENODEV) {
-			trouble(k, "cannot renew an address of instance", i->conf.name, result);
-			break;
-		}
-	}
-	if (k->renew_address == i->n_addresses) {
-		k->renew_address = 0;
-		k->renew_instance++;
-	}
 }
 
 static bool
@@ -265,15 +259,47 @@ renewing(const struct engine_kernel *k)
 	return k->renew_instance < k->gen->n_instances;
 }
 
-/* A third of the lifetime between renewals: two may fail or come late. */
+/* One slice of the running round of renewals, over as many instances as fill it. */
 static void
-begin_renewal(struct engine_kernel *k, mono_t now)
+renew_some(struct engine_kernel *k)
 {
-	if (!mono_due(now, k->renew_at) || renewing(k))
+	k->n_ops = 0;
+	while (renewing(k) && k->n_ops < SLICE) {
+		const struct engine_instance *i = &k->gen->instances[k->renew_instance];
+
+		collect(k, i, &k->renew_address, want_renewal);
+		if (k->renew_address == i->n_addresses) {
+			k->renew_address = 0;
+			k->renew_instance++;
+		}
+	}
+	if (k->n_ops == 0)
+		return;
+	apply(k);
+	for (size_t o = 0; o < k->n_ops; o++) {
+		int result = k->ops[o].result;
+
+		if (result == 0 || result == ENODEV)
+			continue;
+		trouble(k, "cannot renew an address of instance",
+			k->gen->instances[k->places[o].instance].conf.name, result);
+		return;
+	}
+}
+
+static void
+begin_renewal(struct engine_kernel *k)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&k->lock);
+	wanted = k->renew;
+	k->renew = false;
+	pthread_mutex_unlock(&k->lock);
+	if (!wanted || renewing(k))
 		return;
 	k->renew_instance = 0;
 	k->renew_address = 0;
-	k->renew_at = mono_add(now, (usec_t)lifetime_s(k) * USEC_PER_SEC / 3);
 }
 
 /* ---- links, sources, sockets -------------------------------------------------------------------------------
@@ -371,10 +397,11 @@ static bool
 collect_marked(void *arg, const struct nlk_addr *a)
 {
 	struct engine_kernel *k = arg;
-	struct nlk_addr_op *op = &k->ops[k->op_address[0]];
+	struct nlk_addr_op *op;
 
 	if (a->proto != ENGINE_IFA_PROTO)
 		return true;
+	op = &k->ops[k->n_ops++];
 	*op = (struct nlk_addr_op){
 		.verb = NLK_ADDR_DEL,
 		.family = a->family,
@@ -382,7 +409,7 @@ collect_marked(void *arg, const struct nlk_addr *a)
 		.ifindex = a->ifindex,
 	};
 	memcpy(op->addr, a->addr, sizeof(op->addr));
-	return ++k->op_address[0] < SLICE;
+	return k->n_ops < SLICE;
 }
 
 /* Remove every address that carries our mark: nobody defends it any more. */
@@ -390,11 +417,12 @@ static void
 remove_leftovers(struct engine_kernel *k)
 {
 	for (unsigned round = 0; round < LIMIT_ADDRESSES_ALL / SLICE; round++) {
-		k->op_address[0] = 0;
+		k->n_ops = 0;
 		nlk_cache_addrs(k->cache, 0, collect_marked, k);
-		if (k->op_address[0] == 0)
+		if (k->n_ops == 0)
 			return;
-		if (nlk_addr_apply(k->batch, k->ops, k->op_address[0]) < 0 || nlk_cache_resync(k->cache) < 0)
+		apply(k);
+		if (nlk_cache_resync(k->cache) < 0)
 			return;
 	}
 }
@@ -458,17 +486,11 @@ close_returned(struct engine_kernel *k)
 }
 
 static int
-poll_timeout_ms(const struct engine_kernel *k, mono_t now)
+poll_timeout_ms(const struct engine_kernel *k)
 {
-	mono_t next = k->renew_at;
-
 	if (renewing(k) || k->changed)
 		return 0;
-	if (k->port_retry)
-		next = mono_min(next, mono_add(now, RETRY_PORTS_US));
-	if (next.us == MONO_NEVER.us)
-		return -1;
-	return (int)MIN(mono_since(next, now) / USEC_PER_MS + 1, (usec_t)3600000);
+	return k->port_retry ? RETRY_PORTS_MS : -1;
 }
 
 static void
@@ -483,7 +505,7 @@ serve(struct engine_kernel *k)
 	int r;
 
 	while (!wants_quit(k)) {
-		r = poll(fds, ARRAY_SIZE(fds), poll_timeout_ms(k, clock_mono()));
+		r = poll(fds, ARRAY_SIZE(fds), poll_timeout_ms(k));
 		if (r == 0 && k->port_retry)
 			k->changed = true;
 		if (r > 0 && fds[0].revents)
@@ -497,7 +519,7 @@ serve(struct engine_kernel *k)
 		if (k->changed)
 			look_at_everything(k);
 		close_returned(k);
-		begin_renewal(k, clock_mono());
+		begin_renewal(k);
 		if (renewing(k))
 			renew_some(k);
 	}
@@ -615,7 +637,6 @@ engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel_fn 
 	k->arg = arg;
 	k->answers = k->answers_out = k->wake = k->close_pipe[0] = k->close_pipe[1] = -1;
 	k->renew_instance = gen->n_instances;
-	k->renew_at = gen->address_lifetime_s == 0 ? MONO_NEVER : clock_mono();
 	k->wants = calloc(gen->n_instances, sizeof(*k->wants));
 	k->queue = calloc(gen->n_instances, sizeof(*k->queue));
 	k->port_ifindex = calloc(gen->n_ports, sizeof(*k->port_ifindex));
@@ -663,6 +684,21 @@ engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want 
 		k->queue[(k->head + k->n_queued) % k->gen->n_instances] = instance;
 		k->n_queued++;
 	}
+	pthread_mutex_unlock(&k->lock);
+	wake_thread(k);
+}
+
+usec_t
+engine_kernel_renew_interval(const struct engine_kernel *k)
+{
+	return k->gen->address_lifetime_s == 0 ? 0 : (usec_t)lifetime_s(k) * USEC_PER_SEC / 3;
+}
+
+void
+engine_kernel_renew(struct engine_kernel *k)
+{
+	pthread_mutex_lock(&k->lock);
+	k->renew = true;
 	pthread_mutex_unlock(&k->lock);
 	wake_thread(k);
 }

@@ -46,6 +46,18 @@ on_timer(void *arg, mono_t now)
 	engine_arm(e);
 }
 
+/* The elections first: whoever slept too long must not have its addresses renewed. */
+static void
+on_renew_timer(void *arg, mono_t now)
+{
+	struct engine *e = arg;
+
+	engine_run_timers(e, now);
+	engine_kernel_renew(e->kernel);
+	loop_timer_set(e->renew_timer, mono_add(now, engine_kernel_renew_interval(e->kernel)));
+	engine_arm(e);
+}
+
 static void
 on_stray_timer(void *arg, mono_t now)
 {
@@ -185,6 +197,8 @@ start_elections(struct engine *e, mono_t now)
 	struct ipc_ready ready = {.h.gen = e->gen->gen};
 
 	e->synced = true;
+	if (engine_kernel_renew_interval(e->kernel) > 0)
+		loop_timer_set(e->renew_timer, mono_add(now, engine_kernel_renew_interval(e->kernel)));
 	for (uint32_t n = 0; n < e->gen->n_instances; n++)
 		engine_event(e, &e->gen->instances[n], &ev, now);
 	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
@@ -419,6 +433,8 @@ open_engine(struct engine *e)
 	e->timer = loop_timer_add(e->loop, on_timer, e);
 	e->announce_timer = loop_timer_add(e->loop, engine_announce_run, e);
 	e->stop_timer = loop_timer_add(e->loop, on_stop_timer, e);
+	e->renew_timer = loop_timer_add(e->loop, on_renew_timer, e);
+	e->rx_timer = loop_timer_add(e->loop, engine_rx_resume, e);
 	e->stray_timer = loop_timer_add(e->loop, on_stray_timer, e);
 	ipc_chan_init(&e->parent, IPC_CHAN_FD, IPC_ENGINE_TO_PARENT, IPC_PARENT_TO_ENGINE);
 	e->parent_io = loop_io_add(e->loop, IPC_CHAN_FD, on_parent, e);
@@ -448,6 +464,8 @@ close_engine(struct engine *e)
 	loop_timer_del(e->timer);
 	loop_timer_del(e->announce_timer);
 	loop_timer_del(e->stop_timer);
+	loop_timer_del(e->renew_timer);
+	loop_timer_del(e->rx_timer);
 	loop_timer_del(e->stray_timer);
 	engine_gen_free(e->gen);
 	engine_conf_reader_free(e->reader);
