@@ -1,0 +1,130 @@
+/*
+ * cfg.c - a configuration from a file to a checked whole, and its memory; see cfg.h.
+ *
+ * Runs in the parent. The steps: text (cfg_text.c), values (cfg_read.c), defaults that follow from other
+ * options (here), rules (cfg_check.c). Touches nothing but memory and the files that it reads.
+ */
+#include "config/cfg.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "config/cfg_int.h"
+
+static void __attribute__((noreturn)) out_of_memory(void)
+{
+	static const char text[] = "vrrpd: out of memory while reading the configuration\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		abort();
+	abort();
+}
+
+void *
+cfg_zalloc(size_t n, size_t size)
+{
+	void *p = calloc(MAX(n, 1u), size);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+char *
+cfg_strdup(const char *text)
+{
+	char *p = strdup(text);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *
+cfg_grow(void *v, size_t n, size_t *size, size_t element)
+{
+	void *p;
+
+	if (n < *size)
+		return v;
+	*size = *size ? *size * 2 : 64;
+	p = reallocarray(v, *size, element);
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+static void
+fill_addresses(struct cfg_instance *i, struct cfg_address *v, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (!v[k].own_interface)
+			str_copy(v[k].interface, sizeof(v[k].interface), i->interface);
+}
+
+/* Defaults that follow from other options, and the lines that the rest of the program may name. */
+static void
+fill(struct cfg_source *s, struct cfg *c)
+{
+	if (c->node[0] == '\0' && (gethostname(c->node, sizeof(c->node) - 1) < 0 || c->node[0] == '\0'))
+		str_copy(c->node, sizeof(c->node), "localhost");
+	for (size_t k = 0; k < c->n_checks; k++) {
+		c->checks[k].line = s->nodes[cfg_source_find(s, &c->checks[k], NULL, -1)].line;
+		if (c->checks[k].timeout == 0)
+			c->checks[k].timeout = c->checks[k].interval;
+	}
+	for (size_t k = 0; k < c->n_instances; k++) {
+		struct cfg_instance *i = &c->instances[k];
+
+		i->line = s->nodes[cfg_source_find(s, i, NULL, -1)].line;
+		for (size_t a = 0; a < i->n_addresses && i->family == IP_FAMILY_NONE; a++)
+			i->family = i->addresses[a].prefix.addr.family;
+		if (i->unicast_ttl_min == 0)
+			i->unicast_ttl_min = i->family == IP_FAMILY_V6 ? 64 : 255;
+		fill_addresses(i, i->addresses, i->n_addresses);
+		fill_addresses(i, i->extra_addresses, i->n_extra);
+	}
+}
+
+int
+cfg_load(const char *file, struct cfg **ret, struct cfg_errors *errors)
+{
+	CLEANUP(cfg_source_done) struct cfg_source s = {0};
+	struct cfg *c = cfg_zalloc(1, sizeof(*c));
+
+	c->file = cfg_strdup(file);
+	cfg_option_defaults(CFG_SCOPE_ROOT, c);
+	if (cfg_text_load(&s, file) == 0 && cfg_read(&s, c) == 0) {
+		cfg_source_seal(&s);
+		fill(&s, c);
+		cfg_check(&s, c);
+	}
+	if (cfg_source_errors(&s, errors) < 0) {
+		cfg_free(c);
+		return -EINVAL;
+	}
+	*ret = c;
+	return 0;
+}
+
+void
+cfg_free(struct cfg *c)
+{
+	if (!c)
+		return;
+	cfg_option_free(CFG_SCOPE_ROOT, c);
+	free(c->file);
+	free(c);
+}
+
+void
+cfg_errors_free(struct cfg_errors *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free(e->v[i]);
+	free(e->v);
+	*e = (struct cfg_errors){0};
+}

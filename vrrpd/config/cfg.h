@@ -1,0 +1,147 @@
+/*
+ * cfg.h - the configuration: read, checked, printed.
+ *
+ * One table of options (cfg_options.c) drives parsing, --check and --print. Reading never touches live state:
+ * it yields a whole configuration or every error found. Runs in the parent; the only libconfig user is
+ * cfg_read.c.
+ */
+#ifndef VRRPD_CONFIG_CFG_H
+#define VRRPD_CONFIG_CFG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/limits.h"
+#include "base/time.h"
+
+#define CFG_DEFAULT_FILE "/etc/vrrpd/vrrpd.conf"
+
+enum cfg_mode { CFG_MODE_VRRP };
+enum cfg_checksum { CFG_CHECKSUM_AUTO, CFG_CHECKSUM_RFC9568, CFG_CHECKSUM_RFC5798 };
+enum cfg_check_kind { CFG_CHECK_SCRIPT, CFG_CHECK_INTERFACE, CFG_CHECK_KIND_COUNT };
+enum cfg_policy { CFG_POLICY_FAIL, CFG_POLICY_HOLD };
+
+struct cfg_engine {
+	int realtime_priority;	 /* SCHED_FIFO 1..99, 0 = ordinary scheduling; default 50 */
+	bool lock_memory;	 /* default true */
+	usec_t address_lifetime; /* lifetime of addresses in the kernel; 0 = permanent; whole seconds, 2 s..1 h;
+				    default 3 s */
+};
+
+struct cfg_control {
+	char *socket; /* status socket; default RUN_DIR/vrrpd.sock (NULL = that default) */
+	char *group;  /* group that may use it; default "vrrpd" */
+	char *listen; /* "address:port" of the read-only listener, or NULL */
+};
+
+struct cfg_check {
+	char name[LIMIT_NAME];
+	int line;
+	enum cfg_check_kind kind;
+	usec_t interval;	    /* 10 ms..1 h, default 1 s */
+	usec_t timeout;		    /* 10 ms..1 h, default the interval */
+	int rise;		    /* 1..255, default 2 */
+	int fall;		    /* 1..255, default 2 */
+	enum cfg_policy on_timeout; /* default fail: a time-out counts as a failure */
+	enum cfg_policy on_stale;   /* default fail: no fresh results (agent gone) make it failed */
+	/* script */
+	size_t n_command; /* 1..LIMIT_COMMAND_ARGS */
+	char **command;	  /* command[0] is an absolute path */
+	char *user;	  /* NULL: the agent's own user */
+	/* interface */
+	char interface[LIMIT_IFNAME];
+};
+
+struct cfg_address {
+	struct ip_prefix prefix;
+	char interface[LIMIT_IFNAME]; /* where it goes; filled from the instance when not given */
+	bool own_interface;	      /* named in the entry itself (for --print) */
+};
+
+struct cfg_track {
+	bool is_interface;
+	char name[LIMIT_NAME]; /* check or interface */
+	bool has_weight;
+	int weight; /* -253..253, not 0 */
+};
+
+struct cfg_instance {
+	char name[LIMIT_NAME];
+	int line;
+	enum cfg_mode mode;
+	char interface[LIMIT_IFNAME];
+	int vrid;		/* 1..255, required */
+	int version;		/* 2 or 3, default 3 */
+	int priority;		/* 1..255, default 100 */
+	usec_t advert_interval; /* v3: 10 ms..40.95 s in steps of 10 ms; v2: whole seconds 1..255; default 1 s
+				 */
+	bool preempt;		/* default true */
+	usec_t preempt_delay;	/* 0..1000 s */
+	usec_t start_delay;	/* 0..1000 s */
+	int down_adverts;	/* 1..100, default 3 */
+	enum cfg_checksum v3_checksum;
+	uint8_t family;	    /* enum ip_family of the addresses; from the first one */
+	size_t n_addresses; /* advertised, 1..255 (and what fits one packet) */
+	struct cfg_address *addresses;
+	size_t n_extra; /* held, not advertised; any family */
+	struct cfg_address *extra_addresses;
+	size_t n_tracks;
+	struct cfg_track *tracks;
+	bool unicast;		       /* the group is present */
+	struct ip_addr unicast_source; /* family none: the interface's own address */
+	size_t n_peers;
+	struct ip_addr *peers;
+	int unicast_ttl_min;  /* smallest TTL or hop limit accepted from peers, 1..255; default 255, IPv6: 64 */
+	char *auth_pass;      /* v2 password in clear, 1..8 octets, or NULL */
+	char *auth_pass_file; /* file that holds it, or NULL; auth_pass is then filled from it */
+	int garp_repeat;      /* frames per address in each burst, 1..100, default 5 */
+	usec_t garp_delay;    /* second burst after this long, 0 = none, default 5 s */
+	usec_t garp_refresh;  /* period of refresh while Active, 0 = off (default), else 1 s..1 d */
+	usec_t garp_interval; /* least time between two frames, 0 = as fast as the engine paces, ..1 s */
+};
+
+struct cfg {
+	char *file; /* where it was read from */
+	char node[LIMIT_NODE];
+	struct cfg_engine engine;
+	struct cfg_control control;
+	size_t n_checks;
+	struct cfg_check *checks;
+	size_t n_instances;
+	struct cfg_instance *instances;
+};
+
+/*
+ * All errors of one run in the order of the file, each one finished line: "file:line: option.path: what is
+ * wrong: what to write instead". An instance is addressed by its name, or as instances[2] (counted from 0) when
+ * it has none. What belongs to no option has no path, what belongs to no line has no line: "file: ...".
+ */
+struct cfg_errors {
+	size_t n;
+	char **v;
+};
+
+void cfg_errors_free(struct cfg_errors *e);
+
+/*
+ * Read and check a file (@include works). 0 and *ret (free with cfg_free), or -EINVAL with at least one error
+ * in *errors (also when the file cannot be read). Ends the process when memory is exhausted.
+ */
+int cfg_load(const char *file, struct cfg **ret, struct cfg_errors *errors);
+
+void cfg_free(struct cfg *c); /* NULL is fine */
+
+/* Print the whole effective configuration, defaults included, so that reading it back gives the same. 0 or
+ * -errno. */
+int cfg_print(const struct cfg *c, FILE *out);
+
+/* The same with passwords masked, for whoever may read the status. 0 or -errno. */
+int cfg_print_public(const struct cfg *c, FILE *out);
+
+/* Take control.listen apart: "address:port" or "[IPv6 address]:port". 0 or -EINVAL. */
+int cfg_listen_parse(const char *text, struct ip_addr *ret_addr, uint16_t *ret_port);
+
+#endif

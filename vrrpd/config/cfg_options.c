@@ -1,0 +1,248 @@
+/*
+ * cfg_options.c - the table of options; see cfg_options.h. What is done with a row is in cfg_option.c.
+ *
+ * To add an option: a field in cfg.h, a row here, a line in conf/vrrpd.conf, and rules in cfg_rules_*.c where
+ * it depends on others. Const data only, used in the parent.
+ */
+#include "config/cfg_options.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "config/cfg.h"
+
+#define MS(n)  ((int64_t)(n)*USEC_PER_MS)
+#define SEC(n) ((int64_t)(n)*USEC_PER_SEC)
+#define HOUR   SEC(3600)
+
+/* The offset of a field that must have this type: a row of the wrong type does not compile. */
+#define AT(st, field, kind)                                                                                    \
+	(offsetof(struct st, field) +                                                                          \
+	 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((struct st *)NULL)->field), kind) ? 1        \
+												    : -1]))
+#define FLAG(st, field) .flag = 1 + AT(st, field, bool)
+
+#define BOOL(st, field, d) .type = CFG_TYPE_BOOL, .offset = AT(st, field, bool), .def = (d), .max = 1
+#define INT(st, field, d, low, high)                                                                           \
+	.type = CFG_TYPE_INT, .offset = AT(st, field, int), .def = (d), .min = (low), .max = (high)
+#define DURATION(st, field, d, low, high)                                                                      \
+	.type = CFG_TYPE_DURATION, .offset = AT(st, field, usec_t), .def = (d), .min = (low), .max = (high)
+#define WORD(st, field, d, list)                                                                               \
+	.type = CFG_TYPE_WORD, .offset = offsetof(struct st, field), .def = (d), .words = (list)
+#define TEXT(st, field)                                                                                        \
+	.type = CFG_TYPE_TEXT, .offset = offsetof(struct st, field), .size = sizeof(((struct st *)NULL)->field)
+#define STRING(st, field, longest) .type = CFG_TYPE_STRING, .offset = AT(st, field, char *), .max = (longest)
+#define IP(st, field)		   .type = CFG_TYPE_IP, .offset = AT(st, field, struct ip_addr)
+#define PREFIX(st, field)	   .type = CFG_TYPE_PREFIX, .offset = AT(st, field, struct ip_prefix)
+#define GROUP			   .type = CFG_TYPE_GROUP
+#define ARRAY(st, field, counter, least, most)                                                                 \
+	.offset = offsetof(struct st, field), .count = AT(st, counter, size_t),                                \
+	.size = sizeof(*((struct st *)NULL)->field), .min = (least), .max = (most)
+#define NAMED(st, field, counter, scope, most)                                                                 \
+	.type = CFG_TYPE_NAMED, .sub = (scope), ARRAY(st, field, counter, 0, most)
+#define LIST(st, field, counter, scope, least, most)                                                           \
+	.type = CFG_TYPE_LIST, .sub = (scope), ARRAY(st, field, counter, least, most)
+#define STRINGS(st, field, counter, most) .type = CFG_TYPE_STRINGS, ARRAY(st, field, counter, 1, most)
+#define IPS(st, field, counter, most)	  .type = CFG_TYPE_IPS, ARRAY(st, field, counter, 1, most)
+
+_Static_assert(sizeof(enum cfg_mode) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_checksum) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_check_kind) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_policy) == sizeof(int), "words are stored as int");
+_Static_assert(offsetof(struct cfg_check, name) == 0, "named elements begin with their name");
+
+static const char *const kinds[] = {"script", "interface", NULL};
+static const char *const policies[] = {"fail", "hold", NULL};
+static const char *const modes[] = {"vrrp", NULL};
+static const char *const checksums[] = {"auto", "rfc9568", "rfc5798", NULL};
+
+_Static_assert(ARRAY_SIZE(kinds) == CFG_CHECK_KIND_COUNT + 1, "a word for every kind");
+
+static bool
+has_unicast(const void *obj)
+{
+	return ((const struct cfg_instance *)obj)->unicast;
+}
+
+/* A password from a file is printed as the file's name. */
+static bool
+has_own_pass(const void *obj)
+{
+	const struct cfg_instance *i = obj;
+
+	return i->auth_pass && !i->auth_pass_file;
+}
+
+static bool
+has_own_interface(const void *obj)
+{
+	return ((const struct cfg_address *)obj)->own_interface;
+}
+
+static bool
+tracks_check(const void *obj)
+{
+	return !((const struct cfg_track *)obj)->is_interface;
+}
+
+static bool
+tracks_interface(const void *obj)
+{
+	return ((const struct cfg_track *)obj)->is_interface;
+}
+
+static bool
+has_weight(const void *obj)
+{
+	return ((const struct cfg_track *)obj)->has_weight;
+}
+
+#define ROOT	 .scope = CFG_SCOPE_ROOT, .path
+#define CHECK	 .scope = CFG_SCOPE_CHECK, .path
+#define INSTANCE .scope = CFG_SCOPE_INSTANCE, .path
+#define ADDRESS	 .scope = CFG_SCOPE_ADDRESS, .path
+#define TRACK	 .scope = CFG_SCOPE_TRACK, .path
+
+/* clang-format off: one option per paragraph */
+static const struct cfg_option options[] = {
+	{ROOT = "node", TEXT(cfg, node), .text = "the host's name", .example = "\"proxy1\"",
+	 .alias = " router_id ", .help = "name of this host in status and events"},
+
+	{ROOT = "engine", GROUP, .example = "{ realtime_priority = 50; }",
+	 .help = "how the process that speaks VRRP runs"},
+	{ROOT = "engine.realtime_priority", INT(cfg, engine.realtime_priority, 50, 0, 99),
+	 .alias = " vrrp_rt_priority ", .help = "priority under SCHED_FIFO; 0: ordinary scheduling"},
+	{ROOT = "engine.lock_memory", BOOL(cfg, engine.lock_memory, true), .alias = " vrrp_no_swap ",
+	 .help = "keep the engine in memory, so that paging never delays an advert"},
+	{ROOT = "engine.address_lifetime", DURATION(cfg, engine.address_lifetime, SEC(3), SEC(2), HOUR),
+	 .step = SEC(1), .zero = true,
+	 .help = "the kernel removes an address this long after the engine stopped renewing it; 0s: never"},
+
+	{ROOT = "control", GROUP, .example = "{ group = \"vrrpd\"; }", .help = "the status API"},
+	{ROOT = "control.socket", STRING(cfg, control.socket, LIMIT_PATH - 1), .syntax = CFG_SYNTAX_PATH,
+	 .text = NULL, .example = "\"/run/vrrpd/vrrpd.sock\"",
+	 .help = "Unix socket of the API; vrrpd.sock in the run folder when not written"},
+	{ROOT = "control.group", STRING(cfg, control.group, LIMIT_NAME - 1), .syntax = CFG_SYNTAX_NAME,
+	 .text = "vrrpd", .example = "\"vrrpd\"", .help = "group whose members may use the socket"},
+	{ROOT = "control.listen", STRING(cfg, control.listen, 0), .example = "\"127.0.0.1:9650\"",
+	 .help = "address and port of a read-only API over TCP; none when not written"},
+
+	{ROOT = "checks", NAMED(cfg, checks, n_checks, CFG_SCOPE_CHECK, LIMIT_CHECKS),
+	 .example = "{ haproxy: { kind = \"script\"; command = [\"/bin/true\"]; }; }",
+	 .alias = " vrrp_script check track_script ", .help = "health checks, by name"},
+	{CHECK = "kind", WORD(cfg_check, kind, CFG_CHECK_KIND_COUNT, kinds), .required = true,
+	 .later = " haproxy patroni redis http tcp process file ", .help = "what is checked"},
+	{CHECK = "interval", DURATION(cfg_check, interval, SEC(1), MS(10), HOUR),
+	 .help = "time from one run to the next"},
+	{CHECK = "timeout", DURATION(cfg_check, timeout, 0, MS(10), HOUR), .text = "the interval",
+	 .help = "a run that takes longer is ended"},
+	{CHECK = "rise", INT(cfg_check, rise, 2, 1, 255), .unit = "runs",
+	 .help = "good runs in a row until the check is up"},
+	{CHECK = "fall", INT(cfg_check, fall, 2, 1, 255), .unit = "runs",
+	 .help = "bad runs in a row until the check is down"},
+	{CHECK = "on_timeout", WORD(cfg_check, on_timeout, CFG_POLICY_FAIL, policies),
+	 .help = "a run that timed out counts as bad (fail) or not at all (hold)"},
+	{CHECK = "on_stale", WORD(cfg_check, on_stale, CFG_POLICY_FAIL, policies),
+	 .help = "without fresh results the check is down (fail) or stays what it was (hold)"},
+	{CHECK = "command", STRINGS(cfg_check, command, n_command, LIMIT_COMMAND_ARGS), .required = true,
+	 .only = CFG_ONLY_SCRIPT, .syntax = CFG_SYNTAX_ANY, .example = "[\"/usr/local/bin/check\", \"-q\"]",
+	 .alias = " script ", .help = "program and its arguments; exit status 0 is good"},
+	{CHECK = "user", STRING(cfg_check, user, LIMIT_NAME - 1), .only = CFG_ONLY_SCRIPT,
+	 .example = "\"nobody\"", .help = "user that runs the command; the agent's own when not written"},
+	{CHECK = "interface", TEXT(cfg_check, interface), .required = true, .only = CFG_ONLY_INTERFACE,
+	 .syntax = CFG_SYNTAX_IFNAME, .example = "\"eth1\"",
+	 .help = "interface that must exist, be up and have a carrier"},
+
+	{ROOT = "instances", LIST(cfg, instances, n_instances, CFG_SCOPE_INSTANCE, 0, LIMIT_INSTANCES),
+	 .example = "( { name = \"pg\"; interface = \"eth0\"; vrid = 51; addresses = (\"192.0.2.10/24\"); } )",
+	 .alias = " vrrp_instance ", .help = "virtual routers of this host"},
+	{INSTANCE = "name", TEXT(cfg_instance, name), .required = true, .syntax = CFG_SYNTAX_NAME,
+	 .example = "\"pg\"", .help = "name in status, events and commands"},
+	{INSTANCE = "mode", WORD(cfg_instance, mode, CFG_MODE_VRRP, modes), .later = " follow lease ",
+	 .help = "how the holder is found"},
+	{INSTANCE = "interface", TEXT(cfg_instance, interface), .required = true, .syntax = CFG_SYNTAX_IFNAME,
+	 .example = "\"eth0\"", .help = "interface of adverts and, unless they say otherwise, of addresses"},
+	{INSTANCE = "vrid", INT(cfg_instance, vrid, 0, 1, 255), .required = true,
+	 .alias = " virtual_router_id ", .help = "number of the virtual router, the same on all its hosts"},
+	{INSTANCE = "version", INT(cfg_instance, version, 3, 2, 3), .alias = " vrrp_version ",
+	 .help = "VRRP version: 3 (RFC 9568) or 2 (RFC 3768, IPv4 only)"},
+	{INSTANCE = "priority", INT(cfg_instance, priority, 100, 1, 255),
+	 .help = "the fit host with the highest is Active; 255: owner of the addresses"},
+	{INSTANCE = "advert_interval", DURATION(cfg_instance, advert_interval, SEC(1), MS(10), SEC(255)),
+	 .alias = " advert_int ", .help = "time between adverts while Active"},
+	{INSTANCE = "preempt", BOOL(cfg_instance, preempt, true), .alias = " nopreempt ",
+	 .help = "take over from an Active host of lower priority"},
+	{INSTANCE = "preempt_delay", DURATION(cfg_instance, preempt_delay, 0, 0, SEC(1000)),
+	 .help = "wait this long before preempting"},
+	{INSTANCE = "start_delay", DURATION(cfg_instance, start_delay, 0, 0, SEC(1000)),
+	 .alias = " vrrp_startup_delay ", .help = "wait this long after the start before taking part"},
+	{INSTANCE = "down_adverts", INT(cfg_instance, down_adverts, 3, 1, 100), .unit = "adverts",
+	 .alias = " down_timer_adverts ",
+	 .help = "adverts that must fail to come before Active counts as gone"},
+	{INSTANCE = "v3_checksum", WORD(cfg_instance, v3_checksum, CFG_CHECKSUM_AUTO, checksums),
+	 .only = CFG_ONLY_V3, .alias = " v3_checksum_as_v2 v3_checksum_type ",
+	 .help = "checksum over IPv4: RFC 9568's, RFC 5798's (keepalived), or whichever the peer uses"},
+	{INSTANCE = "addresses", LIST(cfg_instance, addresses, n_addresses, CFG_SCOPE_ADDRESS, 1, 0),
+	 .required = true, .compact = true, .example = "(\"192.0.2.10/24\")", .alias = " virtual_ipaddress ",
+	 .help = "addresses of the virtual router, all of one family, advertised in this order"},
+	{INSTANCE = "extra_addresses", LIST(cfg_instance, extra_addresses, n_extra, CFG_SCOPE_ADDRESS, 0, 0),
+	 .compact = true, .example = "(\"192.0.2.11/24\")", .alias = " virtual_ipaddress_excluded ",
+	 .help = "addresses of any family that are held too, but not advertised"},
+	{INSTANCE = "track", LIST(cfg_instance, tracks, n_tracks, CFG_SCOPE_TRACK, 0, LIMIT_TRACKS),
+	 .compact = true, .example = "( { check = \"haproxy\"; weight = -60; } )",
+	 .alias = " track_script track_interface ",
+	 .help = "what changes the priority, or makes the host unfit when it has no weight"},
+
+	{INSTANCE = "unicast", GROUP, FLAG(cfg_instance, unicast), .shown = has_unicast,
+	 .example = "{ peers = [\"192.0.2.2\"]; }", .alias = " unicast_peer ",
+	 .help = "adverts go to these hosts instead of the multicast group"},
+	{INSTANCE = "unicast.source", IP(cfg_instance, unicast_source), .example = "\"192.0.2.1\"",
+	 .alias = " unicast_src_ip ", .help = "own address of adverts; the interface's when not written"},
+	{INSTANCE = "unicast.peers", IPS(cfg_instance, peers, n_peers, LIMIT_UNICAST_PEERS), .required = true,
+	 .example = "[\"192.0.2.2\", \"192.0.2.3\"]", .help = "the other hosts; nobody else is listened to"},
+	{INSTANCE = "unicast.ttl_min", INT(cfg_instance, unicast_ttl_min, 0, 1, 255), .text = "255, IPv6: 64",
+	 .alias = " check_unicast_src unicast_ttl ", .help = "smallest TTL or hop limit accepted from a peer"},
+
+	{INSTANCE = "auth", GROUP, .only = CFG_ONLY_V2, .example = "{ pass = \"secret\"; }",
+	 .alias = " authentication ",
+	 .help = "the password of VRRP version 2 (RFC 2338), readable on the wire"},
+	{INSTANCE = "auth.pass", STRING(cfg_instance, auth_pass, 0), .only = CFG_ONLY_V2, .secret = true,
+	 .syntax = CFG_SYNTAX_ANY, .shown = has_own_pass, .example = "\"secret\"", .alias = " auth_pass ",
+	 .help = "password of 1 to 8 octets"},
+	{INSTANCE = "auth.pass_file", STRING(cfg_instance, auth_pass_file, 0), .only = CFG_ONLY_V2,
+	 .syntax = CFG_SYNTAX_PATH, .example = "\"/etc/vrrpd/pg.pass\"",
+	 .help = "file that holds the password in its only line"},
+
+	{INSTANCE = "garp", GROUP, .example = "{ repeat = 5; }",
+	 .help = "gratuitous ARP and unsolicited neighbour advertisements"},
+	{INSTANCE = "garp.repeat", INT(cfg_instance, garp_repeat, 5, 1, 100), .unit = "frames",
+	 .alias = " garp_master_repeat ", .help = "frames for each address in one burst"},
+	{INSTANCE = "garp.delay", DURATION(cfg_instance, garp_delay, SEC(5), 0, HOUR),
+	 .alias = " garp_master_delay ", .help = "a second burst comes this long after the first; 0s: none"},
+	{INSTANCE = "garp.refresh", DURATION(cfg_instance, garp_refresh, 0, SEC(1), 24 * HOUR), .zero = true,
+	 .alias = " garp_master_refresh ", .help = "repeat one frame for each address this often; 0s: never"},
+	{INSTANCE = "garp.interval", DURATION(cfg_instance, garp_interval, 0, 0, SEC(1)),
+	 .alias = " garp_interval ",
+	 .help = "least time between two frames; 0s: as fast as the engine paces them"},
+
+	{ADDRESS = "address", PREFIX(cfg_address, prefix), .required = true, .shorthand = true,
+	 .example = "\"192.0.2.10/24\"", .help = "the address with the length of its network"},
+	{ADDRESS = "interface", TEXT(cfg_address, interface), FLAG(cfg_address, own_interface),
+	 .shown = has_own_interface, .syntax = CFG_SYNTAX_IFNAME, .text = "the instance's",
+	 .example = "\"eth1\"", .alias = " dev ", .help = "where the address goes"},
+
+	{TRACK = "check", TEXT(cfg_track, name), .shown = tracks_check, .syntax = CFG_SYNTAX_NAME,
+	 .example = "\"haproxy\"", .help = "name of a check"},
+	{TRACK = "interface", TEXT(cfg_track, name), FLAG(cfg_track, is_interface), .shown = tracks_interface,
+	 .syntax = CFG_SYNTAX_IFNAME, .example = "\"eth1\"", .help = "an interface, instead of a check"},
+	{TRACK = "weight", INT(cfg_track, weight, 0, -253, 253), FLAG(cfg_track, has_weight),
+	 .shown = has_weight,
+	 .help = "added to the priority: negative while down, positive while up; without it down means unfit"},
+};
+/* clang-format on */
+
+const struct cfg_option *
+cfg_option_at(size_t i)
+{
+	return i < ARRAY_SIZE(options) ? &options[i] : NULL;
+}

@@ -1,0 +1,156 @@
+/*
+ * cfg_rules_check.c - rules across the options of one health check; run by cfg_check.c in the parent.
+ *
+ * Looks at the command's file and at the user data base of this host; runs nothing.
+ */
+#include "config/cfg_int.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/cfg_duration.h"
+
+/* Options of another kind, and required ones of this kind. */
+static void
+option_applies(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *check = obj;
+	const struct cfg_option *kinds = cfg_option_find(CFG_SCOPE_CHECK, "", "kind");
+	const char *own = kinds->words[check->kind];
+	const struct cfg_option *o;
+
+	(void)c;
+	for (size_t i = 0; (o = cfg_option_at(i)); i++) {
+		char buf[512] = "";
+		struct strbuf b;
+		bool written;
+
+		if (o->scope != CFG_SCOPE_CHECK || o->only == CFG_ONLY_ALL)
+			continue;
+		written = cfg_source_written(s, obj, o->path);
+		strbuf_init(&b, buf, sizeof(buf));
+		cfg_option_wanted(o, &b);
+		if (written && !cfg_option_applies(o, obj)) {
+			const char *other = kinds->words[o->only == CFG_ONLY_SCRIPT ? CFG_CHECK_SCRIPT
+										    : CFG_CHECK_INTERFACE];
+
+			cfg_source_at(
+				s, obj, o->path, -1,
+				"belongs to checks of kind \"%s\", this one is \"%s\": remove it, or write "
+				"kind = \"%s\"",
+				other, own, other);
+		} else if (!written && o->required && cfg_option_applies(o, obj)) {
+			cfg_source_at(s, obj, o->path, -1, "is missing: write %s", buf);
+		}
+	}
+}
+
+static void
+timeout_within_interval(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *check = obj;
+	char timeout[CFG_DURATION_TEXT], interval[CFG_DURATION_TEXT];
+
+	(void)c;
+	if (check->timeout <= check->interval)
+		return;
+	cfg_source_at(s, obj, "timeout", -1,
+		      "\"%s\" is longer than the interval \"%s\", so runs would overlap: write at most \"%s\", "
+		      "or a longer "
+		      "interval",
+		      cfg_duration_format(check->timeout, timeout),
+		      cfg_duration_format(check->interval, interval), interval);
+}
+
+static void
+command_size(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *check = obj;
+	size_t octets = 0;
+
+	(void)c;
+	for (size_t i = 0; i < check->n_command; i++)
+		octets += strlen(check->command[i]) + 1;
+	if (octets > LIMIT_COMMAND_BYTES)
+		cfg_source_at(s, obj, "command", -1,
+			      "is %zu octets long: write at most %d, or put it into a script",
+			      octets - check->n_command, LIMIT_COMMAND_BYTES - (int)check->n_command);
+}
+
+/* command[0]: an absolute path to a program that only root or its owner can change. */
+static void
+command_file(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *check = obj;
+	const char *file = check->n_command > 0 ? check->command[0] : NULL;
+	struct stat st;
+
+	(void)c;
+	if (!file || cfg_source_find(s, obj, "command", 0) == CFG_NO_NODE ||
+	    s->nodes[cfg_source_find(s, obj, "command", 0)].bad)
+		return;
+	if (file[0] != '/')
+		cfg_source_at(s, obj, "command", 0,
+			      "\"%s\" is no absolute path: write the path with its leading /", file);
+	else if (stat(file, &st) < 0)
+		cfg_source_at(s, obj, "command", 0,
+			      "\"%s\" cannot be used: %s: write the path of an existing program", file,
+			      strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		cfg_source_at(s, obj, "command", 0, "\"%s\" is no regular file: write the path of a program",
+			      file);
+	else if ((st.st_mode & 0111) == 0)
+		cfg_source_at(s, obj, "command", 0, "\"%s\" is not executable: run chmod 755 %s", file, file);
+	else if ((st.st_mode & 022) != 0)
+		cfg_source_at(s, obj, "command", 0,
+			      "\"%s\" can be changed by others than its owner (mode %04o): run chmod go-w %s",
+			      file, (unsigned)st.st_mode & 07777, file);
+}
+
+/* What root runs, nobody else may change: its owner must be root as well. */
+static void
+command_owner(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *check = obj;
+	const struct passwd *user = check->user ? getpwnam(check->user) : NULL;
+	struct stat st;
+
+	(void)c;
+	if (!user || user->pw_uid != 0 || check->n_command == 0 || check->command[0][0] != '/' ||
+	    stat(check->command[0], &st) < 0)
+		return;
+	if (st.st_uid != 0)
+		cfg_source_at(s, obj, "command", 0,
+			      "\"%s\" would run as root but belongs to user %u: run chown root %s, or write "
+			      "another user",
+			      check->command[0], (unsigned)st.st_uid, check->command[0]);
+}
+
+static void
+user_exists(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *check = obj;
+
+	(void)c;
+	if (check->user && !getpwnam(check->user))
+		cfg_source_at(s, obj, "user", -1,
+			      "there is no user \"%s\": write the name of one, or create it", check->user);
+}
+
+static const struct cfg_rule rules[] = {
+	{"option_applies", CFG_SCOPE_CHECK, {"kind"}, option_applies},
+	{"timeout_within_interval", CFG_SCOPE_CHECK, {"timeout", "interval"}, timeout_within_interval},
+	{"command_size", CFG_SCOPE_CHECK, {"command"}, command_size},
+	{"command_file", CFG_SCOPE_CHECK, {"command"}, command_file},
+	{"command_owner", CFG_SCOPE_CHECK, {"command", "user"}, command_owner},
+	{"user_exists", CFG_SCOPE_CHECK, {"user"}, user_exists},
+};
+
+const struct cfg_rule *
+cfg_rules_check(size_t i)
+{
+	return i < ARRAY_SIZE(rules) ? &rules[i] : NULL;
+}
