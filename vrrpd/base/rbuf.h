@@ -52,7 +52,7 @@ rbuf_be16(struct rbuf *r)
 {
 	const uint8_t *p = rbuf_bytes(r, 2);
 
-	return p ? (uint16_t)((p[0] << 8) | p[1]) : 0;
+	return p ? (uint16_t)((unsigned)p[0] << 8 | p[1]) : 0;
 }
 
 #endif

@@ -92,6 +92,7 @@ note_states(struct elect *e, const struct role_actions *out, unsigned from, mono
 			continue;
 		if (a->state != e->state)
 			e->since = now;
+		e->send_failing = MONO_NEVER;
 		if (a->state == ROLE_STATE_ACTIVE)
 			e->transitions++;
 		e->state = a->state;

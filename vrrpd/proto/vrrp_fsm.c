@@ -168,6 +168,7 @@ takeover_cause(const struct vrrp_fsm *f, mono_t now)
 	c.addr = f->heard_src;
 	if (f->skewed) {
 		c.reason = ROLE_REASON_ACTIVE_LEFT;
+		c.addr = f->left_src;
 	} else if (f->heard_priority > 0 && f->heard_priority < f->priority &&
 		   !mono_before(f->heard_at, f->restarted) && mono_since(now, f->heard_at) < down_us(f)) {
 		c.reason = ROLE_REASON_PREEMPT;
@@ -184,7 +185,6 @@ static void
 on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause;
-	usec_t late = mono_since(now, f->deadline);
 
 	if (!mono_due(now, f->deadline))
 		return;
@@ -194,14 +194,6 @@ on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 		return;
 	}
 	ASSERT(f->state == ROLE_STATE_ACTIVE);
-	f->active_adver_int_cs = f->conf->adver_int_cs;
-	if (late > down_us(f)) {
-		/* Every peer has taken over by now: listen before acting as Active again. */
-		cause = (struct role_cause){.reason = ROLE_REASON_SLEPT, .a = late};
-		role_actions_add(out, ROLE_ACTION_RELEASE);
-		enter_backup(f, now, &cause, out);
-		return;
-	}
 	f->deadline = next_advert(f, f->deadline, now);
 	emit_advert(f, out);
 }
@@ -243,8 +235,10 @@ static void
 advert_in_backup(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
 {
 	if (adv->priority == 0) {
-		if (!f->acquiring)
+		if (!f->acquiring) {
+			f->left_src = adv->src;
 			restart_down_timer(f, now, true);
+		}
 		return;
 	}
 	if (!keeps_backup(f, adv, now))
@@ -337,9 +331,32 @@ on_source(struct vrrp_fsm *f, const struct ip_addr *source, struct role_actions 
 		emit_advert(f, out);
 }
 
+/* Has this host not run for so long that every peer has taken over by now? */
+static bool
+slept(const struct vrrp_fsm *f, mono_t now)
+{
+	if (f->state != ROLE_STATE_ACTIVE)
+		return false;
+	return mono_since(now, f->deadline) >
+	       vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
+}
+
+/* Listen before acting as Active again, whatever event comes first. */
+static void
+step_back(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = {.reason = ROLE_REASON_SLEPT, .a = mono_since(now, f->deadline)};
+
+	f->active_adver_int_cs = f->conf->adver_int_cs;
+	role_actions_add(out, ROLE_ACTION_RELEASE);
+	enter_backup(f, now, &cause, out);
+}
+
 void
 vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
 {
+	if (ev->kind != VRRP_EVENT_SHUTDOWN && slept(f, now))
+		step_back(f, now, out);
 	switch (ev->kind) {
 	case VRRP_EVENT_STARTUP:
 		on_startup(f, ev, now, out);

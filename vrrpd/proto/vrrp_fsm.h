@@ -70,6 +70,7 @@ struct vrrp_fsm {
 	struct role_cause why_active; /* decided when the timer fired, told when Active is entered */
 	/* The last advert, whatever it changed, for reasons: */
 	struct ip_addr heard_src; /* family none = nobody yet */
+	struct ip_addr left_src;  /* who sent the priority 0 that set `skewed` */
 	uint8_t heard_priority;
 	mono_t heard_at;
 };

@@ -194,15 +194,6 @@ check_auth(const struct vrrp_datagram *d, const struct header *h, const struct v
 	return VRRP_DROP_NONE;
 }
 
-static bool
-list_contains(const struct ip_addr *a, const struct vrrp_codec *codec)
-{
-	for (size_t i = 0; i < codec->n_addrs; i++)
-		if (ip_addr_equal(a, &codec->addrs[i]))
-			return true;
-	return false;
-}
-
 /*
  * The same set of addresses? Order is irrelevant (RFC 9568 5.2.9 only recommends it); in the usual case it is
  * the same and one comparison per address is enough.
@@ -218,9 +209,11 @@ addresses_match(const struct vrrp_datagram *d, const struct header *h, const str
 	for (size_t i = 0; i < h->count && same_order; i++)
 		same_order = memcmp(d->msg + HEADER_SIZE + i * size, codec->addrs[i].b, size) == 0;
 	for (size_t i = 0; i < h->count && !same_order; i++) {
-		struct ip_addr a = ip_addr_from(codec->family, d->msg + HEADER_SIZE + i * size);
+		bool found = false;
 
-		if (!list_contains(&a, codec))
+		for (size_t j = 0; j < h->count && !found; j++)
+			found = memcmp(d->msg + HEADER_SIZE + j * size, codec->addrs[i].b, size) == 0;
+		if (!found)
 			return false;
 	}
 	return true;
@@ -289,7 +282,7 @@ vrrp_packet_check(const struct vrrp_datagram *d, const struct vrrp_codec *codec,
 		return drop;
 	if (h.count == 0) /* RFC 9568 5.2.5, erratum 8299 */
 		return VRRP_DROP_ADDRESS_COUNT;
-	if (h.adver_int_cs == 0) /* erratum 8301 */
+	if (h.version == 3 && h.adver_int_cs == 0) /* erratum 8301 */
 		return VRRP_DROP_INTERVAL;
 	if (!source_legal(d, codec))
 		return VRRP_DROP_SOURCE;
@@ -344,7 +337,8 @@ vrrp_packet_encode(const struct vrrp_codec *codec, uint8_t priority, enum vrrp_c
 	for (size_t i = 0; i < codec->n_addrs; i++)
 		wbuf_bytes(&w, codec->addrs[i].b, ip_family_size(codec->family));
 	if (codec->version == 2)
-		wbuf_bytes(&w, codec->auth, VRRP_AUTH_SIZE);
+		wbuf_bytes(&w, codec->has_auth ? codec->auth : (const uint8_t[VRRP_AUTH_SIZE]){0},
+			   VRRP_AUTH_SIZE);
 	if (w.failed)
 		return -EMSGSIZE;
 	sum = vrrp_checksum_add(0, buf, w.len);

@@ -1,0 +1,616 @@
+/*
+ * case_words.c - settings, events and questions of a case; see case_words.h and tests/cases/README.md.
+ */
+#include "support/case_words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/strbuf.h"
+#include "support/case_packets.h"
+
+typedef bool (*word_fn)(struct case_world *w, int n, char **words);
+
+struct word {
+	const char *word;
+	int n_min; /* words of the line, the first included */
+	int n_max;
+	word_fn fn;
+};
+
+static const char *const link_words[ELECT_LINK_COUNT] = {
+	[ELECT_LINK_MISSING] = "missing",
+	[ELECT_LINK_DOWN] = "down",
+	[ELECT_LINK_NO_CARRIER] = "no_carrier",
+	[ELECT_LINK_UP] = "up",
+};
+
+static const char *const track_words[ELECT_TRACK_COUNT] = {
+	[ELECT_TRACK_PENDING] = "pending",
+	[ELECT_TRACK_UP] = "up",
+	[ELECT_TRACK_DOWN] = "down",
+	[ELECT_TRACK_STALE] = "stale",
+};
+
+static const struct {
+	const char *word;
+	int err;
+} errno_words[] = {
+	{"ok", 0},
+	{"EEXIST", EEXIST},
+	{"ENODEV", ENODEV},
+	{"ENOBUFS", ENOBUFS},
+	{"ENETDOWN", ENETDOWN},
+	{"EPERM", EPERM},
+	{"EINVAL", EINVAL},
+	{"ENOMEM", ENOMEM},
+	{"ENETUNREACH", ENETUNREACH},
+};
+
+/* ---- values ---- */
+
+bool
+case_words_number(const char *text, long min, long max, long *ret)
+{
+	char *end;
+	long v = strtol(text, &end, 10);
+
+	if (*end != '\0' || end == text || v < min || v > max)
+		return false;
+	*ret = v;
+	return true;
+}
+
+static bool
+parse_switch(const char *text, bool *ret)
+{
+	*ret = strcmp(text, "on") == 0;
+	return *ret || strcmp(text, "off") == 0;
+}
+
+static bool
+parse_choice(const char *text, const char *const *choices, size_t n, uint8_t *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(text, choices[i]) == 0) {
+			*ret = (uint8_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+parse_errno(const char *text, int *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(errno_words); i++) {
+		if (strcmp(text, errno_words[i].word) == 0) {
+			*ret = errno_words[i].err;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An address, "none", or one of the three letters: S below us, T above us, SELF. */
+bool
+case_words_addr(const struct case_world *w, const char *text, struct ip_addr *ret)
+{
+	bool v6 = w->codec.family == IP_FAMILY_V6;
+
+	if (strcmp(text, "none") == 0) {
+		*ret = (struct ip_addr){0};
+		return true;
+	}
+	if (strcmp(text, "SELF") == 0)
+		text = v6 ? "fe80::20" : "192.0.2.20";
+	else if (strcmp(text, "S") == 0)
+		text = v6 ? "fe80::a" : "192.0.2.10";
+	else if (strcmp(text, "T") == 0)
+		text = v6 ? "fe80::30" : "192.0.2.30";
+	return ip_addr_parse(text, ret) == 0;
+}
+
+/* Addresses with commas between; their number, or -1. */
+int
+case_words_addrs(const struct case_world *w, char *text, struct ip_addr *ret)
+{
+	char *save = NULL;
+	int n = 0;
+
+	for (char *p = strtok_r(text, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+		if (n == CASE_ADDRS || !case_words_addr(w, p, &ret[n]))
+			return -1;
+		n++;
+	}
+	return n;
+}
+
+/* ---- settings ---- */
+
+static bool
+set_family(struct case_world *w, long family)
+{
+	bool v6 = family == 6;
+
+	w->codec.family = (uint8_t)family;
+	w->codec.n_addrs = v6 ? 2 : 1;
+	ip_addr_parse(v6 ? "fe80::1" : "192.0.2.1", &w->addrs[0]);
+	ip_addr_parse("2001:db8::1", &w->addrs[1]);
+	return case_words_addr(w, "SELF", &w->first_source);
+}
+
+static bool
+setting_number(struct case_world *w, int n, char **words)
+{
+	long v;
+
+	(void)n;
+	if (!case_words_number(words[1], 0, 65535, &v))
+		return false;
+	if (strcmp(words[0], "version") == 0)
+		w->conf.vrrp.version = (uint8_t)v;
+	else if (strcmp(words[0], "vrid") == 0)
+		w->codec.vrid = (uint8_t)v;
+	else if (strcmp(words[0], "priority") == 0)
+		w->conf.priority = (uint8_t)v;
+	else if (strcmp(words[0], "interval") == 0)
+		w->conf.vrrp.adver_int_cs = (uint16_t)v;
+	else if (strcmp(words[0], "down_adverts") == 0)
+		w->conf.vrrp.down_adverts = (uint8_t)v;
+	else if (strcmp(words[0], "ttl_min") == 0)
+		w->codec.ttl_min = (uint8_t)v;
+	else
+		return (v == 4 || v == 6) && set_family(w, v);
+	return true;
+}
+
+static bool
+setting_switch(struct case_world *w, int n, char **words)
+{
+	bool on;
+
+	(void)n;
+	if (!parse_switch(words[1], &on))
+		return false;
+	if (strcmp(words[0], "preempt") == 0)
+		w->conf.vrrp.preempt = on;
+	else if (strcmp(words[0], "align") == 0)
+		w->conf.vrrp.align = on;
+	else
+		w->codec.strict_addresses = on;
+	return true;
+}
+
+static bool
+setting_delay(struct case_world *w, int n, char **words)
+{
+	usec_t *delay =
+		strcmp(words[0], "start_delay") == 0 ? &w->conf.start_delay_us : &w->conf.vrrp.preempt_delay_us;
+
+	(void)n;
+	return case_time_parse(words[1], delay) == 0;
+}
+
+static bool
+setting_checksum(struct case_world *w, int n, char **words)
+{
+	static const char *const choices[ELECT_CHECKSUM_COUNT] = {"auto", "rfc9568", "rfc5798"};
+
+	(void)n;
+	return parse_choice(words[1], choices, ELECT_CHECKSUM_COUNT, &w->conf.checksum);
+}
+
+static bool
+setting_addresses(struct case_world *w, int n, char **words)
+{
+	int got = case_words_addrs(w, words[1], w->addrs);
+
+	(void)n;
+	w->codec.n_addrs = (uint16_t)got;
+	return got > 0;
+}
+
+static bool
+setting_unicast(struct case_world *w, int n, char **words)
+{
+	int got = case_words_addrs(w, words[1], w->peers);
+
+	(void)n;
+	w->codec.unicast = true;
+	w->codec.n_peers = (uint16_t)got;
+	return got > 0;
+}
+
+static bool
+setting_link(struct case_world *w, int n, char **words)
+{
+	(void)n;
+	return parse_choice(words[1], link_words, ELECT_LINK_COUNT, &w->first_link);
+}
+
+static bool
+setting_source(struct case_world *w, int n, char **words)
+{
+	(void)n;
+	return case_words_addr(w, words[1], &w->first_source);
+}
+
+static bool
+setting_pass(struct case_world *w, int n, char **words)
+{
+	(void)n;
+	w->codec.has_auth = true;
+	memcpy(w->codec.auth, words[1], strnlen(words[1], VRRP_AUTH_SIZE));
+	return true;
+}
+
+/* track check|interface NAME [weight N] */
+static bool
+setting_track(struct case_world *w, int n, char **words)
+{
+	struct elect_track_conf *t = &w->conf.tracks[w->conf.n_tracks];
+	long weight = 0;
+
+	if (w->conf.n_tracks == LIMIT_TRACKS || n == 4)
+		return false;
+	t->is_interface = strcmp(words[1], "interface") == 0;
+	if (!t->is_interface && strcmp(words[1], "check") != 0)
+		return false;
+	str_copy(t->name, sizeof(t->name), words[2]);
+	t->has_weight = n == 5;
+	if (n == 5 && (strcmp(words[3], "weight") != 0 || !case_words_number(words[4], -253, 253, &weight)))
+		return false;
+	t->weight = (int16_t)weight;
+	w->conf.n_tracks++;
+	return true;
+}
+
+/* acquire now | manual | after D | fail ERRNO */
+static bool
+setting_acquire(struct case_world *w, int n, char **words)
+{
+	w->acquire_manual = false;
+	w->acquire_after = 0;
+	w->acquire_err = 0;
+	if (n == 2 && strcmp(words[1], "manual") == 0)
+		w->acquire_manual = true;
+	else if (n == 3 && strcmp(words[1], "after") == 0)
+		return case_time_parse(words[2], &w->acquire_after) == 0;
+	else if (n == 3 && strcmp(words[1], "fail") == 0)
+		return parse_errno(words[2], &w->acquire_err);
+	else
+		return n == 2 && strcmp(words[1], "now") == 0;
+	return true;
+}
+
+static const struct word settings[] = {
+	{"version", 2, 2, setting_number},	{"family", 2, 2, setting_number},
+	{"vrid", 2, 2, setting_number},		{"priority", 2, 2, setting_number},
+	{"interval", 2, 2, setting_number},	{"down_adverts", 2, 2, setting_number},
+	{"ttl_min", 2, 2, setting_number},	{"preempt", 2, 2, setting_switch},
+	{"align", 2, 2, setting_switch},	{"strict_addresses", 2, 2, setting_switch},
+	{"preempt_delay", 2, 2, setting_delay}, {"start_delay", 2, 2, setting_delay},
+	{"checksum", 2, 2, setting_checksum},	{"addresses", 2, 2, setting_addresses},
+	{"unicast", 2, 2, setting_unicast},	{"link", 2, 2, setting_link},
+	{"source", 2, 2, setting_source},	{"pass", 2, 2, setting_pass},
+	{"track", 3, 5, setting_track},		{"acquire", 2, 3, setting_acquire},
+};
+
+void
+case_words_defaults(struct case_world *w)
+{
+	w->conf = (struct elect_conf){
+		.name = "vr",
+		.ifname = "eth0",
+		.mode = ELECT_MODE_VRRP,
+		.priority = 100,
+		.checksum = ELECT_CHECKSUM_AUTO,
+		.vrrp = {.version = 3, .down_adverts = 3, .preempt = true, .adver_int_cs = 100},
+	};
+	w->codec = (struct vrrp_codec){.vrid = 51, .ttl_min = VRRP_TTL};
+	w->first_link = ELECT_LINK_UP;
+	set_family(w, 4);
+}
+
+void
+case_words_finish(struct case_world *w)
+{
+	w->codec.version = w->conf.vrrp.version;
+	w->codec.adver_int_cs = w->conf.vrrp.adver_int_cs;
+	w->codec.owner = w->conf.priority == VRRP_PRIORITY_OWNER;
+	w->codec.addrs = w->addrs;
+	w->codec.peers = w->peers;
+}
+
+/* ---- other events ---- */
+
+static bool
+event_plain(struct case_world *w, int n, char **words)
+{
+	bool start = strcmp(words[0], "start") == 0;
+
+	(void)n;
+	case_world_step(w, &(struct elect_event){.kind = start ? ELECT_EVENT_START : ELECT_EVENT_STOP});
+	return true;
+}
+
+static bool
+event_link(struct case_world *w, int n, char **words)
+{
+	struct elect_event ev = {.kind = ELECT_EVENT_LINK};
+
+	(void)n;
+	if (!parse_choice(words[1], link_words, ELECT_LINK_COUNT, &ev.link))
+		return false;
+	case_world_step(w, &ev);
+	return true;
+}
+
+static bool
+event_source(struct case_world *w, int n, char **words)
+{
+	struct elect_event ev = {.kind = ELECT_EVENT_SOURCE};
+
+	(void)n;
+	if (!case_words_addr(w, words[1], &ev.addr))
+		return false;
+	case_world_step(w, &ev);
+	return true;
+}
+
+static bool
+event_track(struct case_world *w, int n, char **words)
+{
+	struct elect_event ev = {.kind = ELECT_EVENT_TRACK};
+
+	(void)n;
+	if (!parse_choice(words[2], track_words, ELECT_TRACK_COUNT, &ev.track_state))
+		return false;
+	for (; ev.track < w->conf.n_tracks; ev.track++) {
+		if (strcmp(w->conf.tracks[ev.track].name, words[1]) == 0) {
+			case_world_step(w, &ev);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* acquired ok|ERRNO [ADDRESS] [stale] */
+static bool
+event_acquired(struct case_world *w, int n, char **words)
+{
+	struct ip_addr addr = {0};
+	uint32_t epoch = w->epoch;
+	int err;
+
+	if (n > 2 && strcmp(words[n - 1], "stale") == 0) {
+		n--;
+		epoch--;
+	}
+	if (!parse_errno(words[1], &err) || (n > 2 && !case_words_addr(w, words[2], &addr)))
+		return false;
+	case_world_acquired(w, err, &addr, epoch);
+	return true;
+}
+
+static bool
+event_send(struct case_world *w, int n, char **words)
+{
+	(void)n;
+	return parse_errno(words[1], &w->send_err);
+}
+
+static bool
+event_freeze(struct case_world *w, int n, char **words)
+{
+	(void)n;
+	w->frozen = strcmp(words[0], "freeze") == 0;
+	return true;
+}
+
+/* A timer event although nothing is due. */
+static bool
+event_timer(struct case_world *w, int n, char **words)
+{
+	(void)n;
+	(void)words;
+	case_world_step(w, &(struct elect_event){.kind = ELECT_EVENT_TIMER});
+	return true;
+}
+
+static const struct word events[] = {
+	{"start", 1, 1, event_plain},
+	{"stop", 1, 1, event_plain},
+	{"link", 2, 2, event_link},
+	{"source", 2, 2, event_source},
+	{"track", 3, 3, event_track},
+	{"advert", 4, CASE_WORDS_MAX, case_packets_advert},
+	{"packet", 2, CASE_WORDS_MAX, case_packets_packet},
+	{"acquired", 2, 4, event_acquired},
+	{"acquire", 2, 3, setting_acquire},
+	{"send", 2, 2, event_send},
+	{"freeze", 1, 1, event_freeze},
+	{"thaw", 1, 1, event_freeze},
+	{"timer", 1, 1, event_timer},
+};
+
+/* ---- questions ---- */
+
+static bool
+answer_number(struct case_world *w, unsigned long got, const char *want)
+{
+	snprintf(w->complaint, sizeof(w->complaint), "it is %lu", got);
+	return strtoul(want, NULL, 10) == got && want[0] >= '0' && want[0] <= '9';
+}
+
+static bool
+answer_text(struct case_world *w, const char *got, const char *want)
+{
+	snprintf(w->complaint, sizeof(w->complaint), "it is %s", got);
+	return strcmp(got, want) == 0;
+}
+
+static bool
+ask_text(struct case_world *w, int n, char **words)
+{
+	const struct elect *e = &w->e;
+
+	(void)n;
+	if (strcmp(words[0], "state") == 0)
+		return answer_text(w, role_state_name((enum role_state)e->state), words[1]);
+	if (strcmp(words[0], "cause") == 0)
+		return answer_text(w, role_reason_label((enum role_reason)e->cause.reason), words[1]);
+	if (strcmp(words[0], "acquiring") == 0)
+		return answer_text(w, e->vrrp.acquiring ? "yes" : "no", words[1]);
+	return answer_text(w, vrrp_checksum_form_name((enum vrrp_checksum_form)e->form), words[1]);
+}
+
+static bool
+ask_number(struct case_world *w, int n, char **words)
+{
+	const struct elect *e = &w->e;
+	unsigned long peers = 0;
+
+	(void)n;
+	if (strcmp(words[0], "priority") == 0)
+		return answer_number(w, e->priority, words[1]);
+	if (strcmp(words[0], "learned") == 0)
+		return answer_number(w, e->vrrp.active_adver_int_cs, words[1]);
+	if (strcmp(words[0], "transitions") == 0)
+		return answer_number(w, e->transitions, words[1]);
+	for (size_t i = 0; i < LIMIT_HEARD_PEERS; i++)
+		peers += e->peers[i].addr.family != IP_FAMILY_NONE;
+	return answer_number(w, peers, words[1]);
+}
+
+static bool
+ask_deadline(struct case_world *w, int n, char **words)
+{
+	mono_t deadline = elect_deadline(&w->e);
+	uint64_t us;
+	char buf[32];
+
+	(void)n;
+	if (deadline.us == MONO_NEVER.us)
+		return answer_text(w, "never", words[1]);
+	answer_text(w, case_time_format(deadline.us - w->manner->base_us, buf, sizeof(buf)), "");
+	return case_time_parse(words[1] + (words[1][0] == '@'), &us) == 0 &&
+	       us == deadline.us - w->manner->base_us;
+}
+
+static bool
+ask_active_peer(struct case_world *w, int n, char **words)
+{
+	const struct elect_peer *p = elect_active_peer(&w->e, w->now);
+	struct ip_addr want, none = {0};
+	char buf[IP_ADDR_TEXT];
+
+	(void)n;
+	snprintf(w->complaint, sizeof(w->complaint), "it is %s", ip_addr_format(p ? &p->addr : &none, buf));
+	return case_words_addr(w, words[1], &want) && ip_addr_equal(p ? &p->addr : &none, &want);
+}
+
+/* peer ADDRESS priority N interval N form F */
+static bool
+ask_peer(struct case_world *w, int n, char **words)
+{
+	struct ip_addr addr;
+	char got[64], want[64];
+
+	if (n != 8 || !case_words_addr(w, words[1], &addr))
+		return false;
+	snprintf(want, sizeof(want), "%s %s %s", words[3], words[5], words[7]);
+	for (size_t i = 0; i < LIMIT_HEARD_PEERS; i++) {
+		const struct elect_peer *p = &w->e.peers[i];
+
+		if (!ip_addr_equal(&p->addr, &addr))
+			continue;
+		snprintf(got, sizeof(got), "%u %u %s", p->priority, p->adver_int_cs,
+			 vrrp_checksum_form_name((enum vrrp_checksum_form)p->form));
+		return answer_text(w, got, want);
+	}
+	snprintf(w->complaint, sizeof(w->complaint), "never heard");
+	return false;
+}
+
+/* sent VECTOR|HEX: octets of the last advert with its IP header; the header checksum is the kernel's. */
+static bool
+ask_sent(struct case_world *w, int n, char **words)
+{
+	uint8_t want[2048];
+	int len = case_packets_octets(n - 1, words + 1, want, sizeof(want));
+	size_t at = 0;
+
+	if (len < 20)
+		return false;
+	if (want[0] >> 4 == 4)
+		want[10] = want[11] = 0;
+	for (size_t i = 0; i < w->sent_len && at < sizeof(w->complaint) - 8; i++)
+		at += (size_t)snprintf(w->complaint + at, sizeof(w->complaint) - at, "%02x%s", w->sent[i],
+				       i % 2 ? " " : "");
+	return (size_t)len == w->sent_len && memcmp(want, w->sent, w->sent_len) == 0;
+}
+
+/* count NAME N: packets received, counted as the shell does it. */
+static bool
+ask_count(struct case_world *w, int n, char **words)
+{
+	const struct {
+		const char *name;
+		unsigned value;
+	} rows[] = {
+		{"received", w->received},
+		{"priority_zero", w->priority_zero},
+		{"interval_differs", w->interval_differs},
+		{"addresses_differ", w->addresses_differ},
+		{"first_not_link_local", w->first_not_link_local},
+	};
+	enum vrrp_drop drop;
+
+	(void)n;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (strcmp(words[1], rows[i].name) == 0)
+			return answer_number(w, rows[i].value, words[2]);
+	return case_packets_drop(words[1], &drop) && answer_number(w, w->drops[drop], words[2]);
+}
+
+static const struct word questions[] = {
+	{"state", 2, 2, ask_text},	  {"cause", 2, 2, ask_text},
+	{"acquiring", 2, 2, ask_text},	  {"form", 2, 2, ask_text},
+	{"priority", 2, 2, ask_number},	  {"learned", 2, 2, ask_number},
+	{"peers", 2, 2, ask_number},	  {"transitions", 2, 2, ask_number},
+	{"deadline", 2, 2, ask_deadline}, {"active_peer", 2, 2, ask_active_peer},
+	{"peer", 8, 8, ask_peer},	  {"sent", 2, CASE_WORDS_MAX, ask_sent},
+	{"count", 3, 3, ask_count},
+};
+
+static bool
+do_table(struct case_world *w, int n, char **words, const struct word *table, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (strcmp(words[0], table[i].word) == 0)
+			return n >= table[i].n_min && n <= table[i].n_max && table[i].fn(w, n, words);
+	return false;
+}
+
+bool
+case_words_setting(struct case_world *w, int n, char **words)
+{
+	return do_table(w, n, words, settings, ARRAY_SIZE(settings));
+}
+
+bool
+case_words_event(struct case_world *w, int n, char **words)
+{
+	return do_table(w, n, words, events, ARRAY_SIZE(events));
+}
+
+bool
+case_words_ask(struct case_world *w, int n, char **words)
+{
+	return do_table(w, n, words, questions, ARRAY_SIZE(questions));
+}
