@@ -1,0 +1,3 @@
+# Programs that single unit tests start: built before the test.
+$(BUILD)/tests/test_api: $(BUILD)/vrrpd-agent
+$(BUILD)/tests/test_ctl: $(BUILD)/vrrpd-agent $(BUILD)/vrrpctl

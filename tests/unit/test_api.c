@@ -1,0 +1,750 @@
+/*
+ * test_api.c - vrrpd-agent as a process: configuration, snapshots, the status API, and what it does when others
+ * misbehave.
+ */
+#include "agent_world.h"
+
+static int
+setup(void **state)
+{
+	*state = world_start(0);
+	return 0;
+}
+
+static int
+setup_bare(void **state)
+{
+	*state = world_new();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	world_stop(*state);
+	return 0;
+}
+
+/* Ask for `path` until the answer has `part`; the last answer is the caller's. */
+static char *
+get_until(struct world *w, const char *path, const char *part)
+{
+	mono_t deadline = mono_add(clock_mono(), WORLD_WAIT_US);
+
+	for (;;) {
+		char *text = world_get(w, path);
+
+		if (strstr(text, part) != NULL || mono_due(clock_mono(), deadline)) {
+			assert_has(text, part);
+			return text;
+		}
+		free(text);
+		usleep(5000);
+	}
+}
+
+static void
+test_status_document(void **state)
+{
+	char *t = get_until(*state, "/v1/status", "2 of 2 servers up");
+
+	assert_has(t, "HTTP/1.1 200 OK\r\n");
+	assert_has(t, "Content-Type: application/json\r\n");
+	assert_has(t,
+		   "{\"node\":\"proxy1\",\"version\":\"" VRRPD_VERSION "\",\"uptime_s\":12.3,\"realtime\":true,"
+		   "\"memory_locked\":false,\"adverts\":{\"late_max_us\":777,\"late\":[{\"up_to_us\":100,"
+		   "\"adverts\":40}");
+	assert_has(t, "\"warnings\":[\"the engine's memory is not locked");
+	assert_has(t, "\"instances\":[{\"name\":\"pg\",\"mode\":\"vrrp\",\"state\":\"active\",\"since_s\":4.2");
+	assert_has(t,
+		   "\"reason\":\"no adverts from 10.0.0.2 for 361 ms\",\"reason_code\":\"no_adverts\","
+		   "\"priority\":{\"base\":150,\"effective\":90},"
+		   "\"active_node\":{\"address\":\"10.0.0.1\",\"priority\":90,\"self\":true},"
+		   "\"addresses\":[{\"address\":\"192.168.34.85/24\",\"interface\":\"eth0\",\"held\":true},"
+		   "{\"address\":\"192.168.34.86/24\",\"interface\":\"eth0\",\"held\":false,\"extra\":true}],"
+		   "\"checks\":[{\"name\":\"haproxy\",\"kind\":\"check\",\"state\":\"up\",\"since_s\":");
+	assert_has(t,
+		   "\"last\":\"2 of 2 servers up\",\"weight\":-60},{\"name\":\"eth1\",\"kind\":\"interface\","
+		   "\"state\":\"down\",\"since_s\":null,\"last\":\"eth1 is not up\"}],"
+		   "\"peers\":[{\"address\":\"10.0.0.2\",\"priority\":90,\"last_heard_ms\":1200,");
+	assert_has(t, "\"version\":3,\"checksum\":\"rfc5798\",\"advert_interval_ms\":1000},"
+		      "{\"address\":\"10.0.0.3\",\"priority\":null,\"last_heard_ms\":null,\"version\":null,"
+		      "\"checksum\":null,\"advert_interval_ms\":null}],\"counters\":{\"adverts_sent\":41,");
+	assert_has(t, "\"transitions\":2,\"discarded\":{\"truncated\":0,\"own\":0,\"length\":0,\"destination\":"
+		      "0,\"ttl\":5,");
+	assert_has(
+		t,
+		"\"vrid\":51,\"version\":3,\"family\":\"ipv4\",\"interface\":\"eth0\",\"source\":\"10.0.0.1\","
+		"\"advert_interval_ms\":100,\"checksum\":\"rfc9568\"");
+	free(t);
+}
+
+static void
+test_status_warns_of_differences(void **state)
+{
+	char *t = world_get(*state, "/v1/instances/pg");
+
+	assert_has(t, "10.0.0.2 sends the rfc5798 checksum and we send the rfc9568 one");
+	assert_has(t, "10.0.0.2 announces other addresses than we have");
+	assert_has(t, "10.0.0.2 adverts every 1000 ms, we every 100 ms");
+	assert_has(t, "10.0.0.2 has our priority 90");
+	free(t);
+}
+
+static void
+test_status_of_ipv6_in_fault(void **state)
+{
+	char *t = world_get(*state, "/v1/instances/six");
+
+	assert_has(t, "\r\n\r\n{\"name\":\"six\",\"mode\":\"vrrp\",\"state\":\"fault\"");
+	assert_has(t, "\"reason\":\"check haproxy failed\",\"reason_code\":\"check_failed\"");
+	assert_has(t, "\"active_node\":null");
+	assert_has(t, "\"peers\":[{\"address\":\"fe80::2\",\"priority\":null,\"last_heard_ms\":null");
+	assert_has(t, "\"family\":\"ipv6\"");
+	assert_has(t, "\"source\":null,\"advert_interval_ms\":1000,\"checksum\":null,\"warnings\":[]}\n");
+	free(t);
+}
+
+static void
+test_active_for_load_balancers(void **state)
+{
+	struct world *w = *state;
+	char *t = world_get(w, "/v1/instances/pg/active");
+
+	assert_has(t, "HTTP/1.1 200 OK");
+	assert_has(t, "{\"name\":\"pg\",\"active\":true,\"state\":\"active\"}\n");
+	free(t);
+	w->state = ROLE_STATE_BACKUP;
+	t = world_get(w, "/v1/instances/pg/active");
+	assert_has(t, "HTTP/1.1 503 ");
+	assert_has(t, "{\"name\":\"pg\",\"active\":false,\"state\":\"backup\"}\n");
+	free(t);
+	t = world_request(w->socket, "HEAD", "/v1/instances/pg/active");
+	assert_has(t, "HTTP/1.1 503 ");
+	assert_has(t, "Content-Length: ");
+	assert_string_equal(strstr(t, "\r\n\r\n"), "\r\n\r\n");
+	free(t);
+}
+
+static void
+test_unknown_things(void **state)
+{
+	static const struct {
+		const char *method, *path, *status, *part;
+	} rows[] = {
+		{"GET", "/", "404", "{\"error\":\"not found\",\"detail\":\"there is nothing at /\"}"},
+		{"GET", "/v1/status/", "404", "not found"},
+		{"GET", "/v1/statu", "404", "not found"},
+		{"GET", "/v1/statuss", "404", "not found"},
+		{"GET", "/v1/instances/", "404", "not found"},
+		{"GET", "/v1/instances/pg/", "404", "not found"},
+		{"GET", "/v1/instances/pg/other", "404", "not found"},
+		{"GET", "/v1/instances/p%00g", "404", "not found"},
+		{"GET", "/v1/instances/p%67", "200", "\"name\":\"pg\""},
+		{"GET", "/v1/instances/db", "404",
+		 "{\"error\":\"no such instance\",\"detail\":\"no instance is named \\\"db\\\"; there are: pg, "
+		 "six\"}"},
+		{"GET", "/v1/instances/d%ff%22b/active", "404", "no instance is named \\\"d?\\\"b\\\""},
+		{"POST", "/v1/status", "405", "method not allowed"},
+		{"DELETE", "/metrics", "405", "Allow: GET, HEAD\r\n"},
+		{"OPTIONS", "/healthz", "405", "Allow: GET, HEAD\r\n"},
+		{"PATCH", "/nothing", "404", "not found"},
+		{"GET", "/healthz?x=1", "200", "{\"status\":\"ok\"}"},
+		{"GET", "http://-/healthz", "200", "{\"status\":\"ok\"}"},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *t = world_request(w->socket, rows[i].method, rows[i].path);
+		char status[32];
+
+		snprintf(status, sizeof(status), "HTTP/1.1 %s ", rows[i].status);
+		assert_has(t, status);
+		assert_has(t, rows[i].part);
+		free(t);
+	}
+}
+
+static void
+test_malformed_requests(void **state)
+{
+	static const char *const requests[] = {
+		"\r\n\r\n",
+		"GET\r\n\r\n",
+		"GET / HTTP/9.9\r\n\r\n",
+		"G\001T / HTTP/1.1\r\n\r\n",
+		"GET /healthz HTTP/1.1\r\nno colon\r\n\r\n",
+		"\377\376\375\r\n\r\n",
+		"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
+		"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\nConnection: close\r\n\r\n",
+	};
+	struct world *w = *state;
+	char big[20000];
+	char *t;
+
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		int fd = world_connect(w->socket);
+
+		assert_true(send(fd, requests[i], strlen(requests[i]), MSG_NOSIGNAL) > 0);
+		shutdown(fd, SHUT_WR);
+		t = world_read_all(fd);
+		assert_has_not(t, "200 OK");
+		free(t);
+	}
+	/* More than 8 KiB of header are refused, and not only when they end. */
+	memset(big, 'x', sizeof(big));
+	memcpy(big, "GET /healthz HTTP/1.1\r\nX: ", 26);
+	big[sizeof(big) - 1] = '\0';
+	t = world_raw(w->socket, big);
+	assert_has(t, "HTTP/1.1 4");
+	free(t);
+	t = world_get(w, "/healthz");
+	assert_has(t, "200 OK");
+	free(t);
+}
+
+static void
+test_pipelined_requests(void **state)
+{
+	struct world *w = *state;
+	char *t = world_raw(w->socket, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+				       "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
+				       "GET /v1/config HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+	assert_has(t, "{\"status\":\"ok\"}");
+	assert_has(t, "{\"events\":[]}");
+	assert_has(t, "node = \"proxy1\";\n");
+	free(t);
+}
+
+static void
+test_config_text(void **state)
+{
+	struct world *w = *state;
+	char *t = world_request(w->ro_socket, "GET", "/v1/config");
+
+	assert_has(t, "Content-Type: text/plain");
+	assert_has(t, "\r\n\r\nnode = \"proxy1\";\n");
+	free(t);
+	world_send_text(w, "");
+	free(get_until(w, "/v1/config", "Content-Length: 0\r\n"));
+}
+
+static void
+send_event(struct world *w, uint32_t gen, uint32_t index, enum role_state to)
+{
+	struct ipc_event m = {.h.gen = gen, .index = index, .from = ROLE_STATE_BACKUP, .to = (uint8_t)to};
+
+	m.at_us = clock_mono().us;
+	m.cause.reason = ROLE_REASON_ACTIVE_LEFT;
+	m.cause.addr = world_addr("10.0.0.2");
+	assert_int_equal(ipc_chan_send(&w->engine, IPC_EVENT, &m, -1), 0);
+}
+
+static void
+test_events_and_their_counters(void **state)
+{
+	struct world *w = *state;
+	char *t;
+
+	send_event(w, w->gen, 0, ROLE_STATE_ACTIVE);
+	send_event(w, w->gen, 1, ROLE_STATE_FAULT);
+	send_event(w, w->gen, 0, ROLE_STATE_ACTIVE);
+	t = get_until(w, "/metrics",
+		      "\nvrrpd_transitions_total{instance=\"pg\",to=\"active\",reason=\"active_left\"} 2\n");
+	assert_has(t, "\nvrrpd_transitions_total{instance=\"six\",to=\"fault\",reason=\"active_left\"} 1\n");
+	free(t);
+	t = world_get(w, "/v1/events");
+	assert_has(t, "{\"events\":[{\"time\":\"20");
+	assert_has(t,
+		   "Z\",\"instance\":\"pg\",\"from\":\"backup\",\"to\":\"active\",\"reason\":\"active_left\","
+		   "\"text\":\"10.0.0.2 left (priority 0)\"},{\"time\":\"");
+	assert_has(t, "\"instance\":\"six\",\"from\":\"backup\",\"to\":\"fault\"");
+	free(t);
+}
+
+/* The engine may be one generation ahead or behind. */
+static void
+test_events_of_other_generations(void **state)
+{
+	struct world *w = *state;
+	struct ipc_conf_check c = world_check("haproxy", "echo '2 of 2 servers up'");
+	char *t;
+
+	send_event(w, w->gen + 1, 1, ROLE_STATE_FAULT);
+	t = get_until(w, "/v1/events", "\"instance\":\"\"");
+	free(t);
+	world_send_conf(w, &c, 1);
+	world_commit(w);
+	assert_true(world_wait_ready(w, w->gen));
+	t = world_get(w, "/v1/events");
+	assert_has(t, "\"instance\":\"six\"");
+	free(t);
+	send_event(w, w->gen - 1, 0, ROLE_STATE_ACTIVE);
+	t = get_until(w, "/v1/events", "\"instance\":\"pg\"");
+	free(t);
+	w->engine_gen = w->gen;
+	t = world_get(w, "/metrics");
+	assert_has(t, "\nvrrpd_transitions_total{instance=\"pg\",to=\"active\",reason=\"active_left\"} 1\n");
+	assert_has(t, "\nvrrpd_transitions_total{instance=\"six\",to=\"fault\",reason=\"active_left\"} 1\n");
+	free(t);
+}
+
+static void
+test_events_keep_the_last_thousand(void **state)
+{
+	struct world *w = *state;
+	char *t;
+	unsigned n = 0;
+
+	send_event(w, w->gen, 1, ROLE_STATE_FAULT);
+	for (unsigned i = 0; i < 1000; i++)
+		send_event(w, w->gen, 0, ROLE_STATE_ACTIVE);
+	free(get_until(
+		w, "/metrics",
+		"\nvrrpd_transitions_total{instance=\"pg\",to=\"active\",reason=\"active_left\"} 1000\n"));
+	t = world_get(w, "/v1/events");
+	assert_has_not(t, "\"six\"");
+	for (const char *p = t; (p = strstr(p, "\"time\"")) != NULL; p++)
+		n++;
+	assert_int_equal(n, 1000);
+	free(t);
+}
+
+static void
+test_metrics(void **state)
+{
+	struct world *w = *state;
+	char *t = get_until(w, "/metrics", "\nvrrpd_check_up{check=\"haproxy\"} 1\n");
+
+	assert_has(t, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
+	assert_has(t, "vrrpd_info{version=\"" VRRPD_VERSION "\",node=\"proxy1\"} 1\n");
+	assert_has(t, "# TYPE vrrpd_instance_state "
+		      "gauge\nvrrpd_instance_state{instance=\"pg\",state=\"initialize\"} 0\n");
+	assert_has(t, "\nvrrpd_instance_state{instance=\"pg\",state=\"active\"} 1\n");
+	assert_has(t, "\nvrrpd_instance_state{instance=\"six\",state=\"fault\"} 1\n");
+	assert_has(t, "\nvrrpd_instance_priority{instance=\"pg\"} 90\n");
+	assert_has(t, "\nvrrpd_addresses_held{instance=\"pg\"} 1\n");
+	assert_has(t, "\nvrrpd_adverts_sent_total{instance=\"pg\"} 41\n");
+	assert_has(t, "\nvrrpd_adverts_received_total{instance=\"pg\"} 3\n");
+	assert_has(t, "\nvrrpd_packets_discarded_total{instance=\"\",reason=\"vrid\"} 9\n");
+	assert_has(t, "\nvrrpd_packets_discarded_total{instance=\"pg\",reason=\"ttl\"} 5\n");
+	assert_has(t, "\nvrrpd_peer_last_heard_seconds{instance=\"pg\",peer=\"10.0.0.2\"} 1.200000\n");
+	assert_has_not(t, "10.0.0.3");
+	assert_has(t, "\nvrrpd_check_runs_total{check=\"haproxy\",result=\"up\"} 1\n");
+	assert_has(t, "\nvrrpd_advert_lateness_seconds_bucket{le=\"0.0001\"} 40\n");
+	assert_has(t, "\nvrrpd_advert_lateness_seconds_bucket{le=\"+Inf\"} 41\n");
+	assert_has(t, "\nvrrpd_advert_lateness_seconds_count 41\n");
+	free(t);
+}
+
+/* Requests that come together share a snapshot; under load there is at most one every 20 ms. */
+static void
+test_snapshots_are_shared(void **state)
+{
+	static const char request[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	struct world *w = *state;
+	mono_t begin;
+	usec_t took;
+	int fd[200], before;
+
+	free(world_get(w, "/healthz"));
+	before = w->snaps;
+	begin = clock_mono();
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = world_connect(w->socket);
+		assert_int_equal(send(fd[i], request, strlen(request), MSG_NOSIGNAL), strlen(request));
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
+		char *t = world_read_all(fd[i]);
+
+		assert_has(t, "\"instances\"");
+		free(t);
+	}
+	took = mono_since(clock_mono(), begin);
+	assert_in_range(w->snaps - before, 1, 2 + (int)(took / (20 * USEC_PER_MS)));
+}
+
+/* What is told is never older than the question: the state changes between two requests. */
+static void
+test_snapshots_are_fresh(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 20; i++) {
+		enum role_state s = i % 2 ? ROLE_STATE_BACKUP : ROLE_STATE_ACTIVE;
+		char *t;
+
+		w->state = (int)s;
+		t = world_get(w, "/v1/instances/pg/active");
+		assert_has(t, role_state_name(s));
+		free(t);
+	}
+}
+
+static void
+test_silent_engine_is_503(void **state)
+{
+	struct world *w = *state;
+	mono_t begin = clock_mono();
+	char *t;
+
+	w->silent = true;
+	t = world_get(w, "/healthz");
+	assert_has(t, "HTTP/1.1 503 ");
+	assert_has(t, "{\"error\":\"engine does not answer\",\"detail\":\"the engine is connected and did not "
+		      "answer within 1 s\"}");
+	assert_in_range(mono_since(clock_mono(), begin), 900 * USEC_PER_MS, 5 * USEC_PER_SEC);
+	free(t);
+	t = world_get(w, "/v1/config"); /* needs no engine */
+	assert_has(t, "200 OK");
+	free(t);
+	w->silent = false;
+	t = world_get(w, "/healthz");
+	assert_has(t, "200 OK");
+	free(t);
+}
+
+static void
+test_engine_restart_is_waited_for(void **state)
+{
+	struct world *w = *state;
+	int fd, verdicts;
+	char *t;
+
+	free(get_until(w, "/v1/status", "2 of 2 servers up"));
+	world_stop_engine(w);
+	t = world_get(w, "/v1/status");
+	assert_has(t, "503");
+	assert_has(t, "no engine is connected");
+	free(t);
+	fd = world_connect(w->socket);
+	assert_true(send(fd, "GET /healthz HTTP/1.0\r\n\r\n", 25, MSG_NOSIGNAL) == 25);
+	verdicts = w->verdicts;
+	world_start_engine(w);
+	t = world_read_all(fd);
+	assert_has(t, "200 OK");
+	free(t);
+	/* The new engine was told the verdict although no check ran since. */
+	assert_int_equal(w->verdicts, verdicts + 1);
+	assert_int_equal(w->verdict_state, IPC_CHECK_UP);
+}
+
+static void
+test_engine_of_another_generation(void **state)
+{
+	struct world *w = *state;
+	char *t;
+
+	w->engine_gen = w->gen + 1;
+	t = world_get(w, "/v1/status");
+	assert_has(t, "the engine has not taken over the present configuration yet");
+	free(t);
+	w->engine_gen = w->gen;
+	t = world_get(w, "/v1/status");
+	assert_has(t, "200 OK");
+	free(t);
+}
+
+static void
+test_unchanged_check_survives_reload(void **state)
+{
+	struct world *w = *state;
+	struct ipc_conf_check c[2] = {world_check("other", "echo other"),
+				      world_check("haproxy", "echo '2 of 2 servers up'")};
+	char *t;
+
+	free(get_until(w, "/metrics", "vrrpd_check_runs_total{check=\"haproxy\",result=\"up\"} 1"));
+	c[0].fall = 7;
+	world_send_conf(w, c, 2);
+	world_commit(w);
+	assert_true(world_wait_ready(w, w->gen));
+	w->engine_gen = w->gen;
+	t = get_until(w, "/metrics", "vrrpd_check_runs_total{check=\"other\",result=\"up\"} 1");
+	assert_has(t, "vrrpd_check_runs_total{check=\"haproxy\",result=\"up\"} 1");
+	free(t);
+}
+
+static bool
+is_closed(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char c;
+
+	return poll(&p, 1, 0) == 1 && recv(fd, &c, 1, MSG_DONTWAIT) <= 0;
+}
+
+static void
+test_too_many_connections_are_closed(void **state)
+{
+	enum { N = 600, MAX = 512 };
+	struct world *w = *state;
+	mono_t deadline = mono_add(clock_mono(), WORLD_WAIT_US);
+	int fd[N], closed;
+
+	for (unsigned i = 0; i < N; i++)
+		fd[i] = world_connect(w->socket);
+	do {
+		closed = 0;
+		for (unsigned i = 0; i < N; i++)
+			closed += is_closed(fd[i]);
+		assert_false(mono_due(clock_mono(), deadline));
+	} while (closed < N - MAX);
+	assert_int_equal(closed, N - MAX);
+	/* One of those inside is answered; outside there is room again once they go. */
+	assert_int_equal(send(fd[0], "GET /healthz HTTP/1.0\r\n\r\n", 25, MSG_NOSIGNAL), 25);
+	for (unsigned i = 1; i < N; i++)
+		close(fd[i]);
+	free(world_read_all(fd[0]));
+	free(get_until(w, "/healthz", "200 OK"));
+	for (unsigned round = 0; round < 2000; round++)
+		close(world_connect(w->socket));
+	free(get_until(w, "/healthz", "200 OK"));
+}
+
+/* Who goes away while his snapshot is on its way is forgotten without harm. */
+static void
+test_client_leaves_while_waiting(void **state)
+{
+	struct world *w = *state;
+
+	w->silent = true;
+	for (unsigned i = 0; i < 50; i++) {
+		int fd = world_connect(w->socket);
+
+		assert_int_equal(send(fd, "GET /v1/status HTTP/1.1\r\n\r\n", 27, MSG_NOSIGNAL), 27);
+		if (i % 2) {
+			struct linger off = {.l_onoff = 1};
+
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+		}
+		close(fd);
+	}
+	free(get_until(w, "/healthz", "503"));
+	w->silent = false;
+	free(get_until(w, "/healthz", "200 OK"));
+}
+
+/* Readers that do not read hold no more than their share, and the next request is answered. */
+static void
+test_slow_readers(void **state)
+{
+	struct world *w = *state;
+	int fd[100];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = world_connect(w->socket);
+		for (unsigned k = 0; k < 3; k++)
+			assert_true(send(fd[i], "GET /v1/status HTTP/1.1\r\n\r\n", 27, MSG_NOSIGNAL) == 27);
+	}
+	free(get_until(w, "/healthz", "200 OK"));
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i]);
+}
+
+static int
+setup_large(void **state)
+{
+	*state = world_start(253);
+	return 0;
+}
+
+/* The shortest of a few questions, each after a pause in which the agent is idle. */
+static usec_t
+time_of(struct world *w, const char *path, const char *part, size_t *ret_len)
+{
+	usec_t best = USEC_INFINITY;
+
+	for (unsigned i = 0; i < 10; i++) {
+		mono_t begin;
+		char *t;
+
+		usleep(25000); /* longer than the pause between snapshots under load */
+		begin = clock_mono();
+		t = world_get(w, path);
+		best = MIN(best, mono_since(clock_mono(), begin));
+		assert_has(t, part);
+		*ret_len = strlen(t);
+		free(t);
+	}
+	return best;
+}
+
+/* How long 255 instances take is printed, for the reader of the test's output. */
+static void
+test_large_configuration(void **state)
+{
+	size_t len;
+	usec_t us;
+
+	us = time_of(*state, "/v1/status", "\"name\":\"extra252\"", &len);
+	print_message("status of 255 instances: %zu octets in %llu us\n", len, (unsigned long long)us);
+	us = time_of(*state, "/metrics", "vrrpd_adverts_sent_total{instance=\"extra252\"} 41", &len);
+	print_message("metrics of 255 instances: %zu octets in %llu us\n", len, (unsigned long long)us);
+	us = time_of(*state, "/healthz", "ok", &len);
+	print_message("health with 255 instances: %llu us\n", (unsigned long long)us);
+}
+
+/* ---- bad parents and engines ----------------------------------------------------------------- */
+
+static void
+test_before_the_configuration(void **state)
+{
+	struct world *w = *state;
+	char *t;
+
+	world_listen(w, w->socket, true);
+	t = world_get(w, "/v1/status");
+	assert_has(t, "503");
+	assert_has(t, "no configuration has come from vrrpd yet");
+	free(t);
+	t = world_get(w, "/v1/config");
+	assert_has(t, "503");
+	free(t);
+}
+
+/* The agent ends with status 1 and says why. */
+static void
+assert_dies(struct world *w, const char *why)
+{
+	assert_false(world_wait_ready(w, UINT32_MAX));
+	assert_int_equal(world_exit_status(w), 1);
+	assert_has(w->log, why);
+}
+
+static void
+test_commit_of_an_incomplete_generation(void **state)
+{
+	struct world *w = *state;
+	struct ipc_conf_begin m = {.n_instances = 1};
+
+	str_copy(m.node, sizeof(m.node), "proxy1");
+	world_send(w, IPC_CONF_BEGIN, &m);
+	world_commit(w);
+	assert_dies(w, "bad configuration from vrrpd, message CONF_COMMIT: the generation ends before all of "
+		       "it has come");
+}
+
+static void
+test_totals_beyond_the_limits(void **state)
+{
+	struct world *w = *state;
+	struct ipc_conf_begin m = {.n_addresses = LIMIT_ADDRESSES_ALL + 1};
+
+	str_copy(m.node, sizeof(m.node), "proxy1");
+	world_send(w, IPC_CONF_BEGIN, &m);
+	assert_dies(w, "a total is above its limit");
+}
+
+static void
+test_check_with_a_command_without_end(void **state)
+{
+	struct world *w = *state;
+	struct ipc_conf_begin m = {.n_checks = 1};
+	struct ipc_conf_check c = world_check("haproxy", "");
+
+	str_copy(m.node, sizeof(m.node), "proxy1");
+	world_send(w, IPC_CONF_BEGIN, &m);
+	memset(c.command, '/', sizeof(c.command));
+	world_send(w, IPC_CONF_CHECK, &c);
+	assert_dies(w, "a script check has a bad command");
+}
+
+static void
+test_octets_that_are_no_message(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(send(w->parent.fd, "garbage", 7, 0), 7);
+	assert_dies(w, "a message that is none from vrrpd");
+}
+
+static void
+test_engine_that_lies(void **state)
+{
+	struct world *w = *state;
+	struct ipc_event m = {.h.gen = w->gen, .index = 99};
+
+	assert_int_equal(ipc_chan_send(&w->engine, IPC_EVENT, &m, -1), 0);
+	assert_dies(w, "bad message EVENT from the engine");
+}
+
+static void
+test_unasked_snapshot(void **state)
+{
+	struct world *w = *state;
+
+	world_send_snap(w, 4711);
+	assert_dies(w, "bad message SNAP_ENGINE from the engine");
+}
+
+static void
+test_stop(void **state)
+{
+	struct world *w = *state;
+	struct ipc_stop m = {0};
+
+	world_send(w, IPC_STOP, &m);
+	assert_false(world_wait_ready(w, UINT32_MAX));
+	assert_int_equal(world_exit_status(w), 0);
+}
+
+static void
+test_started_by_hand(void **state)
+{
+	char dir[PATH_MAX], command[PATH_MAX + 64], text[256] = "";
+	FILE *f;
+
+	(void)state;
+	world_build_dir(dir, sizeof(dir));
+	snprintf(command, sizeof(command), "%s/vrrpd-agent 2>&1 3>&-", dir);
+	f = popen(command, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	assert_string_equal(text, "vrrpd-agent is started by vrrpd and not by hand; start vrrpd instead.\n");
+	assert_null(fgets(text, sizeof(text), f));
+	assert_int_equal(WEXITSTATUS(pclose(f)), 2);
+}
+
+int
+main(void)
+{
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define BARE(f) cmocka_unit_test_setup_teardown(f, setup_bare, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_status_document),
+		T(test_status_warns_of_differences),
+		T(test_status_of_ipv6_in_fault),
+		T(test_active_for_load_balancers),
+		T(test_unknown_things),
+		T(test_malformed_requests),
+		T(test_pipelined_requests),
+		T(test_config_text),
+		T(test_events_and_their_counters),
+		T(test_events_of_other_generations),
+		T(test_events_keep_the_last_thousand),
+		T(test_metrics),
+		T(test_snapshots_are_shared),
+		T(test_snapshots_are_fresh),
+		T(test_silent_engine_is_503),
+		T(test_engine_restart_is_waited_for),
+		T(test_engine_of_another_generation),
+		T(test_unchanged_check_survives_reload),
+		T(test_too_many_connections_are_closed),
+		T(test_client_leaves_while_waiting),
+		T(test_slow_readers),
+		cmocka_unit_test_setup_teardown(test_large_configuration, setup_large, teardown),
+		BARE(test_before_the_configuration),
+		BARE(test_commit_of_an_incomplete_generation),
+		BARE(test_totals_beyond_the_limits),
+		BARE(test_check_with_a_command_without_end),
+		BARE(test_octets_that_are_no_message),
+		T(test_engine_that_lies),
+		T(test_unasked_snapshot),
+		T(test_stop),
+		cmocka_unit_test(test_started_by_hand),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,39 @@
+/*
+ * agent.h - the root object of vrrpd-agent: everything the process owns.
+ *
+ * Created in main() and passed down; each part has its own header. There is no other mutable state.
+ */
+#ifndef VRRPD_AGENT_AGENT_H
+#define VRRPD_AGENT_AGENT_H
+
+#include <stdbool.h>
+
+#include "agent/agent_conf.h"
+#include "agent/agent_events.h"
+#include "agent/agent_snap.h"
+#include "agent/check.h"
+#include "ipc/ipc_chan.h"
+#include "sys/loop.h"
+
+struct api;
+
+struct agent {
+	struct loop *loop;
+	struct ipc_chan parent;
+	struct loop_io *parent_io;
+	struct ipc_chan engine; /* fd -1: not connected now */
+	struct loop_io *engine_io;
+	bool verdicts_due; /* some could not be sent: the channel was full */
+	struct agent_conf_reader reader;
+	struct agent_conf *conf; /* in force; NULL before the first COMMIT */
+	struct snaps *snaps;
+	struct events *events;
+	struct checks *checks;
+	struct api *api;
+	int exit_status;
+};
+
+/* Leave the loop and exit with this status, saying why when it is not 0. */
+void agent_quit(struct agent *a, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif

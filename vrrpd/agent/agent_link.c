@@ -1,0 +1,127 @@
+/*
+ * agent_link.c - the agent's end of the channel to the engine; see agent_link.h.
+ *
+ * Runs in vrrpd-agent. Verdicts go out, snapshots and events come in. What comes in is checked here and in
+ * agent_snap.c value by value; a message that cannot be right ends this process, and the parent starts it anew.
+ */
+#include "agent/agent_link.h"
+
+#include <errno.h>
+
+#include "agent/agent.h"
+
+#define LINK_BATCH 256 /* messages taken in one go, so that a stream of them does not starve the status API */
+
+static bool
+event_ok(const struct ipc_event *m)
+{
+	return m->from < ROLE_STATE_COUNT && m->to < ROLE_STATE_COUNT && agent_cause_ok(&m->cause);
+}
+
+static bool
+take(struct agent *a, const union ipc_msg *m)
+{
+	bool ok;
+
+	if (m->h.type == IPC_EVENT)
+		ok = event_ok(&m->EVENT) && events_add(a->events, &m->EVENT);
+	else
+		ok = snaps_feed(a->snaps, m) == 0;
+	if (!ok)
+		agent_quit(a, 1, "bad message %s from the engine", ipc_type_name(m->h.type));
+	return ok;
+}
+
+static void
+send_verdict(struct agent *a, const struct check *c)
+{
+	struct ipc_check m = {.h.gen = a->conf->gen, .check = c->index, .state = c->state};
+
+	if (ipc_chan_send(&a->engine, IPC_CHECK, &m, -1) == -EAGAIN) {
+		/* Slow engine: tell it all once it reads again. Other errors show themselves on reading. */
+		a->verdicts_due = true;
+		loop_io_want(a->engine_io, true, true);
+	}
+}
+
+static void
+on_engine(void *arg, int fd, bool readable, bool writable)
+{
+	struct agent *a = arg;
+	union ipc_msg m;
+	int passed;
+
+	(void)fd;
+	if (writable && a->verdicts_due) {
+		a->verdicts_due = false;
+		loop_io_want(a->engine_io, true, false);
+		agent_link_report_all(a);
+	}
+	for (int i = 0; readable && i < LINK_BATCH; i++) {
+		int r = ipc_chan_recv(&a->engine, &m, &passed);
+
+		if (r == 0)
+			return;
+		if (r == -EPROTO) {
+			agent_quit(a, 1, "a message that is none from the engine");
+			return;
+		}
+		if (r < 0) {
+			agent_link_close(a);
+			return;
+		}
+		if (!take(a, &m))
+			return;
+	}
+}
+
+void
+agent_link_open(struct agent *a, int fd)
+{
+	agent_link_close(a);
+	ipc_chan_init(&a->engine, fd, IPC_AGENT_TO_ENGINE, IPC_ENGINE_TO_AGENT);
+	a->engine_io = loop_io_add(a->loop, fd, on_engine, a);
+	agent_link_report_all(a);
+	snaps_relinked(a->snaps);
+}
+
+void
+agent_link_close(struct agent *a)
+{
+	loop_io_del(TAKE(a->engine_io));
+	ipc_chan_close(&a->engine);
+	a->verdicts_due = false;
+	snaps_relinked(a->snaps);
+}
+
+bool
+agent_link_up(const struct agent *a)
+{
+	return a->engine.fd >= 0;
+}
+
+int
+agent_link_get_snap(struct agent *a, uint32_t token)
+{
+	struct ipc_snap_get m = {.token = token};
+
+	return ipc_chan_send(&a->engine, IPC_SNAP_GET, &m, -1);
+}
+
+void
+agent_link_report(void *arg, const struct check *c)
+{
+	struct agent *a = arg;
+
+	if (agent_link_up(a) && a->conf != NULL && !a->verdicts_due)
+		send_verdict(a, c);
+}
+
+void
+agent_link_report_all(struct agent *a)
+{
+	if (!agent_link_up(a) || a->conf == NULL)
+		return;
+	for (uint32_t i = 0; i < checks_count(a->checks) && !a->verdicts_due; i++)
+		send_verdict(a, checks_get(a->checks, i));
+}

@@ -1,0 +1,30 @@
+/*
+ * agent_link.h - the agent's end of the channel to the engine.
+ */
+#ifndef VRRPD_AGENT_AGENT_LINK_H
+#define VRRPD_AGENT_AGENT_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct agent;
+struct check;
+
+/* Take over `fd` as the channel to the engine, in place of an older one, and tell it every present verdict. */
+void agent_link_open(struct agent *a, int fd);
+
+/* Close it (also when there is none). */
+void agent_link_close(struct agent *a);
+
+bool agent_link_up(const struct agent *a);
+
+/* Ask for a snapshot. 0, or -errno when it could not be asked (-EAGAIN: later). */
+int agent_link_get_snap(struct agent *a, uint32_t token);
+
+/* Tell the engine this verdict; a checks_report_fn with the agent as its argument. */
+void agent_link_report(void *arg, const struct check *c);
+
+/* Tell the engine every verdict. */
+void agent_link_report_all(struct agent *a);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * api.h - the status API: HTTP on the sockets that vrrpd hands over.
+ *
+ * Everything it tells of the engine comes from snapshots (agent_snap.h). Bounded in connections, header, body,
+ * time and in memory that slow readers can hold.
+ */
+#ifndef VRRPD_AGENT_API_H
+#define VRRPD_AGENT_API_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct agent;
+struct api;
+
+struct api *api_new(struct agent *a);
+
+/* Close every connection and listener. To be followed by api_free() after the loop was freed: until then
+ * libevent may hold documents that are being sent. */
+void api_stop(struct api *api);
+void api_free(struct api *api);
+
+/*
+ * Serve on a listening socket, which becomes ours; it replaces an older one of the same kind. `control`:
+ * requests that change something are allowed there. 0 or -errno (the socket is closed then).
+ */
+int api_listen(struct api *api, int fd, bool control);
+
+/* The text of GET /v1/config: `size` octets to be read from fd, which becomes ours. 0 or -errno. */
+int api_set_config(struct api *api, int fd, uint32_t size);
+
+#endif

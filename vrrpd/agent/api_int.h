@@ -1,0 +1,86 @@
+/*
+ * api_int.h - what the files of the status API share: routes, requests, replies, documents.
+ */
+#ifndef VRRPD_AGENT_API_INT_H
+#define VRRPD_AGENT_API_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "agent/agent_snap.h"
+#include "agent/json_out.h"
+#include "base/macros.h"
+
+struct agent;
+struct api;
+struct api_req;
+struct evhttp_request;
+
+#define API_SEGMENT_MAX 256 /* octets of the variable part of a path */
+
+enum api_method { API_METHOD_GET /* and HEAD */, API_METHOD_POST, API_METHOD_OTHER };
+
+/* A row of the table in api_routes.c. */
+struct api_route {
+	enum api_method method;
+	const char *pattern; /* "*" stands for one segment */
+	bool write;	     /* changes something: on the control socket only */
+	bool snap;	     /* needs a snapshot */
+	void (*handle)(struct api_req *r,
+		       const struct snap *s); /* replies exactly once; s NULL without `snap` */
+};
+
+/* A request in work; gone after the reply. */
+struct api_req {
+	struct snap_waiter wait; /* first: the waiter is the request */
+	TAILQ_ENTRY(api_req) link;
+	struct api *api;
+	const struct agent *agent;
+	struct evhttp_request *http;
+	const struct api_route *route;
+	char segment[API_SEGMENT_MAX]; /* what "*" stood for, decoded */
+};
+
+/* ---- api.c: replies -------------------------------------------------------------------------- */
+
+/* A finished JSON document, which becomes the reply's. */
+void api_reply_json(struct api_req *r, int code, struct json_out *j);
+
+/* {"error": what is wrong in short, "detail": a sentence} */
+void api_reply_error(struct api_req *r, int code, const char *error, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* A document that all requests of this snapshot share; it is made once. */
+enum api_shared { API_SHARED_STATUS, API_SHARED_METRICS, API_SHARED_COUNT };
+void api_reply_shared(struct api_req *r, enum api_shared which, const struct snap *s);
+
+/* The configuration's text. */
+void api_reply_config(struct api_req *r);
+
+/* ---- api_routes.c ---------------------------------------------------------------------------- */
+
+/*
+ * The route for a method and a path, with what "*" stands for in ret_segment (API_SEGMENT_MAX octets). NULL
+ * when there is none; *ret_allow then names the methods that the path takes, or is NULL when the path does not
+ * exist.
+ */
+const struct api_route *
+api_route_find(enum api_method method, const char *path, char *ret_segment, const char **ret_allow);
+
+/* ---- api_status.c: JSON. Each writes one object. --------------------------------------------- */
+
+/* All of /v1/status, and the object of one instance in it. */
+void api_status_json(struct json_out *j, const struct agent *a, const struct snap *s);
+void api_instance_json(struct json_out *j, const struct agent *a, const struct snap *s, uint32_t index);
+
+/* {"events": [...]}, oldest first. */
+void api_events_json(struct json_out *j, const struct agent *a);
+
+/* Upper bounds of the buckets of lateness (ipc_msg.h); 0 = none. */
+extern const uint64_t api_lateness_bounds_us[IPC_LATENESS_BUCKETS];
+
+/* ---- api_metrics.c: Prometheus text, malloc'd ------------------------------------------------ */
+
+char *api_metrics_text(const struct agent *a, const struct snap *s, size_t *ret_len);
+
+#endif

@@ -1,0 +1,394 @@
+/*
+ * api_status.c - the JSON documents: status, one instance, events.
+ *
+ * Runs in vrrpd-agent, called by api.c. Joins a snapshot of the engine with the configuration and the checks.
+ * Field names are a contract with users' scripts: fields may be added, never renamed.
+ */
+#include "agent/api_int.h"
+
+#include <time.h>
+
+#include "agent/agent.h"
+#include "base/strbuf.h"
+#include "elect/elect.h"
+
+static void
+put_addr(struct json_out *j, const char *key, const struct ip_addr *a)
+{
+	char text[IP_ADDR_TEXT];
+
+	json_out_text(j, key, a->family == IP_FAMILY_NONE ? NULL : ip_addr_format(a, text));
+}
+
+/* How long before the snapshot, on the clock that engine and agent share. */
+static usec_t
+ago(const struct snap *s, uint64_t then_us)
+{
+	return mono_since((mono_t){s->engine.now_us}, (mono_t){then_us});
+}
+
+/* ---- one instance ---------------------------------------------------------------------------- */
+
+/* Everything about one instance that its parts need. */
+struct view {
+	const struct agent *a;
+	const struct snap *s;
+	const struct agent_instance *inst;
+	const struct ipc_snap_instance *now;
+};
+
+/* Only VRRPv3 over IPv4 has two forms of the checksum. */
+static bool
+has_forms(const struct view *v)
+{
+	return v->inst->c.version == 3 && v->inst->c.family == IP_FAMILY_V4;
+}
+
+static void
+put_addresses(struct json_out *j, const struct view *v)
+{
+	json_out_open(j, "addresses", '[');
+	for (uint32_t i = 0; i < v->inst->c.n_addresses; i++) {
+		uint32_t at = v->inst->first_address + i;
+		const struct ipc_conf_address *a = &v->a->conf->addresses[at];
+		char text[IP_PREFIX_TEXT];
+
+		json_out_open(j, NULL, '{');
+		json_out_text(j, "address", ip_prefix_format(&a->prefix, text));
+		json_out_text(j, "interface", a->ifname);
+		json_out_bool(j, "held", snap_held(v->s, at));
+		if (a->extra)
+			json_out_bool(j, "extra", true);
+		json_out_close(j, '}');
+	}
+	json_out_close(j, ']');
+}
+
+static const char *
+track_state_name(enum elect_track_state s)
+{
+	static const char *const names[ELECT_TRACK_COUNT] = {
+		[ELECT_TRACK_PENDING] = "pending",
+		[ELECT_TRACK_UP] = "up",
+		[ELECT_TRACK_DOWN] = "down",
+		[ELECT_TRACK_STALE] = "stale",
+	};
+
+	return names[s];
+}
+
+static void
+put_track(struct json_out *j, const struct view *v, const struct ipc_conf_track *t,
+	  enum elect_track_state state)
+{
+	json_out_open(j, NULL, '{');
+	json_out_text(j, "name", t->name);
+	json_out_text(j, "kind", t->is_interface ? "interface" : "check");
+	json_out_text(j, "state", track_state_name(state));
+	if (t->is_interface) {
+		/* The engine watches it by itself and keeps no time. */
+		json_out_null(j, "since_s");
+		json_out_textf(j, "last", "%s is %s", t->name, state == ELECT_TRACK_UP ? "up" : "not up");
+	} else {
+		const struct check *c = checks_get(v->a->checks, t->check);
+
+		/* An agent that was started anew does not know yet since when the engine's verdict holds. */
+		if (c->state == IPC_CHECK_PENDING && state != ELECT_TRACK_PENDING)
+			json_out_null(j, "since_s");
+		else
+			json_out_seconds(j, "since_s", mono_since(loop_now(v->a->loop), c->since));
+		json_out_text(j, "last", c->last);
+	}
+	if (t->has_weight)
+		json_out_int(j, "weight", t->weight);
+	json_out_close(j, '}');
+}
+
+static void
+put_checks(struct json_out *j, const struct view *v)
+{
+	json_out_open(j, "checks", '[');
+	for (uint32_t i = 0; i < v->inst->c.n_tracks; i++)
+		put_track(j, v, &v->a->conf->tracks[v->inst->first_track + i], v->now->tracks[i]);
+	json_out_close(j, ']');
+}
+
+static void
+put_peer(struct json_out *j, const struct view *v, const struct ipc_peer *p)
+{
+	json_out_open(j, NULL, '{');
+	put_addr(j, "address", &p->addr);
+	if (p->heard_us == 0) {
+		json_out_null(j, "priority");
+		json_out_null(j, "last_heard_ms");
+		json_out_null(j, "version");
+		json_out_null(j, "checksum");
+		json_out_null(j, "advert_interval_ms");
+	} else {
+		json_out_uint(j, "priority", p->priority);
+		json_out_uint(j, "last_heard_ms", ago(v->s, p->heard_us) / USEC_PER_MS);
+		json_out_uint(j, "version", p->version);
+		json_out_text(j, "checksum", has_forms(v) ? vrrp_checksum_form_name(p->form) : NULL);
+		json_out_uint(j, "advert_interval_ms", p->adver_int_cs * 10u);
+	}
+	json_out_close(j, '}');
+}
+
+static bool
+is_listed(const struct ipc_snap_instance *now, const struct ip_addr *a)
+{
+	for (unsigned i = 0; i < now->n_peers; i++)
+		if (ip_addr_equal(&now->peers[i].addr, a))
+			return true;
+	return false;
+}
+
+/* Who was heard, then configured unicast peers that never were. */
+static void
+put_peers(struct json_out *j, const struct view *v)
+{
+	json_out_open(j, "peers", '[');
+	for (unsigned i = 0; i < v->now->n_peers; i++)
+		put_peer(j, v, &v->now->peers[i]);
+	for (uint32_t i = 0; i < v->inst->c.n_peers; i++) {
+		struct ipc_peer never = {.addr = v->a->conf->peers[v->inst->first_peer + i].addr};
+
+		if (!is_listed(v->now, &never.addr))
+			put_peer(j, v, &never);
+	}
+	json_out_close(j, ']');
+}
+
+static void
+put_discarded(struct json_out *j, const uint64_t *discarded)
+{
+	json_out_open(j, "discarded", '{');
+	for (unsigned d = VRRP_DROP_NONE + 1; d < VRRP_DROP_COUNT; d++)
+		json_out_uint(j, vrrp_drop_label(d), discarded[d]);
+	json_out_close(j, '}');
+}
+
+static void
+put_counters(struct json_out *j, const struct ipc_snap_instance *now)
+{
+	const struct ipc_counters *c = &now->counters;
+
+	json_out_open(j, "counters", '{');
+	json_out_uint(j, "adverts_sent", c->adverts_sent);
+	json_out_uint(j, "adverts_received", c->adverts_received);
+	json_out_uint(j, "priority_zero_sent", c->zero_sent);
+	json_out_uint(j, "priority_zero_received", c->zero_received);
+	json_out_uint(j, "send_errors", c->send_errors);
+	json_out_uint(j, "interval_differs", c->interval_differs);
+	json_out_uint(j, "addresses_differ", c->addresses_differ);
+	json_out_uint(j, "first_not_link_local", c->first_not_link_local);
+	json_out_uint(j, "alt_checksum", c->alt_checksum);
+	json_out_uint(j, "announcements_sent", c->announces_sent);
+	json_out_uint(j, "transitions", now->transitions);
+	put_discarded(j, c->discarded);
+	json_out_close(j, '}');
+}
+
+/* What differs between one heard peer and this node. */
+static void
+warn_peer(struct json_out *j, const struct view *v, const struct ipc_peer *p)
+{
+	char addr[IP_ADDR_TEXT];
+
+	ip_addr_format(&p->addr, addr);
+	if (has_forms(v) && p->form != v->now->form)
+		json_out_textf(
+			j, NULL,
+			"%s sends the %s checksum and we send the %s one: one of us may discard the other's "
+			"adverts; set the same form on both",
+			addr, vrrp_checksum_form_name(p->form), vrrp_checksum_form_name(v->now->form));
+	if (p->addresses_differ)
+		json_out_textf(j, NULL, "%s announces other addresses than we have", addr);
+	if (p->adver_int_cs != v->inst->c.adver_int_cs)
+		json_out_textf(j, NULL,
+			       "%s adverts every %u ms, we every %u ms: set the same advert_interval on both",
+			       addr, p->adver_int_cs * 10u, v->inst->c.adver_int_cs * 10u);
+	if (p->priority != 0 && p->priority == v->now->priority)
+		json_out_textf(
+			j, NULL,
+			"%s has our priority %u: the higher address decides; give each node its own priority",
+			addr, p->priority);
+}
+
+/* What differs between two heard peers. */
+static void
+warn_pair(struct json_out *j, const struct view *v, const struct ipc_peer *p, const struct ipc_peer *q)
+{
+	char a[IP_ADDR_TEXT], b[IP_ADDR_TEXT];
+
+	ip_addr_format(&p->addr, a);
+	ip_addr_format(&q->addr, b);
+	if (has_forms(v) && p->form != q->form)
+		json_out_textf(
+			j, NULL,
+			"%s sends the %s checksum and %s the %s one: hosts that accept only one form hear only "
+			"some peers; set the same form everywhere",
+			a, vrrp_checksum_form_name(p->form), b, vrrp_checksum_form_name(q->form));
+	if (p->priority != 0 && p->priority == q->priority)
+		json_out_textf(
+			j, NULL,
+			"%s and %s both have priority %u: the higher address decides; give each node its own "
+			"priority",
+			a, b, p->priority);
+}
+
+static void
+put_warnings(struct json_out *j, const struct view *v)
+{
+	const struct ipc_peer *peers = v->now->peers;
+
+	json_out_open(j, "warnings", '[');
+	for (unsigned i = 0; i < v->now->n_peers; i++) {
+		if (peers[i].heard_us == 0)
+			continue;
+		warn_peer(j, v, &peers[i]);
+		for (unsigned k = i + 1; k < v->now->n_peers; k++)
+			if (peers[k].heard_us != 0)
+				warn_pair(j, v, &peers[i], &peers[k]);
+	}
+	json_out_close(j, ']');
+}
+
+static void
+put_active_node(struct json_out *j, const struct ipc_snap_instance *now)
+{
+	if (!now->active_known) {
+		json_out_null(j, "active_node");
+		return;
+	}
+	json_out_open(j, "active_node", '{');
+	put_addr(j, "address", &now->active_addr);
+	json_out_uint(j, "priority", now->active_priority);
+	json_out_bool(j, "self", now->active_self);
+	json_out_close(j, '}');
+}
+
+void
+api_instance_json(struct json_out *j, const struct agent *a, const struct snap *s, uint32_t index)
+{
+	const struct agent_instance *inst = &a->conf->instances[index];
+	const struct ipc_snap_instance *now = &s->instances[index];
+	const struct view v = {.a = a, .s = s, .inst = inst, .now = now};
+	char reason[LIMIT_CAUSE_TEXT];
+
+	json_out_open(j, NULL, '{');
+	json_out_text(j, "name", inst->c.name);
+	json_out_text(j, "mode", elect_mode_name(inst->c.mode));
+	json_out_text(j, "state", role_state_name(now->state));
+	json_out_seconds(j, "since_s", ago(s, now->since_us));
+	json_out_text(j, "reason", role_cause_text(&now->cause, reason, sizeof(reason)));
+	json_out_text(j, "reason_code", role_reason_label(now->cause.reason));
+	json_out_open(j, "priority", '{');
+	json_out_uint(j, "base", inst->c.priority);
+	json_out_uint(j, "effective", now->priority);
+	json_out_close(j, '}');
+	put_active_node(j, now);
+	put_addresses(j, &v);
+	put_checks(j, &v);
+	put_peers(j, &v);
+	put_counters(j, now);
+	json_out_uint(j, "vrid", inst->c.vrid);
+	json_out_uint(j, "version", inst->c.version);
+	json_out_text(j, "family", inst->c.family == IP_FAMILY_V4 ? "ipv4" : "ipv6");
+	json_out_text(j, "interface", inst->c.ifname);
+	put_addr(j, "source", &now->source);
+	json_out_uint(j, "advert_interval_ms", inst->c.adver_int_cs * 10u);
+	json_out_text(j, "checksum", has_forms(&v) ? vrrp_checksum_form_name(now->form) : NULL);
+	put_warnings(j, &v);
+	json_out_close(j, '}');
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static void
+put_adverts(struct json_out *j, const struct ipc_snap_engine *e)
+{
+	json_out_open(j, "adverts", '{');
+	json_out_uint(j, "late_max_us", e->advert_late_max_us);
+	json_out_open(j, "late", '[');
+	for (unsigned i = 0; i < IPC_LATENESS_BUCKETS; i++) {
+		json_out_open(j, NULL, '{');
+		if (api_lateness_bounds_us[i] != 0)
+			json_out_uint(j, "up_to_us", api_lateness_bounds_us[i]);
+		else
+			json_out_null(j, "up_to_us");
+		json_out_uint(j, "adverts", e->advert_late[i]);
+		json_out_close(j, '}');
+	}
+	json_out_close(j, ']');
+	json_out_close(j, '}');
+}
+
+static void
+put_engine_warnings(struct json_out *j, const struct agent *a, const struct ipc_snap_engine *e)
+{
+	json_out_open(j, "warnings", '[');
+	if (a->conf->begin.realtime_priority > 0 && !e->realtime)
+		json_out_text(
+			j, NULL,
+			"the engine has no real-time priority: on a busy host adverts may be late; allow it "
+			"(CAP_SYS_NICE, rtprio) or set engine.realtime_priority = 0");
+	if (a->conf->begin.lock_memory && !e->locked)
+		json_out_text(j, NULL,
+			      "the engine's memory is not locked: under memory pressure adverts may be late; "
+			      "allow it "
+			      "(CAP_IPC_LOCK, memlock) or set engine.lock_memory = false");
+	json_out_close(j, ']');
+}
+
+void
+api_status_json(struct json_out *j, const struct agent *a, const struct snap *s)
+{
+	const struct ipc_snap_engine *e = &s->engine;
+
+	json_out_open(j, NULL, '{');
+	json_out_text(j, "node", a->conf->begin.node);
+	json_out_text(j, "version", VRRPD_VERSION);
+	json_out_seconds(j, "uptime_s", ago(s, e->started_us));
+	json_out_bool(j, "realtime", e->realtime);
+	json_out_bool(j, "memory_locked", e->locked);
+	put_adverts(j, e);
+	put_discarded(j, e->discarded);
+	put_engine_warnings(j, a, e);
+	json_out_open(j, "instances", '[');
+	for (uint32_t i = 0; i < s->n_instances; i++)
+		api_instance_json(j, a, s, i);
+	json_out_close(j, ']');
+	json_out_close(j, '}');
+}
+
+static void
+put_event(struct json_out *j, const struct event_entry *e)
+{
+	time_t sec = (time_t)(e->wall_us / USEC_PER_SEC);
+	char text[LIMIT_CAUSE_TEXT];
+	struct tm tm;
+
+	gmtime_r(&sec, &tm);
+	json_out_open(j, NULL, '{');
+	json_out_textf(j, "time", "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		       tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		       (unsigned)(e->wall_us % USEC_PER_SEC / USEC_PER_MS));
+	json_out_text(j, "instance", e->name);
+	json_out_text(j, "from", role_state_name(e->from));
+	json_out_text(j, "to", role_state_name(e->to));
+	json_out_text(j, "reason", role_reason_label(e->cause.reason));
+	json_out_text(j, "text", role_cause_text(&e->cause, text, sizeof(text)));
+	json_out_close(j, '}');
+}
+
+void
+api_events_json(struct json_out *j, const struct agent *a)
+{
+	json_out_open(j, NULL, '{');
+	json_out_open(j, "events", '[');
+	for (uint32_t i = 0; i < events_count(a->events); i++)
+		put_event(j, events_get(a->events, i));
+	json_out_close(j, ']');
+	json_out_close(j, '}');
+}

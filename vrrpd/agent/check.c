@@ -1,0 +1,339 @@
+/*
+ * check.c - the frame of all checks; see check.h.
+ *
+ * Runs in vrrpd-agent. One timer for all checks: they are few (LIMIT_CHECKS) and looked through at each
+ * wake-up. Knows nothing of the engine: the report function sends the verdicts on.
+ */
+#include "agent/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "agent/agent_util.h"
+#include "agent/text.h"
+#include "base/macros.h"
+#include "base/strbuf.h"
+
+#define CHECKS_AT_ONCE 16 /* more first runs than this are spread over the interval */
+
+struct checks {
+	struct loop *loop;
+	struct loop_timer *timer;
+	checks_report_fn *report;
+	void *report_arg;
+	uint64_t random; /* xorshift64 state, never 0 */
+	uint32_t n;
+	struct check **v;
+	uint32_t n_retired;
+	struct check **retired; /* no longer configured, their last run is ending */
+	char node[LIMIT_NODE];
+};
+
+/* The table of kinds. */
+static const struct check_ops *const kinds[IPC_CHECK_KIND_COUNT] = {
+	[IPC_CHECK_SCRIPT] = &check_script_ops,
+	[IPC_CHECK_INTERFACE] = &check_interface_ops,
+};
+
+const char *
+check_result_name(enum check_result r)
+{
+	static const char *const names[CHECK_RESULT_COUNT] = {"up", "down", "timeout"};
+
+	ASSERT(r < CHECK_RESULT_COUNT);
+	return names[r];
+}
+
+const char *
+check_state_name(enum ipc_check_state s)
+{
+	static const char *const names[IPC_CHECK_STATE_COUNT] = {"pending", "up", "down"};
+
+	ASSERT(s < IPC_CHECK_STATE_COUNT);
+	return names[s];
+}
+
+const char *
+check_kind_name(enum ipc_check_kind k)
+{
+	ASSERT(k < IPC_CHECK_KIND_COUNT);
+	return kinds[k]->name;
+}
+
+struct loop *
+check_loop(const struct check *c)
+{
+	return c->checks->loop;
+}
+
+const char *
+check_node(const struct check *c)
+{
+	return c->checks->node;
+}
+
+/* A number below `limit` (> 0); good enough to keep checks from marching in step. */
+static uint64_t
+random_below(struct checks *cs, uint64_t limit)
+{
+	cs->random ^= cs->random << 13;
+	cs->random ^= cs->random >> 7;
+	cs->random ^= cs->random << 17;
+	return cs->random % limit;
+}
+
+static void
+arm(struct checks *cs)
+{
+	mono_t at = MONO_NEVER;
+
+	for (uint32_t i = 0; i < cs->n; i++)
+		at = mono_min(at, cs->v[i]->deadline);
+	for (uint32_t i = 0; i < cs->n_retired; i++)
+		at = mono_min(at, cs->retired[i]->deadline);
+	loop_timer_set(cs->timer, at);
+}
+
+static void
+set_state(struct check *c, enum ipc_check_state state, mono_t now)
+{
+	c->streak = 0;
+	if (c->state == state)
+		return;
+	c->state = (uint8_t)state;
+	c->since = now;
+}
+
+/* The first result decides at once; later ones need `rise` or `fall` in a row to change the verdict. */
+static void
+take_result(struct check *c, enum check_result result)
+{
+	mono_t now = loop_now(c->checks->loop);
+	bool good = result == CHECK_RESULT_UP;
+
+	c->runs[result]++;
+	if (result == CHECK_RESULT_TIMEOUT && c->conf.on_timeout == IPC_POLICY_HOLD)
+		; /* says nothing, for or against */
+	else if (c->state == IPC_CHECK_PENDING)
+		set_state(c, good ? IPC_CHECK_UP : IPC_CHECK_DOWN, now);
+	else if (good == (c->state == IPC_CHECK_UP))
+		c->streak = 0;
+	else if (++c->streak >= (good ? c->conf.rise : c->conf.fall))
+		set_state(c, good ? IPC_CHECK_UP : IPC_CHECK_DOWN, now);
+	c->checks->report(c->checks->report_arg, c);
+}
+
+void
+check_done(struct check *c, bool up, const char *text, size_t len)
+{
+	mono_t now = loop_now(c->checks->loop);
+
+	ASSERT(c->running);
+	c->running = false;
+	/* A run longer than the interval is followed by the next one at once. A retired check is freed by the
+	 * timer. */
+	c->deadline = c->retired || mono_before(c->next, now) ? now : c->next;
+	if (!c->retired && !c->cancelled) {
+		text_last_line(c->last, sizeof(c->last), text, len);
+		take_result(c, up ? CHECK_RESULT_UP : CHECK_RESULT_DOWN);
+	}
+	arm(c->checks);
+}
+
+void
+check_donef(struct check *c, bool up, const char *fmt, ...)
+{
+	char text[LIMIT_LOG_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	check_done(c, up, text, strlen(text));
+}
+
+/*
+ * Up to a tenth of the interval earlier, never later: `interval` times `fall` stays the bound for noticing a
+ * failure.
+ */
+static void
+start(struct check *c, mono_t now)
+{
+	usec_t jitter = random_below(c->checks, c->conf.interval_us / 10 + 1);
+
+	c->running = true;
+	c->cancelled = false;
+	c->next = mono_add(now, c->conf.interval_us - jitter);
+	c->deadline = mono_add(now, c->conf.timeout_us);
+	c->ops->start(c);
+}
+
+static void
+time_out(struct check *c, mono_t now)
+{
+	bool force = c->cancelled;
+
+	c->cancelled = true;
+	/* By force is as far as it goes: what still does not end then is waited for. */
+	c->deadline = force ? MONO_NEVER : mono_add(now, CHECK_FORCE_US);
+	if (!force && !c->retired) {
+		struct strbuf s;
+
+		strbuf_init(&s, c->last, sizeof(c->last));
+		strbuf_addf(&s, "no result within %llu ms",
+			    (unsigned long long)(c->conf.timeout_us / USEC_PER_MS));
+		take_result(c, CHECK_RESULT_TIMEOUT);
+	}
+	c->ops->cancel(c, force);
+}
+
+static void
+free_check(struct check *c)
+{
+	c->ops->free(c);
+	free(c);
+}
+
+/* Free retired checks whose last run has ended. */
+static void
+sweep_retired(struct checks *cs)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < cs->n_retired; i++) {
+		struct check *c = cs->retired[i];
+
+		if (c->running)
+			cs->retired[kept++] = c;
+		else
+			free_check(c);
+	}
+	cs->n_retired = kept;
+}
+
+static void
+on_timer(void *arg, mono_t now)
+{
+	struct checks *cs = arg;
+
+	for (uint32_t i = 0; i < cs->n_retired; i++)
+		if (cs->retired[i]->running && mono_due(now, cs->retired[i]->deadline))
+			time_out(cs->retired[i], now);
+	sweep_retired(cs);
+	for (uint32_t i = 0; i < cs->n; i++) {
+		struct check *c = cs->v[i];
+
+		if (!mono_due(now, c->deadline))
+			continue;
+		if (c->running)
+			time_out(c, now);
+		else
+			start(c, now);
+	}
+	arm(cs);
+}
+
+struct checks *
+checks_new(struct loop *l, checks_report_fn *report, void *arg)
+{
+	struct checks *cs = agent_alloc(1, sizeof(*cs));
+
+	*cs = (struct checks){.loop = l, .report = report, .report_arg = arg};
+	cs->timer = loop_timer_add(l, on_timer, cs);
+	if (getrandom(&cs->random, sizeof(cs->random), GRND_NONBLOCK) < 0)
+		cs->random = loop_now(l).us;
+	cs->random |= 1;
+	return cs;
+}
+
+void
+checks_free(struct checks *cs)
+{
+	if (cs == NULL)
+		return;
+	for (uint32_t i = 0; i < cs->n; i++)
+		free_check(cs->v[i]);
+	for (uint32_t i = 0; i < cs->n_retired; i++)
+		free_check(cs->retired[i]);
+	loop_timer_del(cs->timer);
+	free(cs->v);
+	free(cs->retired);
+	free(cs);
+}
+
+/* Take the check of this very definition out of the old ones, or make a new one. */
+static struct check *
+keep_or_new(struct checks *cs, struct check **old, uint32_t n_old, const struct ipc_conf_check *conf)
+{
+	struct check *c;
+
+	for (uint32_t i = 0; i < n_old; i++)
+		if (old[i] != NULL && memcmp(&old[i]->conf, conf, sizeof(*conf)) == 0)
+			return TAKE(old[i]);
+	c = agent_alloc(1, sizeof(*c));
+	c->checks = cs;
+	c->ops = kinds[conf->kind];
+	c->conf = *conf;
+	c->since = loop_now(cs->loop);
+	c->next = MONO_NEVER;
+	return c;
+}
+
+static void
+retire(struct checks *cs, struct check *c, mono_t now)
+{
+	c->retired = true;
+	if (c->running) {
+		c->deadline = c->cancelled ? c->deadline : now;
+		cs->retired[cs->n_retired++] = c;
+	} else {
+		free_check(c);
+	}
+}
+
+void
+checks_configure(struct checks *cs, const char *node, const struct ipc_conf_check *conf, uint32_t n)
+{
+	mono_t now = loop_now(cs->loop);
+	struct check **old = cs->v;
+	uint32_t n_old = cs->n;
+
+	str_copy(cs->node, sizeof(cs->node), node);
+	cs->v = agent_alloc(n, sizeof(struct check *));
+	cs->n = n;
+	for (uint32_t i = 0; i < n; i++) {
+		struct check *c = keep_or_new(cs, old, n_old, &conf[i]);
+
+		c->index = i;
+		if (c->next.us == MONO_NEVER.us) {
+			usec_t spread = n > CHECKS_AT_ONCE ? c->conf.interval_us / n * i : 0;
+
+			c->next = mono_add(now, spread);
+			c->deadline = c->next;
+		}
+		cs->v[i] = c;
+	}
+	cs->retired = reallocarray(cs->retired, (size_t)cs->n_retired + n_old + 1, sizeof(struct check *));
+	ASSERT(cs->retired != NULL);
+	for (uint32_t i = 0; i < n_old; i++)
+		if (old[i] != NULL)
+			retire(cs, old[i], now);
+	free(old);
+	arm(cs);
+}
+
+uint32_t
+checks_count(const struct checks *cs)
+{
+	return cs->n;
+}
+
+const struct check *
+checks_get(const struct checks *cs, uint32_t index)
+{
+	ASSERT(index < cs->n);
+	return cs->v[index];
+}

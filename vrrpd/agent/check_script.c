@@ -1,0 +1,269 @@
+/*
+ * check_script.c - kind "script": run a command, exit status 0 means up, its last line of output is for people.
+ *
+ * Runs in vrrpd-agent under check.c. No shell: the words of the configuration are the arguments. The command
+ * gets its own process group and a clean environment; whatever is left of the group when the command ends is
+ * killed, so a run leaves nothing behind unless it changes its process group itself.
+ */
+#include "agent/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/agent_util.h"
+#include "base/macros.h"
+#include "base/strbuf.h"
+
+#define SCRIPT_OUTPUT_MAX  (64 * 1024) /* octets of one run that are looked at; the rest is read and dropped */
+#define SCRIPT_DRAIN_READS 32	       /* reads after the end: more than a pipe holds */
+
+struct script {
+	struct check *check;
+	pid_t pid; /* and process group; 0 = no run */
+	int pid_fd, out_fd;
+	struct loop_io *pid_io, *out_io;
+	char refused[LIMIT_CHECK_TEXT]; /* why this command is never run, or "" */
+	size_t len;
+	char out[SCRIPT_OUTPUT_MAX];
+};
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* The agent has no rights to become another user; a command for one is refused rather than run with the wrong
+ * rights. */
+static void
+judge_user(struct script *s)
+{
+	const char *user = s->check->conf.user;
+	const struct passwd *pw;
+	char self[LIMIT_NAME];
+	struct strbuf b;
+
+	if (user[0] == '\0')
+		return;
+	strbuf_init(&b, s->refused, sizeof(s->refused));
+	pw = getpwnam(user);
+	if (pw == NULL) {
+		strbuf_addf(&b, "not run: there is no user \"%s\" on this host", user);
+		return;
+	}
+	if (pw->pw_uid == geteuid())
+		return;
+	pw = getpwuid(geteuid());
+	str_copy(self, sizeof(self), pw != NULL ? pw->pw_name : "another user");
+	strbuf_addf(&b, "not run: checks run as %s, which cannot become user \"%s\"", self, user);
+}
+
+static struct script *
+script_of(struct check *c)
+{
+	struct script *s = c->priv;
+
+	if (s != NULL)
+		return s;
+	s = agent_alloc(1, sizeof(*s));
+	s->check = c;
+	s->pid_fd = s->out_fd = -1;
+	c->priv = s;
+	judge_user(s);
+	return s;
+}
+
+/* One read of the command's output: octets, 0 at its end, or -1. */
+static ssize_t
+read_output(struct script *s)
+{
+	char dropped[16384];
+	size_t room = sizeof(s->out) - s->len;
+	ssize_t n = read(s->out_fd, room > 0 ? s->out + s->len : dropped, room > 0 ? room : sizeof(dropped));
+
+	if (n > 0 && room > 0)
+		s->len += (size_t)n;
+	return n;
+}
+
+static void
+on_output(void *arg, int fd, bool readable, bool writable)
+{
+	struct script *s = arg;
+
+	(void)fd;
+	(void)readable;
+	(void)writable;
+	/* At its end the output stays readable for ever; the exit decides, so stop listening. */
+	if (read_output(s) == 0)
+		loop_io_want(s->out_io, false, false);
+}
+
+static void
+close_run(struct script *s)
+{
+	loop_io_del(TAKE(s->pid_io));
+	loop_io_del(TAKE(s->out_io));
+	close_fd(&s->pid_fd);
+	close_fd(&s->out_fd);
+	s->pid = 0;
+}
+
+static void
+tell_result(struct check *c, const struct script *s, const siginfo_t *si)
+{
+	bool up = si->si_code == CLD_EXITED && si->si_status == 0;
+	bool silent = true;
+
+	for (size_t i = 0; i < s->len && silent; i++)
+		silent = s->out[i] == '\n' || s->out[i] == ' ';
+	if (si->si_pid == 0)
+		check_donef(c, false, "the command's exit status was lost");
+	else if (!silent)
+		check_done(c, up, s->out, s->len);
+	else if (si->si_code == CLD_EXITED)
+		check_donef(c, up, "exit status %d", si->si_status);
+	else
+		check_donef(c, up, "killed by signal %d (%s)", si->si_status, strsignal(si->si_status));
+}
+
+static void
+on_exit_of(void *arg, int fd, bool readable, bool writable)
+{
+	struct script *s = arg;
+	siginfo_t si = {0};
+
+	(void)fd;
+	(void)readable;
+	(void)writable;
+	/* Not reaped yet: the group's number is still ours, so this cannot hit anybody else. */
+	(void)kill(-s->pid, SIGKILL);
+	if (waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG) == 0 && si.si_pid == 0)
+		return; /* not yet; the pidfd stays readable */
+	for (int i = 0; i < SCRIPT_DRAIN_READS && read_output(s) > 0; i++)
+		;
+	close_run(s);
+	tell_result(s->check, s, &si);
+}
+
+/* Start the command with `out` as its output. 0 and s->pid, or an errno. */
+static int
+spawn(struct script *s, int out)
+{
+	struct ipc_conf_check *conf = &s->check->conf;
+	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char locale[] = "LC_ALL=C";
+	char check[sizeof("VRRPD_CHECK=") + LIMIT_NAME], node[sizeof("VRRPD_NODE=") + LIMIT_NODE];
+	char *env[] = {path, locale, check, node, NULL};
+	char *argv[LIMIT_COMMAND_ARGS + 1] = {NULL};
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	char *word = conf->command;
+	int err;
+
+	snprintf(check, sizeof(check), "VRRPD_CHECK=%s", conf->name);
+	snprintf(node, sizeof(node), "VRRPD_NODE=%s", check_node(s->check));
+	for (unsigned i = 0; i < conf->n_command; i++, word += strlen(word) + 1)
+		argv[i] = word;
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
+	err = posix_spawn(&s->pid, argv[0], &files, &attr, argv, env);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	return err;
+}
+
+/* Watch the started command; the pidfd becomes readable when it ends. 0 or an errno, and then it is gone. */
+static int
+watch(struct script *s)
+{
+	int err;
+
+	s->pid_fd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+	if (s->pid_fd >= 0) {
+		s->pid_io = loop_io_add(check_loop(s->check), s->pid_fd, on_exit_of, s);
+		s->out_io = loop_io_add(check_loop(s->check), s->out_fd, on_output, s);
+		return 0;
+	}
+	err = errno;
+	(void)kill(-s->pid, SIGKILL);
+	(void)waitid(P_PID, (id_t)s->pid, NULL, WEXITED);
+	return err;
+}
+
+static void
+script_start(struct check *c)
+{
+	struct script *s = script_of(c);
+	int out[2];
+	int err;
+
+	if (s->refused[0] != '\0') {
+		check_donef(c, false, "%s", s->refused);
+		return;
+	}
+	if (pipe2(out, O_CLOEXEC) < 0) {
+		check_donef(c, false, "not run: no pipe: %s", strerror(errno));
+		return;
+	}
+	s->len = 0;
+	s->out_fd = out[0];
+	(void)fcntl(s->out_fd, F_SETFL, O_NONBLOCK); /* our end only: the command's end blocks as usual */
+	err = spawn(s, out[1]);
+	close(out[1]);
+	if (err == 0)
+		err = watch(s);
+	if (err != 0) {
+		close_run(s);
+		check_donef(c, false, "cannot run %s: %s", c->conf.command, strerror(err));
+	}
+}
+
+static void
+script_cancel(struct check *c, bool force)
+{
+	const struct script *s = c->priv;
+
+	(void)kill(-s->pid, force ? SIGKILL : SIGTERM);
+}
+
+static void
+script_free(struct check *c)
+{
+	struct script *s = c->priv;
+
+	if (s == NULL)
+		return;
+	if (s->pid != 0)
+		(void)kill(-s->pid, SIGKILL);
+	close_run(s);
+	free(s);
+}
+
+const struct check_ops check_script_ops = {
+	.name = "script",
+	.start = script_start,
+	.cancel = script_cancel,
+	.free = script_free,
+};

@@ -1,0 +1,255 @@
+/*
+ * ctl_client.c - HTTP over the Unix socket; see ctl_client.h.
+ *
+ * Runs in vrrpctl. HTTP/1.0, so the answer ends with the connection: one socket, one deadline, a bounded
+ * buffer. (libevent 2.1's client cannot connect to a Unix socket, and curl's library would triple vrrpctl's
+ * start time.)
+ */
+#include "ctl/ctl_client.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "base/strbuf.h"
+#include "base/time.h"
+#include "sys/clock.h"
+
+#define CLIENT_DEADLINE_US (5 * USEC_PER_SEC)
+#define CLIENT_REPLY_MAX   (64u * 1024 * 1024)
+#define CLIENT_CHUNK	   (64u * 1024)
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/* Why the socket may not be used, and what to do about it. */
+static void
+explain_denied(const char *path)
+{
+	struct stat st;
+	const struct group *g;
+
+	if (stat(path, &st) < 0) {
+		fprintf(stderr,
+			"vrrpctl: no permission to look at %s; use it as root or as a member of its folder's "
+			"group\n",
+			path);
+		return;
+	}
+	g = getgrgid(st.st_gid);
+	if (g != NULL)
+		fprintf(stderr,
+			"vrrpctl: no permission to use %s: members of group \"%s\" may (usermod -aG %s USER, "
+			"then log in anew), and root\n",
+			path, g->gr_name, g->gr_name);
+	else
+		fprintf(stderr, "vrrpctl: no permission to use %s: members of group %u may, and root\n", path,
+			(unsigned)st.st_gid);
+}
+
+static void
+explain_connect(const char *path, int err)
+{
+	const char *slash = strrchr(path, '/');
+	int dir = slash != NULL && slash != path ? (int)(slash - path) : 1;
+
+	if (err == ENOENT)
+		fprintf(stderr, "vrrpctl: %s does not exist: is vrrpd running, and with --run-dir %.*s?\n",
+			path, dir, path);
+	else if (err == ECONNREFUSED)
+		fprintf(stderr, "vrrpctl: nobody listens on %s: vrrpd has ended\n", path);
+	else if (err == EACCES || err == EPERM)
+		explain_denied(path);
+	else
+		fprintf(stderr, "vrrpctl: cannot connect to %s: %s\n", path, strerror(err));
+}
+
+/* Connected socket, or -1 after saying why not. */
+static int
+dial(const char *path)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0) {
+		explain_connect(path, errno);
+		return -1;
+	}
+	(void)str_copy(sa.sun_path, sizeof(sa.sun_path), path); /* fits: checked with the options */
+	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		/* EAGAIN: the backlog is full, so nobody accepts. */
+		if (errno == EAGAIN)
+			fprintf(stderr,
+				"vrrpctl: %s does not accept connections: vrrpd-agent hangs or is overloaded\n",
+				path);
+		else
+			explain_connect(path, errno);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Wait until the socket is ready for `events`. False when the deadline came first. */
+static bool
+wait_for(int fd, short events, mono_t deadline)
+{
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = events};
+		mono_t now = clock_mono();
+		int n;
+
+		if (mono_due(now, deadline))
+			return false;
+		n = poll(&p, 1, (int)((deadline.us - now.us) / USEC_PER_MS) + 1);
+		if (n > 0)
+			return true;
+		if (n < 0 && errno != EINTR)
+			return false;
+	}
+}
+
+/* 0, or an errno. */
+static int
+send_all(int fd, const char *p, size_t n, mono_t deadline)
+{
+	while (n > 0) {
+		ssize_t r;
+
+		if (!wait_for(fd, POLLOUT, deadline))
+			return ETIMEDOUT;
+		r = send(fd, p, n, MSG_NOSIGNAL);
+		if (r < 0 && errno != EAGAIN && errno != EINTR)
+			return errno;
+		if (r > 0) {
+			p += r;
+			n -= (size_t)r;
+		}
+	}
+	return 0;
+}
+
+/* Read to the end of the connection. 0 and ret->all (with a NUL), ret->len; or an errno. */
+static int
+receive_all(int fd, mono_t deadline, struct ctl_reply *ret)
+{
+	size_t size = 0;
+
+	for (;;) {
+		ssize_t r;
+
+		if (ret->len + 1 >= size) {
+			char *more;
+
+			size = size == 0 ? CLIENT_CHUNK : size * 2;
+			more = size <= CLIENT_REPLY_MAX ? realloc(ret->all, size) : NULL;
+			if (more == NULL)
+				return EMSGSIZE;
+			ret->all = more;
+		}
+		if (!wait_for(fd, POLLIN, deadline))
+			return ETIMEDOUT;
+		r = recv(fd, ret->all + ret->len, size - ret->len - 1, 0);
+		if (r < 0 && errno != EAGAIN && errno != EINTR)
+			return errno;
+		if (r > 0)
+			ret->len += (size_t)r;
+		if (r == 0) {
+			ret->all[ret->len] = '\0';
+			return 0;
+		}
+	}
+}
+
+/* Find the status and the body, and see that all of it came. */
+static bool
+take_apart(struct ctl_reply *r)
+{
+	char *end = strstr(r->all, "\r\n\r\n");
+	char *length;
+	size_t head;
+
+	if (end == NULL || sscanf(r->all, "HTTP/%*u.%*u %d", &r->status) != 1)
+		return false;
+	*end = '\0';
+	length = strcasestr(r->all, "\r\nContent-Length:");
+	r->body = end + 4;
+	head = (size_t)(r->body - r->all);
+	r->len -= head;
+	return length == NULL || strtoull(length + strlen("\r\nContent-Length:"), NULL, 10) == r->len;
+}
+
+int
+ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret)
+{
+	CLEANUP(close_fd) int fd = dial(c->socket);
+	mono_t deadline = mono_add(clock_mono(), CLIENT_DEADLINE_US);
+	struct ctl_reply r = {0};
+	char head[1024];
+	int err;
+
+	if (fd < 0)
+		return CTL_CONNECT;
+	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\nHost: vrrpd\r\n\r\n", path);
+	err = send_all(fd, head, strlen(head), deadline);
+	if (err == 0)
+		err = receive_all(fd, deadline, &r);
+	if (err != 0) {
+		if (err == ETIMEDOUT)
+			fprintf(stderr, "vrrpctl: %s accepts connections but did not answer within 5 s\n",
+				c->socket);
+		else
+			fprintf(stderr, "vrrpctl: %s: no answer: %s\n", c->socket, strerror(err));
+		ctl_reply_free(&r);
+		return CTL_CONNECT;
+	}
+	if (!take_apart(&r)) {
+		fprintf(stderr, "vrrpctl: %s: the answer is no HTTP or was cut short; is vrrpd restarting?\n",
+			c->socket);
+		ctl_reply_free(&r);
+		return CTL_CONNECT;
+	}
+	*ret = r;
+	return CTL_OK;
+}
+
+void
+ctl_reply_free(struct ctl_reply *r)
+{
+	free(r->all);
+	*r = (struct ctl_reply){0};
+}
+
+int
+ctl_reply_json(const struct ctl_reply *r, json_t **ret)
+{
+	json_t *j = json_loadb(r->body, r->len, 0, NULL);
+	const char *error, *detail;
+
+	if (r->status == 200 && j != NULL) {
+		*ret = j;
+		return CTL_OK;
+	}
+	error = json_string_value(json_object_get(j, "error"));
+	detail = json_string_value(json_object_get(j, "detail"));
+	if (error != NULL && detail != NULL)
+		fprintf(stderr, "vrrpctl: %s: %s\n", error, detail);
+	else
+		fprintf(stderr,
+			"vrrpctl: the daemon answered with HTTP status %d and nothing that can be understood\n",
+			r->status);
+	json_decref(j);
+	return r->status == 404 ? CTL_UNKNOWN : CTL_UNFIT;
+}

@@ -1,0 +1,30 @@
+/*
+ * ctl_client.h - one question to the status API over its Unix socket.
+ */
+#ifndef VRRPD_CTL_CTL_CLIENT_H
+#define VRRPD_CTL_CTL_CLIENT_H
+
+#include <stddef.h>
+#include <jansson.h>
+
+#include "ctl/ctl.h"
+
+struct ctl_reply {
+	int status; /* of HTTP */
+	size_t len;
+	char *body; /* ended by a NUL that is not counted */
+	char *all;  /* what was received; body points into it */
+};
+
+/* GET path. CTL_OK and *ret (free with ctl_reply_free), or CTL_CONNECT after saying on stderr what is wrong. */
+int ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret);
+
+void ctl_reply_free(struct ctl_reply *r);
+
+/*
+ * The body as JSON, *ret to be json_decref'd. CTL_OK; else the answer was an error and has been told on stderr:
+ * CTL_UNKNOWN for 404, CTL_UNFIT otherwise.
+ */
+int ctl_reply_json(const struct ctl_reply *r, json_t **ret);
+
+#endif
