@@ -53,15 +53,15 @@ is_queue_full(int err)
 int
 nlk_raw_open(void)
 {
-	static const int size = SEND_BUFFER, on = 1;
+	static const int size = SEND_BUFFER;
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	/* None of these is needed to work: a smaller queue only means more rounds of nlk_raw_send(). */
+	/* A smaller queue only means more rounds of nlk_raw_send(). No PACKET_QDISC_BYPASS: it would hide the
+	 * frames from a capture on this host, where an operator looks first. */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	(void)setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
 	return fd;
 }
 

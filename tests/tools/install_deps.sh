@@ -4,8 +4,9 @@
 #
 #   tests/tools/install_deps.sh build|demo|test|bench ...
 #
-# Silent when nothing is missing. Knows apt (Debian, Ubuntu), dnf (Fedora) and apk (Alpine). Installing starts and
-# enables no service on this machine: Debian's packages would start haproxy and keepalived at once and at every boot.
+# Silent when nothing is missing. Knows apt (Debian, Ubuntu), dnf (Fedora) and apk (Alpine). Installing starts
+# and enables no service on this machine: Debian's packages would start haproxy and keepalived at once and at
+# every boot.
 
 set -eu
 
@@ -24,7 +25,7 @@ packages_apt() {
 		libjansson-dev libcap-ng-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo libcmocka-dev binutils python3-pytest python3-scapy tshark keepalived nftables curl ;;
+	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl ;;
 	esac
 }
 
@@ -34,7 +35,8 @@ packages_dnf() {
 		jansson-devel libcap-ng-devel ;;
 	demo) echo haproxy iproute socat python3 ;;
 	bench) echo keepalived iproute python3 ;;
-	test) echo libcmocka-devel binutils python3-pytest python3-scapy wireshark-cli keepalived nftables curl ;;
+	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
+		curl ;;
 	esac
 }
 
@@ -44,7 +46,7 @@ packages_apk() {
 		libcap-ng-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo cmocka-dev binutils py3-pytest scapy tshark keepalived nftables curl ;;
+	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl ;;
 	esac
 }
 
@@ -93,8 +95,7 @@ all_installed() {
 
 # What systemd or the run levels would start at boot.
 enabled_links() {
-	find /etc/systemd/system /etc/rc[2-5S].d -type l \( -path '*.wants/*' -o -path '*.requires/*' -o -name 'S*' \) \
-		2>/dev/null | sort
+	find /etc/systemd/system /etc/rc[2-5S].d -type l 2>/dev/null | grep -E '\.(wants|requires)/|/S[0-9][^/]*$' | sort
 }
 
 # Disable what the packages installed by this call have enabled; what was enabled before stays as it was.

@@ -1,0 +1,31 @@
+# Tests on a real kernel, in network namespaces, and the demo: both need root. Included by tests/module.mk.
+#
+#   make netns [NETNS="-k keepalived"]    build what is needed and run tests/netns with pytest
+#   make demo                             the show: tests/tools/demo.py
+
+LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(wildcard tests/support/probe.c tests/support/udp_echo.c))
+# The distribution's Python, where its scapy and pytest are; an own one earlier in the path has neither.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+# Says what to type, in one line, and ends make.
+need_root = $(if $(filter 0,$(shell id -u)),,$(error this makes network namespaces and needs root; type: sudo make $@))
+
+.PHONY: lab-tools
+lab-tools: $(LAB_TOOLS)
+
+$(LAB_TOOLS): $(BUILD)/tests/%: tests/support/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(ALL_CFLAGS) -pie -o $@ $<
+
+.PHONY: netns
+netns:
+	$(need_root)
+	@$(MAKE) --no-print-directory -s all lab-tools
+	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B -m pytest -q -p no:cacheprovider $(NETNS) tests/netns
+
+.PHONY: demo
+demo:
+	$(need_root)
+	@tests/tools/install_deps.sh demo
+	@$(MAKE) --no-print-directory -s all lab-tools
+	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/tools/demo.py
