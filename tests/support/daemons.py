@@ -327,12 +327,18 @@ class Keepalived(Process):
         if os.path.exists(path):
             os.unlink(path)
         self.signal(number)
+        asked = time.monotonic()
 
         def read():
+            nonlocal asked
             try:
                 with open(path, encoding="utf-8") as f:
                     return json.load(f)
             except (FileNotFoundError, ValueError):
+                # a signal that comes while it starts is lost
+                if time.monotonic() - asked > 0.5:
+                    self.signal(number)
+                    asked = time.monotonic()
                 return None
 
         for one in self.host.lab.wait_until(read, 5, f"{self.host.name}: {self.name} wrote its report"):
