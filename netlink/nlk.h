@@ -108,6 +108,11 @@ int nlk_cache_resync(struct nlk_cache *c);
 /* Look up in the cache (no syscall). True and *ret when there is such a link. */
 bool nlk_cache_link(const struct nlk_cache *c, const char *ifname, struct nlk_link *ret);
 
+/* The address of this family, link, length and octets (16, IPv4 in the first four). True and *ret when there is one
+ * (no syscall). */
+bool nlk_cache_find(const struct nlk_cache *c, uint8_t family, int ifindex, uint8_t prefixlen,
+		    const uint8_t addr[16], struct nlk_addr *ret);
+
 /* Call fn for each address in the kernel's order; stops when fn returns false. ifindex 0 = all links. */
 void nlk_cache_addrs(const struct nlk_cache *c, int ifindex, bool (*fn)(void *arg, const struct nlk_addr *a),
 		     void *arg);
@@ -145,6 +150,26 @@ int nlk_raw_open(void);
  * when its queue is full: send the rest later), or -errno when the first one failed for another reason.
  */
 int nlk_raw_send(int fd, const struct nlk_frame *frames, size_t n);
+
+/* ---- nlk_claim.c: who else says that an address is his -----------------------------------------------------
+ */
+
+struct nlk_claim {
+	uint8_t family; /* AF_INET: an ARP packet with the address as its sender's; AF_INET6: an NA for it */
+	uint8_t addr[16];
+	uint8_t mac[6]; /* of the claimant */
+};
+
+/*
+ * A non-blocking packet socket on a link that hears ARP packets (family AF_INET) or neighbour advertisements
+ * (AF_INET6) of others about `n` addresses (16 octets each, IPv4 in the first four; they may be gone when it returns).
+ * The kernel filters the rest out; with more than 1000 addresses it passes every such packet. The descriptor, or
+ * -errno.
+ */
+int nlk_claim_open(uint8_t family, int ifindex, const uint8_t (*addrs)[16], size_t n);
+
+/* Take one claim. 1 and *ret; 0 when there is none now; -errno (-ENETDOWN: once, when the link went down). */
+int nlk_claim_recv(int fd, struct nlk_claim *ret);
 
 /* ---- nlk_link.c: settings of one link ---------------------------------------------------------------------
  */

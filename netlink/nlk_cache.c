@@ -419,6 +419,16 @@ nlk_cache_link(const struct nlk_cache *c, const char *ifname, struct nlk_link *r
 	return false;
 }
 
+bool
+nlk_cache_find(const struct nlk_cache *c, uint8_t family, int ifindex, uint8_t prefixlen, const uint8_t addr[16],
+	       struct nlk_addr *ret)
+{
+	struct nlk_addr key = {.family = family, .ifindex = ifindex, .prefixlen = prefixlen};
+
+	memcpy(key.addr, addr, family == AF_INET ? 4 : 16);
+	return nlk_table_find(&c->addrs, &key, ret);
+}
+
 void
 nlk_cache_addrs(const struct nlk_cache *c, int ifindex, bool (*fn)(void *arg, const struct nlk_addr *a),
 		void *arg)

@@ -63,6 +63,9 @@ int nlk_table_put(struct nlk_table *t, const struct nlk_record *r, enum nlk_plac
 /* Take an address out. True and *ret what was known of it, when it was there. */
 bool nlk_table_remove(struct nlk_table *t, const struct nlk_record *r, struct nlk_addr *ret);
 
+/* As nlk_cache_find(). */
+bool nlk_table_find(const struct nlk_table *t, const struct nlk_addr *key, struct nlk_addr *ret);
+
 /* As nlk_cache_addrs(). */
 void nlk_table_each(const struct nlk_table *t, int ifindex, bool (*fn)(void *arg, const struct nlk_addr *a),
 		    void *arg);

@@ -292,6 +292,25 @@ nlk_table_remove(struct nlk_table *t, const struct nlk_record *r, struct nlk_add
 	return true;
 }
 
+bool
+nlk_table_find(const struct nlk_table *t, const struct nlk_addr *key, struct nlk_addr *ret)
+{
+	struct nlk_record r = {.a = *key};
+	const struct nlk_entry *e;
+
+	if (t->bucket_count == 0)
+		return false;
+	/* The peer is no part of the hash: any will do. */
+	for (e = t->buckets[hash_of(&r) & (t->bucket_count - 1)]; e != NULL; e = e->chain) {
+		memcpy(r.peer, e->r.peer, sizeof(r.peer));
+		if (!is_same(&e->r, &r))
+			continue;
+		*ret = e->r.a;
+		return true;
+	}
+	return false;
+}
+
 void
 nlk_table_each(const struct nlk_table *t, int ifindex, bool (*fn)(void *arg, const struct nlk_addr *a),
 	       void *arg)

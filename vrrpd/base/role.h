@@ -31,6 +31,7 @@ enum role_state {
 	X(STARTING, "starting", "starting")                                                                    \
 	X(START_DELAY, "start_delay", "waiting {ms} ms before taking part (start_delay)")                      \
 	X(STARTED, "started", "started, listening for adverts for {ms} ms")                                    \
+	X(RESUMED, "resumed", "went on after {ms} ms: the engine was started again")                           \
 	X(OWNER, "owner", "priority 255: this host owns the address")                                          \
 	X(NO_ADVERTS, "no_adverts", "no adverts from {addr} for {ms} ms")                                      \
 	X(NOBODY_HEARD, "nobody_heard", "nobody was heard for {ms} ms")                                        \
@@ -48,7 +49,13 @@ enum role_state {
 	X(CHECK_FAILED, "check_failed", "check {name} failed")                                                 \
 	X(CHECK_STALE, "check_stale", "check {name} gave no fresh result (agent gone?)")                       \
 	X(ADDRESS_FAILED, "address_failed", "address {addr} could not be added: {errno}")                      \
+	X(ADDRESS_TAKEN, "address_taken", "address {addr} was removed by another program again and again")     \
+	X(ADDRESS_HEALED, "address_healed", "address {addr} was removed by another program and put back")      \
+	X(ADDRESS_CONFLICT, "address_conflict", "{addr} is claimed by {name}, too: announced again")           \
+	X(CONNECTIONS_RESET, "connections_reset", "{a} connections to the addresses given up were reset")      \
 	X(SEND_FAILED, "send_failed", "adverts could not be sent for {ms} ms: {errno}")                        \
+	X(DRAINED, "drained", "drained: handed over, stays away until resumed")                                \
+	X(REMOVED, "removed", "no longer configured")                                                          \
 	X(STOPPING, "stopping", "vrrpd is stopping")
 
 enum role_reason {

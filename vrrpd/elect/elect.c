@@ -16,6 +16,9 @@
 /* After a failed take-over, or adverts that could not be sent: how long to stay unfit before trying again. */
 #define RETRY_US (5 * USEC_PER_SEC)
 
+/* After another program kept removing an address: longer, or it would go on from there. */
+#define RETRY_TAKEN_US (30 * USEC_PER_SEC)
+
 static const struct elect_ops *const modes[ELECT_MODE_COUNT] = {
 	[ELECT_MODE_VRRP] = &elect_vrrp_ops,
 };
@@ -173,6 +176,24 @@ unfit(const struct elect *e, struct role_cause *ret)
 	return false;
 }
 
+bool
+elect_leaving(const struct elect *e)
+{
+	return ops(e)->leaving(e);
+}
+
+bool
+elect_holds(const struct elect *e)
+{
+	return e->state == ROLE_STATE_ACTIVE || e->vrrp.acquiring || elect_leaving(e);
+}
+
+bool
+elect_may_resume(const struct elect_conf *conf, usec_t ago_us)
+{
+	return vrrp_fsm_may_resume(&conf->vrrp, ago_us);
+}
+
 static void
 stop_mode(struct elect *e, mono_t now, struct role_actions *out)
 {
@@ -206,6 +227,10 @@ evaluate(struct elect *e, mono_t now, struct role_actions *out)
 	if (unfit(e, &cause)) {
 		stop_mode(e, now, out);
 		enter(e, ROLE_STATE_FAULT, &cause, now, out);
+	} else if (e->drained) {
+		cause = (struct role_cause){.reason = ROLE_REASON_DRAINED};
+		stop_mode(e, now, out);
+		enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
 	} else if (e->delay_until.us != MONO_NEVER.us) {
 		cause = (struct role_cause){.reason = ROLE_REASON_START_DELAY, .a = e->conf->start_delay_us};
 		enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
@@ -219,19 +244,21 @@ step_mode(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 {
 	unsigned from = out->n;
 
-	if (!e->running)
+	if (!e->running && !elect_leaving(e))
 		return;
 	ops(e)->step(e, ev, now, out);
 	note_states(e, out, from, now);
 }
 
-/* Become unfit for a while because of something that the node itself could not do. */
+/* Become unfit for a while because of something that the node itself could not do: nothing is left to serve. */
 static void
-fail(struct elect *e, const struct role_cause *cause, mono_t now, struct role_actions *out)
+fail(struct elect *e, const struct role_cause *cause, usec_t retry, mono_t now, struct role_actions *out)
 {
 	e->failed = *cause;
-	e->retry_at = mono_add(now, RETRY_US);
+	e->retry_at = mono_add(now, retry);
+	e->at_once = true;
 	evaluate(e, now, out);
+	e->at_once = false;
 }
 
 static struct elect_peer *
@@ -320,7 +347,16 @@ on_acquired(struct elect *e, const struct elect_event *ev, mono_t now, struct ro
 	if (!e->running || !e->vrrp.acquiring || ev->epoch != e->vrrp.epoch)
 		return; /* of a take-over that was called off */
 	cause.b = (uint32_t)ev->err;
-	fail(e, &cause, now, out);
+	fail(e, &cause, RETRY_US, now, out);
+}
+
+static void
+on_lost(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = {.reason = ROLE_REASON_ADDRESS_TAKEN, .addr = ev->addr};
+
+	if (e->running)
+		fail(e, &cause, RETRY_TAKEN_US, now, out);
 }
 
 /* RFC 9568 says nothing of an Active whose adverts do not leave; its peers take over after the down interval.
@@ -340,7 +376,7 @@ on_send(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 		e->send_failing = now;
 	cause.a = mono_since(now, e->send_failing);
 	if (cause.a > down)
-		fail(e, &cause, now, out);
+		fail(e, &cause, RETRY_US, now, out);
 }
 
 static void
@@ -355,9 +391,33 @@ on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 }
 
 static void
-on_stop(struct elect *e, mono_t now, struct role_actions *out)
+on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause = {.reason = ROLE_REASON_STOPPING};
+	struct role_cause cause;
+	unsigned from = out->n;
+
+	e->started = true;
+	if (!ev->on && e->conf->start_delay_us > 0)
+		e->delay_until = mono_add(now, e->conf->start_delay_us);
+	if (ev->on && !e->drained && !unfit(e, &cause)) {
+		e->running = true;
+		ops(e)->resume(e, ev, now, out);
+		note_states(e, out, from, now);
+		return;
+	}
+	if (ev->on) {
+		/* Something happened meanwhile, and the addresses are still there. */
+		if (e->link == ELECT_LINK_UP && e->source.family != IP_FAMILY_NONE)
+			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
+		role_actions_add(out, ROLE_ACTION_RELEASE);
+	}
+	evaluate(e, now, out);
+}
+
+static void
+on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = {.reason = ev->on ? ROLE_REASON_REMOVED : ROLE_REASON_STOPPING};
 
 	stop_mode(e, now, out);
 	e->stopping = true;
@@ -366,18 +426,64 @@ on_stop(struct elect *e, mono_t now, struct role_actions *out)
 	enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
 }
 
+/* What is known of the tracked object of this kind and name. */
+static uint8_t
+track_state_of(const struct elect *e, const struct elect_track_conf *t)
+{
+	for (size_t i = 0; i < e->conf->n_tracks; i++)
+		if (e->conf->tracks[i].is_interface == t->is_interface &&
+		    strcmp(e->conf->tracks[i].name, t->name) == 0)
+			return e->tracks[i];
+	return ELECT_TRACK_PENDING;
+}
+
+void
+elect_adopt(struct elect *e, const struct elect_conf *conf, const struct elect *old)
+{
+	ASSERT(conf->mode == old->conf->mode);
+	*e = *old;
+	e->conf = conf;
+	vrrp_fsm_adopt(&e->vrrp, &conf->vrrp);
+	memset(e->tracks, ELECT_TRACK_PENDING, sizeof(e->tracks));
+	for (size_t i = 0; i < conf->n_tracks; i++)
+		e->tracks[i] = track_state_of(old, &conf->tracks[i]);
+	if (conf->checksum != ELECT_CHECKSUM_AUTO)
+		e->form = conf->checksum == ELECT_CHECKSUM_RFC5798 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568;
+	if (conf->start_delay_us == 0)
+		e->delay_until = MONO_NEVER;
+}
+
+void
+elect_recall(struct elect *e, uint32_t transitions, enum vrrp_checksum_form form)
+{
+	e->transitions = transitions;
+	if (e->conf->checksum == ELECT_CHECKSUM_AUTO)
+		e->form = (uint8_t)form;
+}
+
+static void
+on_conf(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
+{
+	struct elect_event changed = {.kind = ELECT_EVENT_TRACK};
+
+	e->priority = effective_priority(e);
+	step_mode(e, ev, now, out);
+	if (e->running && e->priority != e->vrrp.priority)
+		step_mode(e, &changed, now, out);
+	else if (ev->on && e->state == ROLE_STATE_ACTIVE)
+		role_actions_add(out, ROLE_ACTION_ADVERT)->priority = e->priority;
+	evaluate(e, now, out);
+}
+
 void
 elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	switch (ev->kind) {
 	case ELECT_EVENT_START:
-		e->started = true;
-		if (e->conf->start_delay_us > 0)
-			e->delay_until = mono_add(now, e->conf->start_delay_us);
-		evaluate(e, now, out);
+		on_start(e, ev, now, out);
 		break;
 	case ELECT_EVENT_STOP:
-		on_stop(e, now, out);
+		on_stop(e, ev, now, out);
 		break;
 	case ELECT_EVENT_LINK:
 		ASSERT(ev->link < ELECT_LINK_COUNT);
@@ -404,6 +510,20 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 	case ELECT_EVENT_SEND:
 		on_send(e, ev, now, out);
 		break;
+	case ELECT_EVENT_CLAIM:
+	case ELECT_EVENT_SLEPT:
+		step_mode(e, ev, now, out);
+		break;
+	case ELECT_EVENT_LOST:
+		on_lost(e, ev, now, out);
+		break;
+	case ELECT_EVENT_DRAIN:
+		e->drained = ev->on;
+		evaluate(e, now, out);
+		break;
+	case ELECT_EVENT_CONF:
+		on_conf(e, ev, now, out);
+		break;
 	case ELECT_EVENT_COUNT:
 		ASSERT(ev->kind != ELECT_EVENT_COUNT);
 		break;
@@ -415,7 +535,7 @@ elect_deadline(const struct elect *e)
 {
 	mono_t d = mono_min(e->delay_until, e->retry_at);
 
-	return e->running ? mono_min(d, ops(e)->deadline(e)) : d;
+	return e->running || elect_leaving(e) ? mono_min(d, ops(e)->deadline(e)) : d;
 }
 
 void

@@ -77,7 +77,7 @@ struct elect_peer {
 
 enum elect_event_kind {
 	ELECT_EVENT_START,    /* the instance is configured and the kernel's state is known */
-	ELECT_EVENT_STOP,     /* leave for good: cause STOPPING */
+	ELECT_EVENT_STOP,     /* leave for good: cause STOPPING, or (`on`) REMOVED */
 	ELECT_EVENT_LINK,     /* state of the instance's own interface */
 	ELECT_EVENT_SOURCE,   /* sender address, family none = none */
 	ELECT_EVENT_TRACK,    /* state of tracked object `track` */
@@ -85,6 +85,11 @@ enum elect_event_kind {
 	ELECT_EVENT_TIMER,    /* elect_deadline() has come */
 	ELECT_EVENT_ACQUIRED, /* result of ROLE_ACTION_ACQUIRE with its epoch */
 	ELECT_EVENT_SEND,     /* result of sending an advert: err 0 or an errno */
+	ELECT_EVENT_CLAIM,    /* another host announced our addresses: while leaving all, while Active any */
+	ELECT_EVENT_LOST,     /* another program removed `addr` again and again */
+	ELECT_EVENT_SLEPT,    /* this host was suspended for `us`, which the monotonic clock does not show */
+	ELECT_EVENT_DRAIN,    /* by command: hand over and stay away (`on`), or take part again */
+	ELECT_EVENT_CONF,     /* after elect_adopt(): other settings, `on`: and other addresses */
 	ELECT_EVENT_COUNT
 };
 
@@ -94,8 +99,10 @@ struct elect_event {
 	uint8_t track;			  /* TRACK: index into conf->tracks */
 	uint8_t track_state;		  /* TRACK: enum elect_track_state */
 	int err;			  /* ACQUIRED: 0 or errno of the first address that failed; SEND */
+	bool on;			  /* DRAIN, CONF, STOP; START: go on as Active */
 	uint32_t epoch;			  /* ACQUIRED */
-	struct ip_addr addr;		  /* SOURCE; ACQUIRED with err: the address that failed */
+	usec_t us;			  /* SLEPT: duration; START with `on`: since the last advert */
+	struct ip_addr addr;		  /* SOURCE; LOST; ACQUIRED with err: the address that failed */
 	const struct vrrp_advert *advert; /* ADVERT */
 };
 
@@ -104,7 +111,9 @@ struct elect {
 	const struct elect_conf *conf;
 	bool started;	  /* ELECT_EVENT_START has come */
 	bool stopping;	  /* ELECT_EVENT_STOP has come: for good */
+	bool drained;	  /* by command: stays away */
 	bool running;	  /* fit and past the start delay: the mode takes part */
+	bool at_once;	  /* what makes it unfit now leaves nothing to serve until a successor is there */
 	uint8_t link;	  /* enum elect_link */
 	uint8_t state;	  /* enum role_state as the world sees it */
 	uint8_t form;	  /* enum vrrp_checksum_form to send */
@@ -128,10 +137,14 @@ struct elect_ops {
 	void (*init)(struct elect *e);
 	/* The node became fit: take part with e->priority and e->source. */
 	void (*start)(struct elect *e, mono_t now, struct role_actions *out);
+	/* The same for a node that was Active until ev->us ago; it goes on. */
+	void (*resume)(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out);
 	/* The node became unfit or stops: leave in order. */
 	void (*stop)(struct elect *e, mono_t now, struct role_actions *out);
-	/* ADVERT, TIMER, ACQUIRED, or a changed priority or source (TRACK, SOURCE), while taking part. */
+	/* ADVERT, TIMER, ACQUIRED, CLAIM, SLEPT, CONF, or a changed priority or source (TRACK, SOURCE), while taking
+	 * part; and while leaving, what ends it: ADVERT, TIMER, CLAIM, SLEPT. */
 	void (*step)(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out);
+	bool (*leaving)(const struct elect *e); /* not taking part, but the addresses are still served */
 	mono_t (*deadline)(const struct elect *e);
 };
 
@@ -139,6 +152,24 @@ extern const struct elect_ops elect_vrrp_ops;
 
 /* Start in Initialize. conf must outlive the instance. */
 void elect_init(struct elect *e, const struct elect_conf *conf, mono_t now);
+
+/*
+ * Become the continuation of `old` under other settings of the same virtual router (mode, interface, family; its
+ * name): state, timers, peers and what is known of tracked objects go on. Then comes ELECT_EVENT_CONF.
+ */
+void elect_adopt(struct elect *e, const struct elect_conf *conf, const struct elect *old);
+
+/* Before ELECT_EVENT_START: what the engine before knew. */
+void elect_recall(struct elect *e, uint32_t transitions, enum vrrp_checksum_form form);
+
+/* May a node whose last advert as Active left `ago_us` ago go on (ELECT_EVENT_START with `on`)? */
+bool elect_may_resume(const struct elect_conf *conf, usec_t ago_us);
+
+/* Are the addresses to be in the kernel now: Active, on the way there, or still serving? */
+bool elect_holds(const struct elect *e);
+
+/* Still serving until a successor is there. */
+bool elect_leaving(const struct elect *e);
 
 /* Handle one event; append to *out (not cleared here). */
 void elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out);

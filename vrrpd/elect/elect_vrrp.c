@@ -22,11 +22,26 @@ vrrp_start(struct elect *e, mono_t now, struct role_actions *out)
 }
 
 static void
+vrrp_resume(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
+{
+	struct vrrp_event v = {
+		.kind = VRRP_EVENT_STARTUP,
+		.priority = e->priority,
+		.source = e->source,
+		.resume = true,
+		.ago_us = ev->us,
+	};
+
+	vrrp_fsm_step(&e->vrrp, &v, now, out);
+}
+
+static void
 vrrp_stop(struct elect *e, mono_t now, struct role_actions *out)
 {
 	struct vrrp_event ev = {
 		.kind = VRRP_EVENT_SHUTDOWN,
 		.silent = e->link != ELECT_LINK_UP || e->source.family == IP_FAMILY_NONE,
+		.at_once = e->at_once,
 	};
 
 	vrrp_fsm_step(&e->vrrp, &ev, now, out);
@@ -55,14 +70,32 @@ vrrp_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 		v.kind = VRRP_EVENT_ACQUIRED;
 		v.epoch = ev->epoch;
 		break;
+	case ELECT_EVENT_CLAIM:
+		v.kind = VRRP_EVENT_CLAIM;
+		break;
+	case ELECT_EVENT_SLEPT:
+		v.kind = VRRP_EVENT_SLEPT;
+		v.slept_us = ev->us;
+		break;
+	case ELECT_EVENT_CONF:
+		v.kind = VRRP_EVENT_CONF;
+		break;
 	case ELECT_EVENT_START:
 	case ELECT_EVENT_STOP:
 	case ELECT_EVENT_LINK:
 	case ELECT_EVENT_SEND:
+	case ELECT_EVENT_LOST:
+	case ELECT_EVENT_DRAIN:
 	case ELECT_EVENT_COUNT:
 		return; /* elect.c's own: they reach the mode as start and stop */
 	}
 	vrrp_fsm_step(&e->vrrp, &v, now, out);
+}
+
+static bool
+vrrp_leaving(const struct elect *e)
+{
+	return e->vrrp.leaving;
 }
 
 static mono_t
@@ -75,7 +108,9 @@ const struct elect_ops elect_vrrp_ops = {
 	.name = "vrrp",
 	.init = vrrp_init,
 	.start = vrrp_start,
+	.resume = vrrp_resume,
 	.stop = vrrp_stop,
 	.step = vrrp_step,
+	.leaving = vrrp_leaving,
 	.deadline = vrrp_deadline,
 };

@@ -1,8 +1,8 @@
 /*
  * engine.h - the root object of vrrpd-engine and what its files offer each other.
  *
- * Two threads. The advert loop (engine_main.c, _rx, _tx, _exec, _announce, _health, _report) never calls
- * anything that takes the kernel's rtnl lock; the kernel thread (engine_kernel.c, with engine_links.c and
+ * Two threads. The advert loop (engine_main.c and most others) never calls anything that takes the kernel's rtnl
+ * lock; the kernel thread (engine_kernel.c, with engine_addresses.c, engine_ports.c, engine_links.c and
  * engine_sock.c) does all of that: address batches, link and address events, opening sockets (joining a group
  * takes the lock too). They talk through two queues of small fixed messages; the generation's configuration is
  * read-only for both, and each mutable field below says which thread writes it.
@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "elect/elect.h"
 #include "ipc/ipc_chan.h"
+#include "ipc/ipc_memory.h"
 #include "netlink/nlk.h"
 #include "proto/vrrp_packet.h"
 #include "sys/loop.h"
@@ -53,10 +54,17 @@ struct engine_address {
 	uint32_t watch; /* index: the interface it goes to */
 };
 
-/* What the kernel thread knows of one address; the advert loop reads it for status. */
+/* What the kernel thread knows of one address; the advert loop reads `held`. */
 struct engine_held {
 	atomic_bool held;
 	bool foreign; /* it was there before and is not marked as ours: left alone */
+	bool lost;    /* somebody else removed it */
+	int ifindex;  /* the interface that it was put on, whatever that is called now */
+};
+
+/* Address `address` of instance `instance`. */
+struct engine_place {
+	uint32_t instance, address;
 };
 
 /* One datagram as it leaves, ready for sendmmsg. */
@@ -78,12 +86,33 @@ struct engine_announce {
 	bool first;	   /* the round after a take-over: before everybody else's repeats */
 };
 
+/* Other hosts' claims on an instance's addresses (engine_claim.c). */
+struct engine_claims {
+	uint8_t *seen; /* per address: claimed since the instance began to leave */
+	uint32_t n_seen;
+	uint64_t conflicts;   /* claims heard while Active */
+	struct mac_addr mac;  /* of the last of them */
+	struct ip_addr addr;  /* what it claimed */
+	mono_t at;	      /* when; MONO_ZERO = never */
+	mono_t told;	      /* last event about it */
+};
+
+/* Addresses that somebody else removed (engine_exec.c). */
+struct engine_heal {
+	mono_t window; /* start of the present measuring window */
+	uint32_t n;    /* times in it */
+	mono_t told;   /* last event about it */
+	bool failed;   /* they could not be put back: try again */
+};
+
 struct engine_instance {
 	uint32_t index;
 	/* configuration */
 	struct elect_conf conf;
 	struct vrrp_codec codec;
 	uint8_t garp_repeat;
+	bool reset_connections;
+	bool removed; /* of the generation before: here only to leave in order */
 	usec_t garp_delay_us, garp_refresh_us, garp_interval_us;
 	uint32_t watch; /* own interface */
 	uint32_t port;
@@ -96,6 +125,12 @@ struct engine_instance {
 	struct elect elect;
 	struct ipc_counters counters;
 	struct engine_announce announce;
+	struct engine_claims claims;
+	struct engine_heal heal;
+	bool resume;	  /* was Active in the engine before, until resume_ago ago */
+	bool adopted;	  /* goes on from the generation before */
+	bool settling;	  /* its addresses are new by configuration or interface: adding them heals nothing */
+	usec_t resume_ago;
 	uint32_t n_datagrams; /* 1 for the group, else one per peer */
 	struct engine_datagram *datagrams;
 	bool built; /* the datagrams hold built_* */
@@ -138,7 +173,11 @@ struct engine_gen {
 	int realtime_priority;
 	bool lock_memory;
 	uint32_t address_lifetime_s;
+	bool last_will; /* only hand over what is held, then end */
 	uint32_t n_instances, n_watches, n_ports, n_addresses, n_checks;
+	uint32_t n_configured; /* instances without the removed ones, which come last */
+	uint32_t index_size;   /* a power of two */
+	struct engine_place *index;
 	struct engine_instance *instances;
 	struct engine_watch *watches;
 	struct engine_port *ports;
@@ -157,18 +196,40 @@ int engine_conf_reader_take(struct engine_conf_reader *r, const union ipc_msg *m
 
 void engine_gen_free(struct engine_gen *g); /* NULL is fine */
 
+/* ---- engine_index.c: find addresses by their octets
+ * ----------------------------------------------------------------- */
+
+/* Entries of a table for so many addresses. */
+uint32_t engine_index_size(uint32_t n_addresses);
+
+/* Fill g->index (g->index_size entries) from the instances. */
+void engine_index_fill(struct engine_gen *g);
+
+struct engine_cursor {
+	bool begun;
+	uint32_t at;
+};
+
+/* The next place that has this address, whatever its length and interface; a zeroed cursor begins. False: no more. */
+bool engine_index_next(const struct engine_gen *g, const struct ip_addr *a, struct engine_cursor *c,
+		       struct engine_place *ret);
+
 /* ---- the kernel thread (engine_kernel.c)
  * ---------------------------------------------------------------------- */
 
 /* What the elections want of an instance's addresses; only the newest wish counts. */
 enum kernel_want {
 	KERNEL_WANT_ACQUIRE, /* add every address, answer with ACQUIRED and the epoch */
-	KERNEL_WANT_RELEASE, /* remove them, answer with RELEASED */
+	KERNEL_WANT_RELEASE, /* reset their connections, remove them, answer with RELEASED */
+	KERNEL_WANT_HEAL,    /* put back what is missing, answer with HEALED; gives way to every other wish */
 };
 
 enum kernel_answer_kind {
 	KERNEL_ANSWER_ACQUIRED, /* err 0, or errno and `addr` of the first address that failed */
-	KERNEL_ANSWER_RELEASED,
+	KERNEL_ANSWER_RELEASED, /* count: connections that were reset */
+	KERNEL_ANSWER_LOST,	/* somebody removed addresses of the instance: count, `addr` is one of them */
+	KERNEL_ANSWER_HEALED,	/* count: addresses put back */
+	KERNEL_ANSWER_SWITCHED, /* the next generation is in force; what comes now is about it */
 	KERNEL_ANSWER_PORT,    /* sockets of a port for `ifindex`: fd, stray_fd; all closed when ifindex is 0 */
 	KERNEL_ANSWER_WATCH,   /* new state of `watch` */
 	KERNEL_ANSWER_SYNCED,  /* the first look at everything is done */
@@ -180,6 +241,7 @@ struct kernel_answer {
 	uint8_t link;
 	uint32_t index; /* of the instance, port or watch */
 	uint32_t epoch;
+	uint32_t count;
 	int err;
 	int ifindex;
 	int fd, stray_fd;
@@ -200,9 +262,20 @@ int engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel
 
 /*
  * Say what is wanted of an instance's addresses; never blocks. A wish that was not yet carried out is replaced
- * and never answered.
+ * and never answered. Between engine_kernel_switch() and its answer wishes are dropped.
  */
 void engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want want, uint32_t epoch);
+
+/*
+ * Go over to another generation: addresses that are in both stay as they are, ours that are only in the old one are
+ * removed. Answers: SWITCHED, then ports and watches of the new one, then SYNCED. Both generations must live until
+ * SWITCHED. Never blocks. 0 or -ENOMEM, and then nothing changes.
+ */
+int engine_kernel_switch(struct engine_kernel *k, struct engine_gen *next);
+
+/* Has port `p` of generation `g` the same sockets as one of `old`? Then *ret is that one's index. */
+bool engine_port_stays(const struct engine_gen *old, const struct engine_gen *g, const struct engine_port *p,
+		       uint32_t *ret);
 
 /* How often the lifetimes of held addresses want renewing: a third of the lifetime, so that two rounds may
  * fail; 0 = never. */
@@ -267,11 +340,16 @@ struct engine {
 	struct loop_timer *renew_timer;	   /* lifetimes of the addresses in the kernel */
 	struct loop_timer *rx_timer;	   /* end of the pause on busy ports */
 	struct loop_timer *stray_timer;	   /* pause between looks at stray packets */
+	struct engine_gen *next_gen;	   /* the kernel thread is going over to it, or NULL */
+	struct engine_claimers *claimers;  /* engine_claim.c */
+	struct ipc_memory *memory;	   /* for the next engine; NULL = none */
+	usec_t suspended;		   /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, as last seen */
 	mono_t next_wake; /* no instance's deadline is earlier; may be earlier than all of them */
 	mono_t started;
 	int announce_fd;
 	bool synced;
 	bool stopping;
+	bool leaving_for_good; /* the last will: stop as soon as everything that is resumed is Active */
 	bool realtime, locked;
 	uint64_t lateness[IPC_LATENESS_BUCKETS];
 	uint64_t late_max_us;
@@ -280,6 +358,16 @@ struct engine {
 
 /* engine_exec.c: one event of one instance, and everything that follows from it. */
 void engine_event(struct engine *e, struct engine_instance *i, const struct elect_event *ev, mono_t now);
+
+/* Was this host suspended since the last wake-up? Then every election hears of it, before anything else. */
+void engine_notice_suspend(struct engine *e);
+
+/* The kernel thread says that addresses were removed, or put back (engine_exec.c). */
+void engine_lost(struct engine *e, struct engine_instance *i, const struct kernel_answer *a, mono_t now);
+void engine_healed(struct engine *e, struct engine_instance *i, const struct kernel_answer *a, mono_t now);
+
+/* Say again to the kernel thread what is wanted of an instance's addresses. */
+void engine_want_again(struct engine *e, struct engine_instance *i);
 
 /* Let every due timer fire (engine_exec.c), then arm the loop's timer. */
 void engine_run_timers(struct engine *e, mono_t now);
@@ -310,6 +398,34 @@ void engine_announce_start(struct engine *e, struct engine_instance *i, mono_t n
 void engine_announce_cancel(struct engine *e, struct engine_instance *i);
 void engine_announce_run(void *arg, mono_t now);
 
+/* engine_claim.c: what other hosts say about our addresses */
+int engine_claim_open(struct engine *e); /* 0 or -ENOMEM; the sockets come with engine_claim_update() */
+void engine_claim_close(struct engine *e);
+/* Sockets for the present generation on the present interfaces. */
+void engine_claim_update(struct engine *e);
+/* An instance began to leave: count from now on. */
+void engine_claim_restart(struct engine_instance *i);
+
+/* engine_reload.c: from one generation to the next */
+int engine_reload_begin(struct engine *e, struct engine_gen *next);
+void engine_reload_switch(struct engine *e, mono_t now);
+
+/* engine_control.c: commands that came through the agent */
+void engine_control(struct engine *e, const struct ipc_control *m, mono_t now);
+
+/* engine_memory.c: what the next engine needs */
+/* Read for a first generation what the engine before left. */
+void engine_memory_recall(struct engine *e, struct engine_gen *g);
+/* Write down everything for the present generation. */
+void engine_memory_write(struct engine *e);
+/* Write down one instance, or the time of its last advert. */
+void engine_memory_note(struct engine *e, const struct engine_instance *i);
+void engine_memory_advert(struct engine *e, const struct engine_instance *i, mono_t now);
+void engine_memory_check(struct engine *e, uint32_t check, uint8_t state);
+
+/* engine_main.c: leave in order and end */
+void engine_stop(struct engine *e);
+
 /* engine_health.c */
 void engine_health_check(struct engine *e, const struct ipc_check *m, mono_t now);
 void engine_health_expire(struct engine *e, mono_t now);
@@ -322,7 +438,10 @@ void engine_report_free(struct engine_report *r);
 void engine_report_get(struct engine *e, uint32_t token);
 void engine_report_continue(struct engine *e); /* the agent's channel takes more */
 void engine_report_reset(struct engine *e);    /* the agent's channel is a new one, or gone */
+void engine_report_restart(struct engine *e);  /* another generation: a running snapshot begins anew */
 void engine_report_event(struct engine *e, const struct engine_instance *i, uint8_t from,
 			 const struct role_action *a, mono_t now);
+/* Something happened that changed no state: an event and a log line. */
+void engine_report_note(struct engine *e, const struct engine_instance *i, const struct role_cause *cause, mono_t now);
 
 #endif

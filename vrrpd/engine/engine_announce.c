@@ -123,6 +123,12 @@ engine_announce_run(void *arg, mono_t now)
 	unsigned budget = FRAMES_PER_SLICE;
 	mono_t next = MONO_NEVER;
 
+	/* The elections first: whoever slept too long must not announce. */
+	engine_notice_suspend(e);
+	engine_run_timers(e, now);
+	engine_tx_flush(e, now);
+	engine_arm(e);
+
 	/* First rounds before everybody else's repeats. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint32_t n = 0; n < e->gen->n_instances && budget > 0; n++) {

@@ -102,9 +102,10 @@ take_begin(struct engine_conf_reader *r, const struct ipc_conf_begin *m)
 	struct engine_gen *g;
 	uint32_t n = m->n_instances;
 
-	if (r->gen != NULL || n == 0 || n > LIMIT_INSTANCES || m->n_addresses > LIMIT_ADDRESSES_ALL ||
-	    m->n_peers > LIMIT_INSTANCES * LIMIT_UNICAST_PEERS ||
-	    m->n_tracks > LIMIT_INSTANCES * LIMIT_TRACKS || m->realtime_priority < 0 ||
+	if (r->gen != NULL || n == 0 || n > 2 * LIMIT_INSTANCES || m->n_removed > n ||
+	    n - m->n_removed > LIMIT_INSTANCES || m->n_addresses > 2 * LIMIT_ADDRESSES_ALL ||
+	    m->n_peers > 2 * LIMIT_INSTANCES * LIMIT_UNICAST_PEERS ||
+	    m->n_tracks > 2 * LIMIT_INSTANCES * LIMIT_TRACKS || m->realtime_priority < 0 ||
 	    m->realtime_priority > 99 || !is_text(m->node, sizeof(m->node)))
 		return -EPROTO;
 	g = calloc(1, sizeof(*g));
@@ -114,6 +115,10 @@ take_begin(struct engine_conf_reader *r, const struct ipc_conf_begin *m)
 	g->gen = m->h.gen;
 	g->realtime_priority = m->realtime_priority;
 	g->lock_memory = m->lock_memory != 0;
+	g->last_will = m->last_will != 0;
+	g->n_configured = n - m->n_removed;
+	g->index_size = engine_index_size(m->n_addresses);
+	g->index = arena_take(g, g->index_size, sizeof(*g->index));
 	g->address_lifetime_s = m->address_lifetime_s;
 	memcpy(g->node, m->node, sizeof(g->node));
 	g->instances = arena_take(g, n, sizeof(*g->instances));
@@ -124,7 +129,7 @@ take_begin(struct engine_conf_reader *r, const struct ipc_conf_begin *m)
 	r->peers = arena_take(g, m->n_peers, sizeof(*r->peers));
 	r->tracks = arena_take(g, m->n_tracks, sizeof(*r->tracks));
 	r->track_watches = arena_take(g, m->n_tracks, sizeof(*r->track_watches));
-	if (!g->instances || !g->ports || !g->watches || !r->addresses || !r->advertised || !r->peers ||
+	if (!g->index || !g->instances || !g->ports || !g->watches || !r->addresses || !r->advertised || !r->peers ||
 	    !r->tracks || !r->track_watches)
 		return -ENOMEM;
 	return 0;
@@ -205,6 +210,7 @@ static void
 fill_instance(struct engine_instance *i, const struct ipc_conf_instance *m)
 {
 	i->garp_repeat = m->garp_repeat;
+	i->reset_connections = m->reset_connections != 0;
 	i->garp_delay_us = m->garp_delay_us;
 	i->garp_refresh_us = m->garp_refresh_us;
 	i->garp_interval_us = m->garp_interval_us;
@@ -254,6 +260,7 @@ take_instance(struct engine_conf_reader *r, const struct ipc_conf_instance *m)
 		return -EPROTO;
 	i = &g->instances[g->n_instances];
 	i->index = g->n_instances++;
+	i->removed = i->index >= g->n_configured;
 	fill_instance(i, m);
 	i->watch = watch_for(g, m->ifname, m->family, &m->unicast_source);
 	i->addresses = r->addresses + r->n_addresses;
@@ -261,13 +268,14 @@ take_instance(struct engine_conf_reader *r, const struct ipc_conf_instance *m)
 	i->codec.peers = r->peers + r->n_peers;
 	i->tracks = r->tracks + r->n_tracks;
 	i->track_watches = r->track_watches + r->n_tracks;
-	i->held = arena_take(g, i->n_addresses, sizeof(*i->held));
+	i->held = arena_take(g, m->n_addresses, sizeof(*i->held));
+	i->claims.seen = arena_take(g, m->n_addresses, sizeof(*i->claims.seen));
 	r->want_addresses = m->n_addresses;
 	r->want_peers = m->n_peers;
 	r->want_tracks = m->n_tracks;
 	r->extra_seen = false;
 	r->inst = i;
-	return i->held == NULL ? -ENOMEM : 0;
+	return i->held == NULL || i->claims.seen == NULL ? -ENOMEM : 0;
 }
 
 static int
@@ -396,6 +404,7 @@ take_commit(struct engine_conf_reader *r, struct engine_gen **ret_gen)
 		if (err < 0)
 			return err;
 	}
+	engine_index_fill(g);
 	*ret_gen = TAKE(r->gen);
 	return 1;
 }

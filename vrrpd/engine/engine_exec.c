@@ -8,7 +8,12 @@
 #include "engine/engine.h"
 
 #include "base/macros.h"
+#include "sys/clock.h"
 #include "sys/log.h"
+
+/* Addresses removed by others are put back at once; more often than this in a window, and it is a fault. */
+#define HEAL_WINDOW_US	 (10 * USEC_PER_SEC)
+#define HEALS_PER_WINDOW 10
 
 #define DRAIN_BATCHES 64 /* 4096 packets: then timers fire, flood or not */
 
@@ -33,6 +38,8 @@ execute(struct engine *e, struct engine_instance *i, const struct role_actions *
 		case ROLE_ACTION_STATE:
 			report_state(e, i, state, a, now);
 			state = a->state;
+			if (state == ROLE_STATE_ACTIVE)
+				i->resume = false;
 			break;
 		case ROLE_ACTION_ACQUIRE:
 			i->releasing = false;
@@ -49,6 +56,7 @@ execute(struct engine *e, struct engine_instance *i, const struct role_actions *
 			/* The leave, if any, must not wait behind the removal of thousands of addresses. */
 			engine_tx_flush(e, now);
 			i->releasing = true;
+			i->resume = false;
 			engine_kernel_want(e->kernel, i->index, KERNEL_WANT_RELEASE, 0);
 			break;
 		case ROLE_ACTION_COUNT:
@@ -63,11 +71,96 @@ engine_event(struct engine *e, struct engine_instance *i, const struct elect_eve
 {
 	struct role_actions acts = {.n = 0};
 	uint8_t state = i->elect.state;
+	bool leaving = elect_leaving(&i->elect);
 
 	elect_step(&i->elect, ev, now, &acts);
-	if (acts.n > 0)
+	if (!leaving && elect_leaving(&i->elect)) {
+		engine_claim_restart(i);
+		engine_announce_cancel(e, i);
+	}
+	if (acts.n > 0) {
 		execute(e, i, &acts, state, now);
+		if (acts.n > 1 || acts.v[0].kind != ROLE_ACTION_ADVERT)
+			engine_memory_note(e, i);
+	}
 	e->next_wake = mono_min(e->next_wake, elect_deadline(&i->elect));
+}
+
+/* ---- addresses that others remove -------------------------------------------------------------------------------
+ */
+
+void
+engine_lost(struct engine *e, struct engine_instance *i, const struct kernel_answer *a, mono_t now)
+{
+	struct elect_event taken = {.kind = ELECT_EVENT_LOST, .addr = a->addr};
+
+	/* They may have ended by their own lifetime, because this host did not run: then nothing is put back. */
+	engine_run_timers(e, now);
+	if (!elect_holds(&i->elect))
+		return;
+	if (mono_since(now, i->heal.window) > HEAL_WINDOW_US) {
+		i->heal.window = now;
+		i->heal.n = 0;
+	}
+	if (++i->heal.n > HEALS_PER_WINDOW && i->elect.state == ROLE_STATE_ACTIVE)
+		engine_event(e, i, &taken, now);
+	else
+		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_HEAL, 0);
+}
+
+void
+engine_healed(struct engine *e, struct engine_instance *i, const struct kernel_answer *a, mono_t now)
+{
+	struct role_cause cause = {.reason = ROLE_REASON_ADDRESS_HEALED, .addr = a->addr};
+	bool healed = a->count > 0 && a->err == 0 && !i->settling;
+
+	i->heal.failed = a->err != 0;
+	if (a->err == 0)
+		i->settling = false;
+	if (healed) {
+		i->counters.addresses_healed += a->count;
+		if (mono_since(now, i->heal.told) >= USEC_PER_SEC) {
+			i->heal.told = now;
+			engine_report_note(e, i, &cause, now);
+		}
+	}
+	if (a->count > 0 && i->elect.state == ROLE_STATE_ACTIVE)
+		engine_announce_start(e, i, now);
+}
+
+void
+engine_want_again(struct engine *e, struct engine_instance *i)
+{
+	bool any = i->elect.vrrp.acquiring;
+
+	for (uint32_t n = 0; !any && n < i->n_addresses; n++)
+		any = i->held[n].held;
+	i->releasing = false;
+	if (i->elect.vrrp.acquiring) {
+		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, i->elect.vrrp.epoch);
+	} else if (elect_holds(&i->elect)) {
+		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_HEAL, 0);
+	} else if (any) {
+		i->releasing = true;
+		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_RELEASE, 0);
+	}
+}
+
+/* ---- time ---------------------------------------------------------------------------------------------------------
+ */
+
+void
+engine_notice_suspend(struct engine *e)
+{
+	usec_t suspended = clock_boot_us() - clock_mono().us;
+	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT, .us = suspended - e->suspended};
+
+	/* The two clocks are not read in one instant. */
+	if (suspended < e->suspended + USEC_PER_MS)
+		return;
+	e->suspended = suspended;
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
+		engine_event(e, &e->gen->instances[n], &ev, loop_now(e->loop));
 }
 
 static void

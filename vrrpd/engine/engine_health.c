@@ -15,6 +15,7 @@ spread(struct engine *e, uint32_t check, uint8_t state, mono_t now)
 	struct engine_gen *g = e->gen;
 
 	g->checks[check].state = state;
+	engine_memory_check(e, check, state);
 	for (uint32_t n = 0; n < g->n_instances; n++) {
 		struct engine_instance *i = &g->instances[n];
 

@@ -22,7 +22,9 @@
 #include "sys/priv.h"
 
 #define MESSAGES_PER_TURN 64
-#define STOP_MAX_US	  (5 * USEC_PER_SEC) /* removing addresses may block behind another program's rtnl lock */
+/* A successor may take 10 s (proto/vrrp_fsm.c), and removing addresses may block behind another program's lock. */
+#define STOP_MAX_US (15 * USEC_PER_SEC)
+#define TEND_US	    USEC_PER_SEC /* without lifetimes to renew: how often failed work is tried again */
 
 static void
 send_log(void *arg, enum log_level level, const char *text)
@@ -35,15 +37,28 @@ send_log(void *arg, enum log_level level, const char *text)
 	(void)ipc_chan_send(&e->parent, IPC_LOG, &m, -1);
 }
 
+/* The end has come when every address is handed over and gone. */
+static void
+finish_stop(struct engine *e)
+{
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
+		if (e->gen->instances[n].releasing || elect_holds(&e->gen->instances[n].elect))
+			return;
+	loop_stop(e->loop);
+}
+
 static void
 on_timer(void *arg, mono_t now)
 {
 	struct engine *e = arg;
 
+	engine_notice_suspend(e);
 	engine_run_timers(e, now);
 	engine_health_expire(e, now);
 	engine_tx_flush(e, now);
 	engine_arm(e);
+	if (e->stopping)
+		finish_stop(e);
 }
 
 /* The elections first: whoever slept too long must not have its addresses renewed. */
@@ -51,10 +66,17 @@ static void
 on_renew_timer(void *arg, mono_t now)
 {
 	struct engine *e = arg;
+	usec_t interval = engine_kernel_renew_interval(e->kernel);
 
+	engine_notice_suspend(e);
 	engine_run_timers(e, now);
-	engine_kernel_renew(e->kernel);
-	loop_timer_set(e->renew_timer, mono_add(now, engine_kernel_renew_interval(e->kernel)));
+	engine_tx_flush(e, now);
+	if (interval > 0)
+		engine_kernel_renew(e->kernel);
+	for (uint32_t n = 0; n < e->gen->n_instances; n++)
+		if (e->gen->instances[n].heal.failed && elect_holds(&e->gen->instances[n].elect))
+			engine_kernel_want(e->kernel, n, KERNEL_WANT_HEAL, 0);
+	loop_timer_set(e->renew_timer, mono_add(now, interval > 0 ? interval : TEND_US));
 	engine_arm(e);
 }
 
@@ -73,15 +95,6 @@ on_stray_timer(void *arg, mono_t now)
  * -------------------------------------------------------------------------------------------------- */
 
 static void
-finish_stop(struct engine *e)
-{
-	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
-		if (e->gen->instances[n].releasing)
-			return;
-	loop_stop(e->loop);
-}
-
-static void
 on_stop_timer(void *arg, mono_t now)
 {
 	struct engine *e = arg;
@@ -92,8 +105,8 @@ on_stop_timer(void *arg, mono_t now)
 	loop_stop(e->loop);
 }
 
-static void
-begin_stop(struct engine *e)
+void
+engine_stop(struct engine *e)
 {
 	struct elect_event ev = {.kind = ELECT_EVENT_STOP};
 	mono_t now = loop_now(e->loop);
@@ -113,7 +126,7 @@ static void
 on_sigterm(void *arg, int signo)
 {
 	(void)signo;
-	begin_stop(arg);
+	engine_stop(arg);
 }
 
 /* ---- what the kernel thread says
@@ -170,10 +183,24 @@ tell_link(struct engine *e, struct engine_instance *i, const struct engine_watch
 	engine_event(e, i, up ? &link : &source, now);
 }
 
+/* The interface of some addresses came (back): those of them that are to be held belong there. */
+static void
+heal_on(struct engine *e, struct engine_instance *i, uint32_t watch)
+{
+	for (uint32_t n = 0; n < i->n_addresses; n++) {
+		if (i->addresses[n].watch != watch || !elect_holds(&i->elect))
+			continue;
+		i->settling = true;
+		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_HEAL, 0);
+		return;
+	}
+}
+
 static void
 take_watch(struct engine *e, const struct kernel_answer *a, mono_t now)
 {
 	struct engine_watch *w = &e->gen->watches[a->index];
+	bool other = w->ifindex != a->ifindex;
 
 	w->link = a->link;
 	w->ifindex = a->ifindex;
@@ -186,22 +213,54 @@ take_watch(struct engine *e, const struct kernel_answer *a, mono_t now)
 		if (i->watch == a->index)
 			tell_link(e, i, w, now);
 		tell_tracks(e, i, a->index, now);
+		if (other && w->ifindex != 0)
+			heal_on(e, i, a->index);
 	}
+	if (other && e->synced)
+		engine_claim_update(e);
 }
 
-/* Everything is known: let the elections begin. */
+/* Everything is known: let the elections begin, for those that do not go on from before. */
 static void
 start_elections(struct engine *e, mono_t now)
 {
-	struct elect_event ev = {.kind = ELECT_EVENT_START};
 	struct ipc_ready ready = {.h.gen = e->gen->gen};
 
 	e->synced = true;
-	if (engine_kernel_renew_interval(e->kernel) > 0)
-		loop_timer_set(e->renew_timer, mono_add(now, engine_kernel_renew_interval(e->kernel)));
-	for (uint32_t n = 0; n < e->gen->n_instances; n++)
-		engine_event(e, &e->gen->instances[n], &ev, now);
+	e->leaving_for_good = e->gen->last_will;
+	engine_claim_update(e);
+	loop_timer_set(e->renew_timer, now);
+	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
+		struct engine_instance *i = &e->gen->instances[n];
+		struct elect_event ev = {.kind = ELECT_EVENT_START, .on = i->resume, .us = i->resume_ago};
+
+		if (!i->adopted && !i->removed && !e->stopping && (i->resume || !e->gen->last_will))
+			engine_event(e, i, &ev, now);
+	}
 	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
+}
+
+/* The last will: once everything that was held is held again, hand it over. */
+static void
+leave_for_good(struct engine *e)
+{
+	for (uint32_t n = 0; n < e->gen->n_instances; n++)
+		if (e->gen->instances[n].elect.vrrp.acquiring)
+			return;
+	engine_stop(e);
+}
+
+static void
+note_released(struct engine *e, struct engine_instance *i, const struct kernel_answer *a, mono_t now)
+{
+	struct role_cause cause = {.reason = ROLE_REASON_CONNECTIONS_RESET, .a = a->count};
+
+	/* Wanted back meanwhile: that answer is on its way. */
+	if (!elect_holds(&i->elect))
+		i->releasing = false;
+	i->counters.connections_reset += a->count;
+	if (a->count > 0)
+		engine_report_note(e, i, &cause, now);
 }
 
 static void
@@ -212,14 +271,22 @@ on_answer(void *arg, const struct kernel_answer *a)
 	struct elect_event ev = {
 		.kind = ELECT_EVENT_ACQUIRED, .err = a->err, .epoch = a->epoch, .addr = a->addr};
 
+	engine_notice_suspend(e);
 	switch ((enum kernel_answer_kind)a->kind) {
 	case KERNEL_ANSWER_ACQUIRED:
 		engine_event(e, &e->gen->instances[a->index], &ev, now);
 		break;
 	case KERNEL_ANSWER_RELEASED:
-		e->gen->instances[a->index].releasing = false;
-		if (e->stopping)
-			finish_stop(e);
+		note_released(e, &e->gen->instances[a->index], a, now);
+		break;
+	case KERNEL_ANSWER_LOST:
+		engine_lost(e, &e->gen->instances[a->index], a, now);
+		break;
+	case KERNEL_ANSWER_HEALED:
+		engine_healed(e, &e->gen->instances[a->index], a, now);
+		break;
+	case KERNEL_ANSWER_SWITCHED:
+		engine_reload_switch(e, now);
 		break;
 	case KERNEL_ANSWER_PORT:
 		install_sockets(e, a);
@@ -236,6 +303,10 @@ on_answer(void *arg, const struct kernel_answer *a)
 	}
 	engine_tx_flush(e, now);
 	engine_arm(e);
+	if (e->leaving_for_good)
+		leave_for_good(e);
+	if (e->stopping)
+		finish_stop(e);
 }
 
 /* ---- configuration
@@ -283,6 +354,8 @@ use_generation(struct engine *e, struct engine_gen *g)
 		elect_init(&i->elect, &i->conf, now);
 		i->announce.second_at = i->announce.refresh_at = MONO_NEVER;
 	}
+	engine_memory_recall(e, g);
+	engine_memory_write(e);
 	r = engine_kernel_start(e->loop, g, on_answer, e, &e->kernel);
 	if (r < 0)
 		log_error("cannot reach the kernel's network configuration over netlink: %s", strerror(-r));
@@ -295,10 +368,19 @@ take_conf(struct engine *e, const union ipc_msg *m)
 	struct engine_gen *g = NULL;
 	int r;
 
-	if (e->gen != NULL)
-		return -EPROTO;
 	r = engine_conf_reader_take(e->reader, m, &g);
-	return r == 1 ? use_generation(e, g) : r;
+	if (r != 1)
+		return r;
+	if (e->gen == NULL)
+		return use_generation(e, g);
+	/* vrrpd waits for one generation before it sends the next. */
+	if (!e->synced || e->next_gen != NULL)
+		r = -EPROTO;
+	else
+		r = engine_reload_begin(e, g);
+	if (r < 0)
+		engine_gen_free(g);
+	return r;
 }
 
 /* ---- channels
@@ -321,10 +403,12 @@ take_agent_message(struct engine *e, const union ipc_msg *m)
 		engine_report_get(e, m->SNAP_GET.token);
 	} else if (m->h.type == IPC_CHECK) {
 		engine_health_check(e, &m->CHECK, now);
-		if (e->gen != NULL)
-			engine_tx_flush(e, now);
-		engine_arm(e);
+	} else if (m->h.type == IPC_CONTROL) {
+		engine_control(e, &m->CONTROL, now);
 	}
+	if (e->gen != NULL)
+		engine_tx_flush(e, now);
+	engine_arm(e);
 }
 
 static void
@@ -362,8 +446,14 @@ take_parent_message(struct engine *e, const union ipc_msg *m, int fd)
 		return 0;
 	}
 	if (m->h.type == IPC_STOP) {
-		begin_stop(e);
+		engine_stop(e);
 		return 0;
+	}
+	if (m->h.type == IPC_MEMORY) {
+		ipc_memory_unmap(e->memory);
+		e->memory = ipc_memory_map(fd);
+		close(fd);
+		return e->memory == NULL ? -EPROTO : 0;
 	}
 	return take_conf(e, m);
 }
@@ -389,7 +479,7 @@ on_parent(void *arg, int fd, bool readable, bool writable)
 	if (r == -ECONNRESET) {
 		/* Nobody would restart us, nobody would withdraw for us: leave in order. */
 		loop_io_del(TAKE(e->parent_io));
-		begin_stop(e);
+		engine_stop(e);
 	} else if (r < 0) {
 		log_error("a message from vrrpd was wrong: are all programs of the same build?");
 		exit(1);
@@ -419,6 +509,7 @@ open_engine(struct engine *e)
 {
 	e->loop = loop_new();
 	e->started = clock_mono();
+	e->suspended = clock_boot_us() - e->started.us;
 	e->next_wake = MONO_NEVER;
 	e->agent.fd = -1;
 	e->reader = engine_conf_reader_new();
@@ -430,6 +521,7 @@ open_engine(struct engine *e)
 	ASSERT(e->rx != NULL);
 	ASSERT(e->tx != NULL);
 	ASSERT(e->report != NULL);
+	ASSERT(engine_claim_open(e) == 0);
 	e->timer = loop_timer_add(e->loop, on_timer, e);
 	e->announce_timer = loop_timer_add(e->loop, engine_announce_run, e);
 	e->stop_timer = loop_timer_add(e->loop, on_stop_timer, e);
@@ -449,6 +541,7 @@ static void
 close_engine(struct engine *e)
 {
 	engine_kernel_stop(e->kernel);
+	engine_claim_close(e);
 	drop_agent(e);
 	loop_io_del(e->parent_io);
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_ports; n++) {
@@ -467,7 +560,9 @@ close_engine(struct engine *e)
 	loop_timer_del(e->renew_timer);
 	loop_timer_del(e->rx_timer);
 	loop_timer_del(e->stray_timer);
+	engine_gen_free(e->next_gen);
 	engine_gen_free(e->gen);
+	ipc_memory_unmap(e->memory);
 	engine_conf_reader_free(e->reader);
 	engine_rx_free(e->rx);
 	engine_tx_free(e->tx);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "sys/log.h"
 
 #define INSTANCES_PER_TURN 16
 
@@ -43,6 +44,14 @@ engine_report_reset(struct engine *e)
 }
 
 void
+engine_report_restart(struct engine *e)
+{
+	struct engine_report *r = e->report;
+
+	*r = (struct engine_report){.running = r->running, .token = r->token};
+}
+
+void
 engine_report_get(struct engine *e, uint32_t token)
 {
 	*e->report = (struct engine_report){.running = true, .token = token};
@@ -57,7 +66,9 @@ send_head(struct engine *e)
 		.now_us = loop_now(e->loop).us,
 		.started_us = e->started.us,
 		.advert_late_max_us = e->late_max_us,
-		.n_instances = e->gen->n_instances,
+		.n_instances = e->gen->n_configured,
+		.address_lifetime_s = e->gen->address_lifetime_s,
+		.renew_us = engine_kernel_renew_interval(e->kernel),
 		.realtime = e->realtime,
 		.locked = e->locked,
 	};
@@ -133,6 +144,12 @@ send_instance(struct engine *e, const struct engine_instance *i)
 		.since_us = el->since.us,
 		.cause = el->cause,
 		.source = el->source,
+		.leaving = elect_leaving(el),
+		.drained = el->drained,
+		.conflicts = i->claims.conflicts,
+		.conflict_us = i->claims.at.us,
+		.conflict_mac = i->claims.mac,
+		.conflict_addr = i->claims.addr,
 		.counters = i->counters,
 	};
 
@@ -170,7 +187,7 @@ send_next(struct engine *e)
 		r->head_sent = err == 0;
 		return err;
 	}
-	if (r->instance == e->gen->n_instances) {
+	if (r->instance == e->gen->n_configured) {
 		err = ipc_chan_send(&e->agent, IPC_SNAP_END, &end, -1);
 		return err < 0 ? err : 1;
 	}
@@ -212,6 +229,17 @@ engine_report_continue(struct engine *e)
 }
 
 void
+engine_report_note(struct engine *e, const struct engine_instance *i, const struct role_cause *cause, mono_t now)
+{
+	struct role_action a = {.kind = ROLE_ACTION_STATE, .state = i->elect.state, .cause = *cause};
+	char text[LIMIT_CAUSE_TEXT];
+
+	log_msg(cause->reason == ROLE_REASON_CONNECTIONS_RESET ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s: %s",
+		i->conf.name, role_cause_text(cause, text, sizeof(text)));
+	engine_report_event(e, i, i->elect.state, &a, now);
+}
+
+void
 engine_report_event(struct engine *e, const struct engine_instance *i, uint8_t from,
 		    const struct role_action *a, mono_t now)
 {
@@ -224,7 +252,7 @@ engine_report_event(struct engine *e, const struct engine_instance *i, uint8_t f
 		.cause = a->cause,
 	};
 
-	/* No agent, or one that does not read: the log has it. */
-	if (e->agent.fd >= 0)
+	/* No agent, or one that does not read: the log has it. It knows nothing of instances that only leave. */
+	if (e->agent.fd >= 0 && !i->removed)
 		(void)ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
 }

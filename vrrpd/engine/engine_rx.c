@@ -217,6 +217,7 @@ engine_rx_ready(void *arg, int fd, bool readable, bool writable)
 	(void)writable;
 	if (p == NULL)
 		return;
+	engine_notice_suspend(e);
 	if (fd == p->stray_fd) {
 		engine_rx_stray(e, p);
 		return;
@@ -235,6 +236,7 @@ engine_rx_resume(void *arg, mono_t now)
 {
 	struct engine *e = arg;
 
+	engine_notice_suspend(e);
 	for (uint32_t n = 0; n < e->gen->n_ports; n++) {
 		struct engine_port *p = &e->gen->ports[n];
 

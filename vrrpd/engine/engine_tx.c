@@ -16,7 +16,8 @@
 struct engine_tx {
 	bool flushing; /* a failure during the flush may want another one: the outer one takes it along */
 	uint32_t n_queued;
-	struct engine_instance *queue[2 * LIMIT_INSTANCES]; /* an advert, and the leave after its failure */
+	struct engine_instance *queue[4 * LIMIT_INSTANCES]; /* an advert, and the leave after its failure; those that
+						      * only leave come on top */
 	unsigned n_batch;
 	int batch_fd;
 	struct mmsghdr msgs[ENGINE_TX_BATCH];
@@ -95,11 +96,13 @@ note_result(struct engine *e, struct engine_instance *i, int err, mono_t now)
 }
 
 static void
-count_sent(struct engine_instance *i)
+count_sent(struct engine *e, struct engine_instance *i, mono_t now)
 {
 	i->counters.adverts_sent++;
 	if (i->queued_priority == 0)
 		i->counters.zero_sent++;
+	else
+		engine_memory_advert(e, i, now);
 }
 
 static void
@@ -113,7 +116,7 @@ send_batch(struct engine *e, mono_t now)
 		int err = n < 0 ? errno : 0;
 
 		for (int k = 0; k < n; k++) {
-			count_sent(t->owners[done + (unsigned)k]);
+			count_sent(e, t->owners[done + (unsigned)k], now);
 			note_result(e, t->owners[done + (unsigned)k], 0, now);
 		}
 		if (n > 0) {

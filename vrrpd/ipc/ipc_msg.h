@@ -6,9 +6,12 @@
  * values; a bad message ends the connection and with it the peer. Same host, same build: native byte order.
  *
  *   parent -> engine, agent   the configuration (a generation: BEGIN .. COMMIT), the link between the two, STOP
+ *   parent -> engine          MEMORY
+ *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE
  *   engine, agent -> parent   READY, LOG
- *   agent -> engine           SNAP_GET, CHECK
- *   engine -> agent           SNAP_*, EVENT
+ *   agent -> parent           RELOAD
+ *   agent -> engine           SNAP_GET, CHECK, CONTROL
+ *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY
  */
 #ifndef VRRPD_IPC_IPC_MSG_H
 #define VRRPD_IPC_IPC_MSG_H
@@ -43,12 +46,19 @@ enum ipc_dir {
 	X(CONF_COMMIT, ipc_conf_commit, IPC_TO_CHILDREN, 0)                                                    \
 	X(CONF_TEXT, ipc_conf_text, IPC_PARENT_TO_AGENT, 1)                                                    \
 	X(LISTEN, ipc_listen, IPC_PARENT_TO_AGENT, 1)                                                          \
+	X(MEMORY, ipc_memory_fd, IPC_PARENT_TO_ENGINE, 1)                                                      \
+	X(TROUBLE, ipc_trouble, IPC_PARENT_TO_AGENT, 0)                                                        \
+	X(RELOAD, ipc_reload, IPC_AGENT_TO_PARENT, 0)                                                          \
+	X(RELOAD_LINE, ipc_reload_line, IPC_PARENT_TO_AGENT, 0)                                                \
+	X(RELOAD_DONE, ipc_reload_done, IPC_PARENT_TO_AGENT, 0)                                                \
 	X(LINK, ipc_link, IPC_TO_CHILDREN, 1)                                                                  \
 	X(STOP, ipc_stop, IPC_TO_CHILDREN, 0)                                                                  \
 	X(READY, ipc_ready, IPC_TO_PARENT, 0)                                                                  \
 	X(LOG, ipc_log, IPC_TO_PARENT, 0)                                                                      \
 	X(SNAP_GET, ipc_snap_get, IPC_AGENT_TO_ENGINE, 0)                                                      \
 	X(CHECK, ipc_check, IPC_AGENT_TO_ENGINE, 0)                                                            \
+	X(CONTROL, ipc_control, IPC_AGENT_TO_ENGINE, 0)                                                        \
+	X(CONTROL_REPLY, ipc_control_reply, IPC_ENGINE_TO_AGENT, 0)                                            \
 	X(SNAP_ENGINE, ipc_snap_engine, IPC_ENGINE_TO_AGENT, 0)                                                \
 	X(SNAP_INSTANCE, ipc_snap_instance, IPC_ENGINE_TO_AGENT, 0)                                            \
 	X(SNAP_HELD, ipc_snap_held, IPC_ENGINE_TO_AGENT, 0)                                                    \
@@ -77,7 +87,10 @@ struct ipc_conf_begin {
 	uint32_t n_checks, n_instances, n_addresses, n_peers, n_tracks; /* totals: memory is sized once */
 	int32_t realtime_priority;					/* 0..99 */
 	uint32_t address_lifetime_s;					/* 0 = permanent */
+	/* of n_instances: the last ones, which are not configured any more; the agent gets none */
+	uint32_t n_removed;
 	uint8_t lock_memory;
+	uint8_t last_will; /* engine: hand over what is held, then end */
 	char node[LIMIT_NODE];
 };
 
@@ -107,6 +120,7 @@ struct ipc_conf_instance { /* index = order of arrival; the next ones belong to 
 	uint8_t version, family, vrid, priority, preempt, down_adverts;
 	uint8_t checksum; /* enum elect_checksum */
 	uint8_t garp_repeat;
+	uint8_t reset_connections;
 	uint8_t unicast, ttl_min;
 	uint8_t has_auth; /* the agent gets 0 and no password */
 	uint8_t auth[VRRP_AUTH_SIZE];
@@ -174,6 +188,39 @@ struct ipc_log {
 	char text[LIMIT_LOG_TEXT];
 };
 
+/* The memory that outlives engines (ipc_memory.h); comes before the configuration. */
+struct ipc_memory_fd {
+	struct ipc_head h;
+};
+
+/* What became of the engine, for whoever asks for status. */
+struct ipc_trouble {
+	struct ipc_head h;
+	uint32_t restarts; /* times it ended unexpectedly since vrrpd started */
+	uint64_t last_us;  /* CLOCK_MONOTONIC of the last time */
+	char text[LIMIT_LOG_TEXT]; /* why there is none now, or what happened last; may be empty */
+};
+
+/* Read the configuration file again. */
+struct ipc_reload {
+	struct ipc_head h;
+	uint32_t token; /* comes back */
+};
+
+/* An error in it, or a note: one line for the operator. */
+struct ipc_reload_line {
+	struct ipc_head h;
+	uint32_t token;
+	char text[LIMIT_LOG_TEXT];
+};
+
+struct ipc_reload_done {
+	struct ipc_head h;
+	uint32_t token;
+	uint8_t ok; /* the new configuration is in force; else nothing changed */
+	uint32_t n_changed, n_added, n_removed;
+};
+
 /* ---- between agent and engine ------------------------------------------------------------------------------
  */
 
@@ -191,11 +238,28 @@ struct ipc_check {
 	uint8_t state; /* enum ipc_check_state */
 };
 
+enum ipc_control_verb { IPC_CONTROL_DRAIN, IPC_CONTROL_RESUME, IPC_CONTROL_GARP, IPC_CONTROL_VERB_COUNT };
+
+/* A command about an instance. */
+struct ipc_control {
+	struct ipc_head h;
+	uint32_t token; /* comes back */
+	uint32_t index;
+	uint8_t verb; /* enum ipc_control_verb */
+};
+
+struct ipc_control_reply {
+	struct ipc_head h;
+	uint32_t token;
+	uint32_t err; /* 0; EAGAIN: the engine is starting or changing generations; EINVAL: not possible now */
+};
+
 struct ipc_counters {
 	uint64_t adverts_sent, adverts_received, zero_sent, zero_received;
 	uint64_t send_errors;
 	uint64_t interval_differs, addresses_differ, first_not_link_local, alt_checksum;
 	uint64_t announces_sent;
+	uint64_t addresses_healed, connections_reset;
 	uint64_t discarded[VRRP_DROP_COUNT]; /* by enum vrrp_drop */
 };
 
@@ -209,7 +273,9 @@ struct ipc_snap_engine {
 	uint64_t advert_late[IPC_LATENESS_BUCKETS]; /* adverts by how late they left */
 	uint64_t discarded[VRRP_DROP_COUNT];	    /* packets that belong to no instance */
 	uint32_t n_instances;
-	uint8_t realtime; /* SCHED_FIFO is in force */
+	uint32_t address_lifetime_s; /* as configured, 0 = permanent */
+	uint64_t renew_us;	     /* how often lifetimes are renewed: a third of what they really are; 0 = never */
+	uint8_t realtime;	     /* SCHED_FIFO is in force */
 	uint8_t locked;	  /* memory is locked */
 };
 
@@ -232,6 +298,10 @@ struct ipc_snap_instance {
 	uint8_t active_priority;
 	uint8_t form; /* checksum form sent */
 	uint8_t link; /* enum elect_link */
+	uint8_t leaving, drained;
+	struct mac_addr conflict_mac; /* who last claimed conflict_addr, at conflict_us; 0 = nobody */
+	struct ip_addr conflict_addr;
+	uint64_t conflict_us, conflicts;
 	uint32_t transitions;
 	uint32_t n_held;
 	uint64_t since_us;
@@ -257,7 +327,7 @@ struct ipc_snap_end {
 	uint32_t token;
 };
 
-/* A transition, as it happens. */
+/* A transition, as it happens; with from == to something worth telling that changed no state. */
 struct ipc_event {
 	struct ipc_head h;
 	uint32_t index;

@@ -15,6 +15,16 @@
  * believe to win would otherwise answer each other at wire speed. */
 #define ANSWER_MIN_US (10 * USEC_PER_MS)
 
+/* Announcing the addresses again because somebody else claims them: at most this often. */
+#define DEFEND_MIN_US USEC_PER_SEC
+
+/* What a leaving Active adds to the slowest successor's skew time: for its kernel, its ARP and the network. */
+#define LEAVE_MARGIN_US (200 * USEC_PER_MS)
+#define LEAVE_MAX_US	(10 * USEC_PER_SEC) /* intervals of 10 s and more: planned work waits no longer */
+
+/* A router that preempts has its addresses or gets them now: its announcement follows its advert. */
+#define YIELD_US (15 * USEC_PER_MS)
+
 static usec_t
 own_interval_us(const struct vrrp_fsm *f)
 {
@@ -44,7 +54,32 @@ vrrp_fsm_init(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
 		.active_adver_int_cs = conf->adver_int_cs,
 		.deadline = MONO_NEVER,
 		.preempt_until = MONO_NEVER,
+		.leave_until = MONO_NEVER,
 	};
+}
+
+void
+vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
+{
+	f->conf = conf;
+	if (conf->version == 2 || f->state == ROLE_STATE_INITIALIZE)
+		f->active_adver_int_cs = conf->adver_int_cs;
+	if (conf->preempt_delay_us == 0)
+		f->preempt_until = MONO_NEVER;
+}
+
+bool
+vrrp_fsm_may_resume(const struct vrrp_fsm_conf *conf, usec_t ago_us)
+{
+	usec_t down = vrrp_down_us(conf->version, VRRP_PRIORITY_OWNER - 1, conf->adver_int_cs, conf->down_adverts);
+
+	return ago_us < down - (usec_t)conf->adver_int_cs * USEC_PER_CS / 4;
+}
+
+usec_t
+vrrp_fsm_leave_us(const struct vrrp_fsm_conf *conf)
+{
+	return MIN(vrrp_skew_us(conf->version, 1, conf->adver_int_cs) + LEAVE_MARGIN_US, LEAVE_MAX_US);
 }
 
 static void
@@ -88,10 +123,50 @@ enter_backup(struct vrrp_fsm *f, mono_t now, const struct role_cause *cause, str
 	enter(f, ROLE_STATE_BACKUP, cause, out);
 }
 
+/* The addresses stay for now: until a successor has them, or until `wait` is over. */
+static void
+begin_leaving(struct vrrp_fsm *f, mono_t now, usec_t wait, bool succeeded)
+{
+	f->leaving = true;
+	f->succeeded = succeeded;
+	f->claimed = false;
+	f->leave_until = mono_add(now, wait);
+}
+
+static void
+end_leaving(struct vrrp_fsm *f)
+{
+	f->leaving = false;
+	f->leave_until = MONO_NEVER;
+}
+
+/* Give the addresses up, if they are still there. */
+static void
+finish_leaving(struct vrrp_fsm *f, struct role_actions *out)
+{
+	if (!f->leaving)
+		return;
+	end_leaving(f);
+	role_actions_add(out, ROLE_ACTION_RELEASE);
+}
+
+/* While leaving: its advert and its announcement of every address, in any order, make a successor. */
+static void
+note_successor(struct vrrp_fsm *f, bool advert, bool claim, struct role_actions *out)
+{
+	if (!f->leaving)
+		return;
+	f->succeeded = f->succeeded || advert;
+	f->claimed = f->claimed || claim;
+	if (f->succeeded && f->claimed)
+		finish_leaving(f, out);
+}
+
 /* Ask for the addresses; Active begins when they are there. */
 static void
 acquire(struct vrrp_fsm *f, const struct role_cause *why, struct role_actions *out)
 {
+	end_leaving(f);
 	f->acquiring = true;
 	f->deadline = MONO_NEVER;
 	f->why_active = *why;
@@ -133,6 +208,12 @@ on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct r
 	f->heard_src = (struct ip_addr){0};
 	f->skewed = false;
 	f->restarted = now;
+	if (ev->resume) {
+		cause.reason = ROLE_REASON_RESUMED;
+		cause.a = ev->ago_us;
+		acquire(f, &cause, out);
+		return;
+	}
 	if (f->priority == VRRP_PRIORITY_OWNER) {
 		cause.reason = ROLE_REASON_OWNER;
 		acquire(f, &cause, out);
@@ -143,15 +224,19 @@ on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct r
 }
 
 static void
-on_shutdown(struct vrrp_fsm *f, const struct vrrp_event *ev, struct role_actions *out)
+on_shutdown(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
 {
+	bool hold = !ev->silent && !ev->at_once;
+
 	if (f->state == ROLE_STATE_ACTIVE) {
 		if (!ev->silent)
 			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
-		role_actions_add(out, ROLE_ACTION_RELEASE);
+		begin_leaving(f, now, vrrp_fsm_leave_us(f->conf), false);
 	} else if (f->acquiring) {
 		call_off(f, out);
 	}
+	if (!hold)
+		finish_leaving(f, out);
 	f->state = ROLE_STATE_INITIALIZE;
 	f->deadline = MONO_NEVER;
 	f->preempt_until = MONO_NEVER;
@@ -186,6 +271,8 @@ on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause;
 
+	if (!mono_before(now, f->leave_until))
+		finish_leaving(f, out);
 	if (!mono_due(now, f->deadline))
 		return;
 	if (f->state == ROLE_STATE_BACKUP) {
@@ -205,6 +292,7 @@ on_acquired(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct 
 		return; /* of a take-over that was called off */
 	f->acquiring = false;
 	f->answered = MONO_ZERO;
+	f->defended = now;
 	f->deadline = next_advert(f, now, now);
 	enter(f, ROLE_STATE_ACTIVE, &f->why_active, out);
 	emit_advert(f, out);
@@ -249,6 +337,16 @@ advert_in_backup(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, 
 	restart_down_timer(f, now, false);
 }
 
+/* Somebody else claims the addresses: tell the hosts and bridges of the segment whose they are. */
+static void
+defend(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
+{
+	if (mono_since(now, f->defended) < DEFEND_MIN_US)
+		return;
+	f->defended = now;
+	role_actions_add(out, ROLE_ACTION_ANNOUNCE);
+}
+
 /* RFC 9568 6.4.3: correct a lower router and the bridges at once. v2 stays silent (RFC 3768). */
 static void
 answer_lower(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
@@ -282,14 +380,15 @@ advert_in_active(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, 
 		return;
 	}
 	learn_interval(f, adv);
-	role_actions_add(out, ROLE_ACTION_RELEASE);
 	enter_backup(f, now, &cause, out);
+	begin_leaving(f, now, YIELD_US, true);
 }
 
 static void
 on_advert(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
 {
 	ASSERT(adv->adver_int_cs > 0);
+	note_successor(f, adv->priority > 0, false, out);
 	if (f->state == ROLE_STATE_INITIALIZE)
 		return;
 	if (f->state == ROLE_STATE_BACKUP)
@@ -352,6 +451,46 @@ step_back(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 	enter_backup(f, now, &cause, out);
 }
 
+static void
+on_claim(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
+{
+	if (f->state == ROLE_STATE_ACTIVE)
+		defend(f, now, out);
+	else
+		note_successor(f, false, true, out);
+}
+
+/* The host was suspended: whatever was decided before is old. */
+static void
+on_slept(struct vrrp_fsm *f, usec_t slept_us, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = {.reason = ROLE_REASON_SLEPT, .a = slept_us};
+
+	if (slept_us <= down_us(f))
+		return;
+	finish_leaving(f, out);
+	if (f->state == ROLE_STATE_ACTIVE || f->acquiring) {
+		f->acquiring = false;
+		role_actions_add(out, ROLE_ACTION_RELEASE);
+		f->active_adver_int_cs = f->conf->adver_int_cs;
+		enter_backup(f, now, &cause, out);
+	} else if (f->state == ROLE_STATE_BACKUP) {
+		restart_down_timer(f, now, false);
+	}
+}
+
+/* The same virtual router with other settings: what runs goes on, only the timers follow. */
+static void
+on_conf(struct vrrp_fsm *f, mono_t now)
+{
+	if (f->acquiring)
+		return;
+	if (f->state == ROLE_STATE_ACTIVE)
+		f->deadline = mono_min(f->deadline, next_advert(f, now, now));
+	else if (f->state == ROLE_STATE_BACKUP)
+		restart_down_timer(f, f->restarted, f->skewed);
+}
+
 void
 vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
 {
@@ -362,7 +501,7 @@ vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struc
 		on_startup(f, ev, now, out);
 		break;
 	case VRRP_EVENT_SHUTDOWN:
-		on_shutdown(f, ev, out);
+		on_shutdown(f, ev, now, out);
 		break;
 	case VRRP_EVENT_ADVERT:
 		on_advert(f, ev->advert, now, out);
@@ -379,6 +518,15 @@ vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struc
 	case VRRP_EVENT_SOURCE:
 		on_source(f, &ev->source, out);
 		break;
+	case VRRP_EVENT_CLAIM:
+		on_claim(f, now, out);
+		break;
+	case VRRP_EVENT_SLEPT:
+		on_slept(f, ev->slept_us, now, out);
+		break;
+	case VRRP_EVENT_CONF:
+		on_conf(f, now);
+		break;
 	case VRRP_EVENT_COUNT:
 		ASSERT(ev->kind != VRRP_EVENT_COUNT);
 		break;
@@ -388,7 +536,7 @@ vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struc
 mono_t
 vrrp_fsm_deadline(const struct vrrp_fsm *f)
 {
-	return f->deadline;
+	return mono_min(f->deadline, f->leave_until);
 }
 
 void
@@ -406,7 +554,11 @@ vrrp_fsm_check(const struct vrrp_fsm *f)
 	if (f->acquiring) {
 		ASSERT(f->state != ROLE_STATE_ACTIVE);
 		ASSERT(f->epoch > 0);
+		ASSERT(!f->leaving);
 	}
+	ASSERT(f->leaving == (f->leave_until.us != MONO_NEVER.us));
+	if (f->leaving)
+		ASSERT(f->state != ROLE_STATE_ACTIVE);
 	if (f->state != ROLE_STATE_INITIALIZE) {
 		ASSERT(f->priority > 0);
 		ASSERT(f->source.family != IP_FAMILY_NONE);

@@ -11,6 +11,9 @@
  *  - With `align`, the Adver_Timer falls on multiples of the interval, so that virtual routers with the same
  *    interval share one wake-up. The first period after an aligned start is shorter, never longer.
  *  - A timer that comes later than the peers' down interval means that this host did not run: Active yields.
+ *  - Make before break: an Active that leaves keeps its addresses (`leaving`) until a successor's advert was heard
+ *    and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have taken over.
+ *  - An engine that was started again goes on as Active (STARTUP with `resume`), if no peer can have taken over.
  */
 #ifndef VRRPD_PROTO_VRRP_FSM_H
 #define VRRPD_PROTO_VRRP_FSM_H
@@ -41,6 +44,9 @@ enum vrrp_event_kind {
 	VRRP_EVENT_ACQUIRED, /* the addresses of ROLE_ACTION_ACQUIRE are in place */
 	VRRP_EVENT_PRIORITY, /* effective priority changed by tracking or by command */
 	VRRP_EVENT_SOURCE,   /* the sender address changed, one is still there */
+	VRRP_EVENT_CLAIM,    /* another host announced the addresses: while leaving all of them, while Active any */
+	VRRP_EVENT_SLEPT,    /* this host was suspended for `slept_us`, which its monotonic clock does not show */
+	VRRP_EVENT_CONF,     /* *conf was changed; the epoch goes on */
 	VRRP_EVENT_COUNT
 };
 
@@ -48,6 +54,10 @@ struct vrrp_event {
 	enum vrrp_event_kind kind;
 	uint8_t priority;      /* STARTUP, PRIORITY: 1..255 */
 	bool silent;	       /* SHUTDOWN: the priority 0 advert cannot leave (no link, no source) */
+	bool at_once;	       /* SHUTDOWN: do not wait for a successor */
+	bool resume;	       /* STARTUP: was Active until `ago_us` ago, the addresses are in place */
+	usec_t ago_us;	       /* STARTUP with resume: since the last advert */
+	usec_t slept_us;       /* SLEPT */
 	uint32_t epoch;	       /* ACQUIRED: from the action; an outdated one is ignored */
 	struct ip_addr source; /* STARTUP, SOURCE: own sender address */
 	const struct vrrp_advert *advert; /* ADVERT */
@@ -66,6 +76,11 @@ struct vrrp_fsm {
 	bool skewed;		      /* Backup: it was set to the skew time (priority 0 was heard) */
 	mono_t preempt_until;	      /* Backup: end of the preempt delay; MONO_NEVER = not running */
 	mono_t answered;	      /* Active: last immediate advert, for its rate limit */
+	mono_t defended;	      /* Active: last announcement against another claim, for its rate limit */
+	bool leaving;		      /* no longer Active, but the addresses are still served */
+	bool succeeded;		      /* leaving: the successor's advert was heard */
+	bool claimed;		      /* leaving: it has announced every address */
+	mono_t leave_until;	      /* leaving: when they go in any case; else MONO_NEVER */
 	uint32_t epoch;		      /* number of the last take-over */
 	struct role_cause why_active; /* decided when the timer fired, told when Active is entered */
 	/* The last advert, whatever it changed, for reasons: */
@@ -78,8 +93,20 @@ struct vrrp_fsm {
 /* Start in Initialize. conf must outlive the machine. */
 void vrrp_fsm_init(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf);
 
+/* Run on with other settings, which must outlive the machine, too; VRRP_EVENT_CONF comes next. */
+void vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf);
+
 /* Handle one event at `now` and append what is to be done to *out (not cleared here). */
 void vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out);
+
+/*
+ * May an Active whose last advert left `ago_us` ago go on, because no peer's down timer can have run out yet? The
+ * fastest one has priority 254; a quarter of an interval is left for the next advert to arrive.
+ */
+bool vrrp_fsm_may_resume(const struct vrrp_fsm_conf *conf, usec_t ago_us);
+
+/* How long a leaving Active waits for a successor: the skew time of priority 1 and a margin. Microseconds. */
+usec_t vrrp_fsm_leave_us(const struct vrrp_fsm_conf *conf);
 
 /* When VRRP_EVENT_TIMER is due next; MONO_NEVER when no timer runs. */
 mono_t vrrp_fsm_deadline(const struct vrrp_fsm *f);

@@ -23,6 +23,12 @@ clock_mono(void)
 }
 
 uint64_t
+clock_boot_us(void)
+{
+	return read_us(CLOCK_BOOTTIME);
+}
+
+uint64_t
 clock_wall_us(void)
 {
 	return read_us(CLOCK_REALTIME);

@@ -9,6 +9,9 @@
 /* CLOCK_MONOTONIC now. */
 mono_t clock_mono(void);
 
+/* CLOCK_BOOTTIME now in microseconds: goes on while the host is suspended. */
+uint64_t clock_boot_us(void);
+
 /* CLOCK_REALTIME now in microseconds since 1970, for print only. */
 uint64_t clock_wall_us(void);
 

@@ -1,0 +1,145 @@
+/*
+ * engine_memory.c - what the next engine needs, kept up to date in memory that outlives this one.
+ *
+ * Runs in the advert loop. An advert costs one store; everything else is written when it changes. Read once, by the
+ * first generation of an engine.
+ */
+#include "engine/engine.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+
+/* Time that also passes while the host is suspended: microseconds on CLOCK_BOOTTIME. */
+static uint64_t
+boot_us(const struct engine *e, mono_t t)
+{
+	return t.us + e->suspended;
+}
+
+static void
+recall_instance(struct engine *e, struct engine_instance *i, mono_t now)
+{
+	struct elect_event drained = {.kind = ELECT_EVENT_DRAIN, .on = true};
+	struct ipc_memory_instance m;
+	uint64_t now_us = boot_us(e, now);
+
+	if (!ipc_memory_instance(e->memory, i->conf.name, &m))
+		return;
+	if (m.drained)
+		engine_event(e, i, &drained, now);
+	if (!m.active || m.advert_us > now_us)
+		return;
+	i->resume_ago = now_us - m.advert_us;
+	i->resume = elect_may_resume(&i->conf, i->resume_ago);
+	if (i->resume)
+		elect_recall(&i->elect, m.transitions, (enum vrrp_checksum_form)m.form);
+}
+
+/* What was known of a tracked object. An interface is looked at anew, a check may take a while to answer. */
+static void
+recall_tracks(struct engine *e, struct engine_instance *i, mono_t now)
+{
+	for (uint8_t t = 0; t < i->conf.n_tracks; t++) {
+		struct elect_event ev = {.kind = ELECT_EVENT_TRACK, .track = t};
+		struct engine_check *c = &e->gen->checks[i->tracks[t].check];
+		struct ipc_memory_check m;
+
+		if (i->conf.tracks[t].is_interface || !ipc_memory_check(e->memory, i->conf.tracks[t].name, &m) ||
+		    m.state >= ELECT_TRACK_COUNT)
+			continue;
+		c->state = ev.track_state = m.state;
+		c->heard = now;
+		engine_event(e, i, &ev, now);
+	}
+}
+
+void
+engine_memory_recall(struct engine *e, struct engine_gen *g)
+{
+	mono_t now = loop_now(e->loop);
+
+	if (e->memory == NULL)
+		return;
+	for (uint32_t n = 0; n < g->n_instances; n++) {
+		recall_instance(e, &g->instances[n], now);
+		recall_tracks(e, &g->instances[n], now);
+	}
+}
+
+void
+engine_memory_note(struct engine *e, const struct engine_instance *i)
+{
+	struct ipc_memory_instance *m;
+
+	if (e->memory == NULL || i->removed)
+		return;
+	m = &e->memory->instances[i->index];
+	m->transitions = i->elect.transitions;
+	m->drained = i->elect.drained;
+	m->form = i->elect.form;
+	m->active = i->elect.state == ROLE_STATE_ACTIVE || i->resume;
+}
+
+void
+engine_memory_advert(struct engine *e, const struct engine_instance *i, mono_t now)
+{
+	if (e->memory != NULL && !i->removed)
+		e->memory->instances[i->index].advert_us = boot_us(e, now);
+}
+
+void
+engine_memory_check(struct engine *e, uint32_t check, uint8_t state)
+{
+	if (e->memory != NULL)
+		e->memory->checks[check].state = state;
+}
+
+/* The name and present state of each tracked check, once. */
+static void
+write_checks(struct engine *e)
+{
+	struct ipc_memory *m = e->memory;
+	uint32_t n_checks = 0;
+
+	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
+		const struct engine_instance *i = &e->gen->instances[n];
+
+		for (uint8_t t = 0; t < i->conf.n_tracks; t++) {
+			uint32_t c = i->tracks[t].check;
+
+			if (i->conf.tracks[t].is_interface || i->removed)
+				continue;
+			memcpy(m->checks[c].name, i->conf.tracks[t].name, LIMIT_NAME);
+			m->checks[c].state = e->gen->checks[c].state;
+			n_checks = MAX(n_checks, c + 1);
+		}
+	}
+	m->n_checks = n_checks;
+}
+
+void
+engine_memory_write(struct engine *e)
+{
+	struct ipc_memory *m = e->memory;
+	struct ipc_memory_instance old;
+	uint64_t adverts[LIMIT_INSTANCES];
+
+	if (m == NULL)
+		return;
+	for (uint32_t n = 0; n < e->gen->n_configured; n++)
+		adverts[n] = ipc_memory_instance(m, e->gen->instances[n].conf.name, &old) ? old.advert_us : 0;
+	/* An engine that ends half-way through leaves nothing rather than something mixed. */
+	m->n_instances = m->n_checks = 0;
+	m->layout = IPC_MEMORY_LAYOUT;
+	memset(m->checks, 0, sizeof(m->checks));
+	for (uint32_t n = 0; n < e->gen->n_configured; n++) {
+		const struct engine_instance *i = &e->gen->instances[n];
+
+		m->instances[n] = (struct ipc_memory_instance){.advert_us = adverts[n]};
+		memcpy(m->instances[n].name, i->conf.name, LIMIT_NAME);
+		engine_memory_note(e, i);
+	}
+	write_checks(e);
+	m->n_instances = e->gen->n_configured;
+}

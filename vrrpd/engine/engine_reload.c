@@ -1,0 +1,214 @@
+/*
+ * engine_reload.c - from one generation of the configuration to the next, while everything runs.
+ *
+ * An instance of the same name, mode, interface and family goes on: with nothing changed it does not even notice.
+ * Others are new; those that are gone come along as `removed`, so that they leave in order like everybody else. The
+ * kernel thread moves the addresses first (engine_addresses.c); until it has, the old generation is in force. Runs in
+ * the advert loop.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/strbuf.h"
+#include "sys/log.h"
+
+int
+engine_reload_begin(struct engine *e, struct engine_gen *next)
+{
+	int r = engine_kernel_switch(e->kernel, next);
+
+	if (r == 0)
+		e->next_gen = next;
+	return r;
+}
+
+/* The instance of the old generation that this one goes on from, or NULL. */
+static struct engine_instance *
+predecessor(struct engine_gen *old, const struct engine_instance *i)
+{
+	for (uint32_t n = 0; n < old->n_configured; n++) {
+		/* Mostly the order stays. */
+		struct engine_instance *o = &old->instances[(i->index + n) % old->n_configured];
+
+		if (strcmp(o->conf.name, i->conf.name) == 0 && o->conf.mode == i->conf.mode &&
+		    o->codec.family == i->codec.family && strcmp(o->conf.ifname, i->conf.ifname) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+static bool
+same_addresses(const struct engine_gen *old, const struct engine_instance *o, const struct engine_gen *g,
+	       const struct engine_instance *i)
+{
+	if (o->n_addresses != i->n_addresses || o->codec.n_addrs != i->codec.n_addrs)
+		return false;
+	for (uint32_t n = 0; n < i->n_addresses; n++) {
+		const struct engine_address *a = &o->addresses[n], *b = &i->addresses[n];
+
+		if (a->prefix.len != b->prefix.len || !ip_addr_equal(&a->prefix.addr, &b->prefix.addr) ||
+		    strcmp(old->watches[a->watch].ifname, g->watches[b->watch].ifname) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+adopt(struct engine_instance *i, const struct engine_instance *o, bool same)
+{
+	elect_adopt(&i->elect, &i->conf, &o->elect);
+	i->adopted = true;
+	i->counters = o->counters;
+	i->heal = o->heal;
+	i->send_failed = o->send_failed;
+	i->claims.conflicts = o->claims.conflicts;
+	i->claims.mac = o->claims.mac;
+	i->claims.addr = o->claims.addr;
+	i->claims.at = o->claims.at;
+	i->claims.told = o->claims.told;
+	if (same) {
+		i->announce = o->announce;
+		i->claims.n_seen = o->claims.n_seen;
+		memcpy(i->claims.seen, o->claims.seen, i->n_addresses);
+	}
+}
+
+/* What the kernel thread told of an interface holds on: it tells again only what differs. */
+static void
+carry_watches(const struct engine_gen *old, struct engine_gen *g)
+{
+	for (uint32_t n = 0; n < g->n_watches; n++) {
+		struct engine_watch *w = &g->watches[n];
+
+		for (uint32_t k = 0; k < old->n_watches; k++) {
+			const struct engine_watch *o = &old->watches[k];
+
+			if (strcmp(o->ifname, w->ifname) != 0)
+				continue;
+			w->link = o->link;
+			w->ifindex = o->ifindex;
+			w->mtu = o->mtu;
+			w->mac = o->mac;
+			if (o->family == w->family && ip_addr_equal(&o->wanted, &w->wanted))
+				w->source = o->source;
+		}
+	}
+}
+
+/* Sockets go over to the port of the same interface and family; new ones come later where they do not fit. */
+static void
+carry_ports(struct engine *e, struct engine_gen *old, struct engine_gen *g)
+{
+	for (uint32_t n = 0; n < g->n_ports; n++) {
+		struct engine_port *p = &g->ports[n], *o;
+		uint32_t k;
+
+		(void)engine_port_stays(old, g, p, &k);
+		if (k == ENGINE_NO_INDEX)
+			continue;
+		o = &old->ports[k];
+		p->ifindex = o->ifindex;
+		p->fd = o->fd;
+		p->stray_fd = o->stray_fd;
+		p->io = TAKE(o->io);
+		p->stray_io = TAKE(o->stray_io);
+		p->window = o->window;
+		p->in_window = o->in_window;
+		p->before = o->before;
+		o->fd = o->stray_fd = -1;
+	}
+	for (uint32_t k = 0; k < old->n_ports; k++) {
+		struct engine_port *o = &old->ports[k];
+
+		loop_io_del(TAKE(o->io));
+		loop_io_del(TAKE(o->stray_io));
+		if (o->fd >= 0) {
+			engine_kernel_close_fd(e->kernel, o->fd);
+			engine_kernel_close_fd(e->kernel, o->stray_fd);
+			o->fd = o->stray_fd = -1;
+		}
+	}
+}
+
+static const char *
+check_name(const struct engine_gen *g, uint32_t check)
+{
+	for (uint32_t n = 0; n < g->n_instances; n++) {
+		const struct engine_instance *i = &g->instances[n];
+
+		for (uint8_t t = 0; t < i->conf.n_tracks; t++)
+			if (!i->tracks[t].is_interface && i->tracks[t].check == check)
+				return i->conf.tracks[t].name;
+	}
+	return "";
+}
+
+/* Verdicts go on by the check's name; its number may be another one now. */
+static void
+carry_checks(const struct engine_gen *old, struct engine_gen *g)
+{
+	for (uint32_t n = 0; n < g->n_checks; n++) {
+		struct engine_check *c = &g->checks[n];
+
+		for (uint32_t k = 0; c->used && k < old->n_checks; k++) {
+			if (!old->checks[k].used || strcmp(check_name(old, k), check_name(g, n)) != 0)
+				continue;
+			c->state = old->checks[k].state;
+			c->heard = old->checks[k].heard;
+		}
+	}
+}
+
+/* Set an instance of the new generation up; true when something about it is to be told to its peers at once. */
+static bool
+carry_instance(struct engine_gen *old, struct engine_gen *g, struct engine_instance *i, mono_t now)
+{
+	struct engine_instance *o = predecessor(old, i);
+	bool same;
+
+	if (o == NULL) {
+		elect_init(&i->elect, &i->conf, now);
+		i->announce.second_at = i->announce.refresh_at = MONO_NEVER;
+		return false;
+	}
+	same = same_addresses(old, o, g, i);
+	adopt(i, o, same);
+	i->settling = !same;
+	return !same || o->codec.vrid != i->codec.vrid || o->codec.version != i->codec.version;
+}
+
+void
+engine_reload_switch(struct engine *e, mono_t now)
+{
+	struct engine_gen *old = e->gen, *g = e->next_gen;
+
+	/* What the old generation decided leaves first. */
+	engine_tx_flush(e, now);
+	carry_watches(old, g);
+	carry_checks(old, g);
+	carry_ports(e, old, g);
+	e->next_gen = NULL;
+	e->gen = g;
+	for (uint32_t n = 0; n < g->n_instances; n++) {
+		struct engine_instance *i = &g->instances[n];
+		struct elect_event ev = {.kind = ELECT_EVENT_CONF};
+
+		ev.on = carry_instance(old, g, i, now);
+		if (i->removed) {
+			ev.kind = ELECT_EVENT_STOP;
+			ev.on = true;
+		}
+		if (i->adopted)
+			engine_event(e, i, &ev, now);
+		engine_want_again(e, i);
+	}
+	engine_gen_free(old);
+	engine_claim_update(e);
+	engine_memory_write(e);
+	engine_report_restart(e);
+	e->next_wake = now;
+	loop_timer_set(e->announce_timer, now);
+}
