@@ -54,6 +54,14 @@ void nlk_batch_close(struct nlk_batch *b); /* NULL is fine */
  */
 int nlk_addr_apply(struct nlk_batch *b, struct nlk_addr_op *ops, size_t n);
 
+/* ---- nlk_flush.c: remove what is marked ----------------------------------------------------------------- */
+
+/*
+ * Remove every address of the network namespace that carries this IFA_PROTO. Blocks while another process holds the
+ * rtnl lock. *ret_count: how many were removed. 0 or -errno.
+ */
+int nlk_addr_flush(uint8_t proto, unsigned *ret_count);
+
 /* ---- nlk_cache.c: links and addresses as they are now, and what changes ------------------------------ */
 
 struct nlk_link {

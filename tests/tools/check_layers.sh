@@ -20,7 +20,7 @@ config: base
 sys: base
 engine: base proto elect ipc sys netlink
 agent: base proto elect ipc sys
-parent: base elect proto config ipc sys
+parent: base elect proto config ipc sys netlink
 ctl: base sys
 '
 

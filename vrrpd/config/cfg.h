@@ -100,6 +100,7 @@ struct cfg_instance {
 	int garp_repeat;      /* frames per address in each burst, 1..100, default 5 */
 	usec_t garp_delay;    /* second burst after this long, 0 = none, default 5 s */
 	usec_t garp_refresh;  /* period of refresh while Active, 0 = off (default), else 1 s..1 d */
+	bool reset_connections; /* TCP connections to addresses that leave this host are reset; default true */
 	usec_t garp_interval; /* least time between two frames, 0 = as fast as the engine paces, ..1 s */
 };
 
@@ -140,6 +141,9 @@ int cfg_print(const struct cfg *c, FILE *out);
 
 /* The same with passwords masked, for whoever may read the status. 0 or -errno. */
 int cfg_print_public(const struct cfg *c, FILE *out);
+
+/* Do these two instances say the same? */
+bool cfg_instance_equal(const struct cfg_instance *a, const struct cfg_instance *b);
 
 /* Take control.listen apart: "address:port" or "[IPv6 address]:port". 0 or -EINVAL. */
 int cfg_listen_parse(const char *text, struct ip_addr *ret_addr, uint16_t *ret_port);

@@ -188,6 +188,8 @@ static const struct cfg_option options[] = {
 	{INSTANCE = "extra_addresses", LIST(cfg_instance, extra_addresses, n_extra, CFG_SCOPE_ADDRESS, 0, 0),
 	 .compact = true, .example = "(\"192.0.2.11/24\")", .alias = " virtual_ipaddress_excluded ",
 	 .help = "addresses of any family that are held too, but not advertised"},
+	{INSTANCE = "reset_connections", BOOL(cfg_instance, reset_connections, true),
+	 .help = "reset TCP connections to addresses that leave this host, so that clients reconnect at once"},
 	{INSTANCE = "track", LIST(cfg_instance, tracks, n_tracks, CFG_SCOPE_TRACK, 0, LIMIT_TRACKS),
 	 .compact = true, .example = "( { check = \"haproxy\"; weight = -60; } )",
 	 .alias = " track_script track_interface ",

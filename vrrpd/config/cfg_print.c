@@ -7,6 +7,7 @@
 #include "config/cfg.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -219,4 +220,34 @@ int
 cfg_print_public(const struct cfg *c, FILE *out)
 {
 	return print(c, out, true);
+}
+
+/* An instance as text; malloc'd, NULL when there is no memory. */
+static char *
+instance_text(const struct cfg_instance *i)
+{
+	char *text = NULL;
+	size_t size;
+	const struct printer p = {.out = open_memstream(&text, &size)};
+
+	if (p.out == NULL)
+		return NULL;
+	print_scope(&p, CFG_SCOPE_INSTANCE, "", i, 0, false);
+	fputs(i->auth_pass != NULL ? i->auth_pass : "", p.out); /* a file's content may change under its name */
+	if (fclose(p.out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+bool
+cfg_instance_equal(const struct cfg_instance *a, const struct cfg_instance *b)
+{
+	char *x = instance_text(a), *y = instance_text(b);
+	bool equal = x != NULL && y != NULL && strcmp(x, y) == 0;
+
+	free(x);
+	free(y);
+	return equal;
 }

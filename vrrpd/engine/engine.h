@@ -27,7 +27,6 @@
 #include "proto/vrrp_packet.h"
 #include "sys/loop.h"
 
-#define ENGINE_IFA_PROTO 112 /* IFA_PROTO of every address that is ours: the number of VRRP's IP protocol */
 #define ENGINE_NO_INDEX	 UINT32_MAX
 
 struct engine;
@@ -140,6 +139,7 @@ struct engine_instance {
 	uint8_t queued_priority;
 	bool send_failed; /* the last advert did not leave */
 	bool releasing;	  /* a RELEASE is on its way through the kernel thread */
+	uint32_t release_epoch; /* of the last one */
 	/* kernel thread */
 	struct engine_held *held;
 };
@@ -220,7 +220,7 @@ bool engine_index_next(const struct engine_gen *g, const struct ip_addr *a, stru
 /* What the elections want of an instance's addresses; only the newest wish counts. */
 enum kernel_want {
 	KERNEL_WANT_ACQUIRE, /* add every address, answer with ACQUIRED and the epoch */
-	KERNEL_WANT_RELEASE, /* reset their connections, remove them, answer with RELEASED */
+	KERNEL_WANT_RELEASE, /* reset their connections, remove them, answer with RELEASED and the epoch */
 	KERNEL_WANT_HEAL,    /* put back what is missing, answer with HEALED; gives way to every other wish */
 };
 
@@ -365,6 +365,9 @@ void engine_notice_suspend(struct engine *e);
 /* The kernel thread says that addresses were removed, or put back (engine_exec.c). */
 void engine_lost(struct engine *e, struct engine_instance *i, const struct kernel_answer *a, mono_t now);
 void engine_healed(struct engine *e, struct engine_instance *i, const struct kernel_answer *a, mono_t now);
+
+/* Have the addresses removed. */
+void engine_release(struct engine *e, struct engine_instance *i);
 
 /* Say again to the kernel thread what is wanted of an instance's addresses. */
 void engine_want_again(struct engine *e, struct engine_instance *i);

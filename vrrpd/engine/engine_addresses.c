@@ -35,7 +35,7 @@ fill_op(const struct engine_kernel *k, const struct ip_prefix *p, enum nlk_addr_
 		.verb = (uint8_t)verb,
 		.family = p->addr.family == IP_FAMILY_V4 ? AF_INET : AF_INET6,
 		.prefixlen = p->len,
-		.proto = ENGINE_IFA_PROTO,
+		.proto = IPC_IFA_PROTO,
 		/* A virtual address is for answering: never the source of what this host starts itself. */
 		.deprecated = p->addr.family == IP_FAMILY_V6,
 		.ifindex = ifindex,
@@ -127,7 +127,7 @@ is_marked(struct engine_kernel *k, struct nlk_addr_op *op)
 	struct nlk_addr a;
 
 	if (!nlk_cache_find(k->cache, op->family, op->ifindex, op->prefixlen, op->addr, &a) ||
-	    a.proto != ENGINE_IFA_PROTO)
+	    a.proto != IPC_IFA_PROTO)
 		return false;
 	op->verb = NLK_ADDR_RENEW;
 	(void)nlk_addr_apply(k->batch, op, 1); /* the result is looked at by the caller */
@@ -251,9 +251,9 @@ remove_slice(struct engine_kernel *k, const char *name)
 }
 
 void
-kernel_release(struct engine_kernel *k, struct engine_instance *i)
+kernel_release(struct engine_kernel *k, struct engine_instance *i, uint32_t epoch)
 {
-	struct kernel_answer a = {.kind = KERNEL_ANSWER_RELEASED, .index = i->index};
+	struct kernel_answer a = {.kind = KERNEL_ANSWER_RELEASED, .index = i->index, .epoch = epoch};
 
 	for (uint32_t pos = 0; pos < i->n_addresses;) {
 		k->n_ops = 0;
@@ -355,7 +355,7 @@ sort_marked(void *arg, const struct nlk_addr *a)
 	struct engine_held *h;
 	struct nlk_addr_op *op;
 
-	if (a->proto != ENGINE_IFA_PROTO)
+	if (a->proto != IPC_IFA_PROTO)
 		return true;
 	h = find_resumed(k, a);
 	if (h != NULL) {
@@ -404,7 +404,7 @@ note_one(struct engine_kernel *k, const struct nlk_addr *a, bool there)
 		if (!h->held || h->ifindex != a->ifindex ||
 		    k->gen->instances[at.instance].addresses[at.address].prefix.len != a->prefixlen)
 			continue;
-		if (there && !h->foreign && a->proto != ENGINE_IFA_PROTO)
+		if (there && !h->foreign && a->proto != IPC_IFA_PROTO)
 			continue; /* put back by somebody else, without our mark: it is made ours again */
 		h->lost = !there;
 		k->lost = k->lost || h->lost;

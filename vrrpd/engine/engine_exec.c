@@ -28,6 +28,13 @@ report_state(struct engine *e, struct engine_instance *i, uint8_t from, const st
 	engine_report_event(e, i, from, a, now);
 }
 
+void
+engine_release(struct engine *e, struct engine_instance *i)
+{
+	i->releasing = true;
+	engine_kernel_want(e->kernel, i->index, KERNEL_WANT_RELEASE, ++i->release_epoch);
+}
+
 static void
 execute(struct engine *e, struct engine_instance *i, const struct role_actions *acts, uint8_t state, mono_t now)
 {
@@ -55,9 +62,8 @@ execute(struct engine *e, struct engine_instance *i, const struct role_actions *
 			engine_announce_cancel(e, i);
 			/* The leave, if any, must not wait behind the removal of thousands of addresses. */
 			engine_tx_flush(e, now);
-			i->releasing = true;
 			i->resume = false;
-			engine_kernel_want(e->kernel, i->index, KERNEL_WANT_RELEASE, 0);
+			engine_release(e, i);
 			break;
 		case ROLE_ACTION_COUNT:
 			ASSERT(a->kind != ROLE_ACTION_COUNT);
@@ -141,8 +147,7 @@ engine_want_again(struct engine *e, struct engine_instance *i)
 	} else if (elect_holds(&i->elect)) {
 		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_HEAL, 0);
 	} else if (any) {
-		i->releasing = true;
-		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_RELEASE, 0);
+		engine_release(e, i);
 	}
 }
 

@@ -100,7 +100,7 @@ serve_wishes(struct engine_kernel *k)
 			kernel_acquire(k, i, w.epoch);
 			break;
 		case KERNEL_WANT_RELEASE:
-			kernel_release(k, i);
+			kernel_release(k, i, w.epoch);
 			break;
 		case KERNEL_WANT_HEAL:
 			kernel_heal(k, i);

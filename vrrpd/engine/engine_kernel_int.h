@@ -75,7 +75,7 @@ void kernel_trouble(struct engine_kernel *k, const char *what, const char *name,
 uint32_t kernel_lifetime_s(const struct engine_gen *g);
 
 void kernel_acquire(struct engine_kernel *k, struct engine_instance *i, uint32_t epoch);
-void kernel_release(struct engine_kernel *k, struct engine_instance *i);
+void kernel_release(struct engine_kernel *k, struct engine_instance *i, uint32_t epoch);
 void kernel_heal(struct engine_kernel *k, struct engine_instance *i);
 
 /* What an earlier life left: adopt what a resumed instance needs, remove the rest. */

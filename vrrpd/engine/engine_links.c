@@ -44,7 +44,7 @@ usable(const struct search *s, const struct nlk_addr *a, const struct ip_addr *a
 	if (addr->family == IP_FAMILY_V6 && !ip_addr_is_link_local(addr))
 		return false;
 	/* The mark first: it is cheap, and an interface may carry thousands of virtual addresses. */
-	return a->proto != ENGINE_IFA_PROTO && !is_virtual(s->gen, addr);
+	return a->proto != IPC_IFA_PROTO && !is_virtual(s->gen, addr);
 }
 
 static bool

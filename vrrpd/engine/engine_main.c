@@ -255,8 +255,7 @@ note_released(struct engine *e, struct engine_instance *i, const struct kernel_a
 {
 	struct role_cause cause = {.reason = ROLE_REASON_CONNECTIONS_RESET, .a = a->count};
 
-	/* Wanted back meanwhile: that answer is on its way. */
-	if (!elect_holds(&i->elect))
+	if (a->epoch == i->release_epoch)
 		i->releasing = false;
 	i->counters.connections_reset += a->count;
 	if (a->count > 0)

@@ -23,6 +23,8 @@
 #include "base/role.h"
 #include "proto/vrrp_packet.h"
 
+#define IPC_IFA_PROTO 112 /* IFA_PROTO of every address that is ours: the number of VRRP's IP protocol */
+
 enum ipc_dir {
 	IPC_PARENT_TO_ENGINE = 1,
 	IPC_PARENT_TO_AGENT = 2,

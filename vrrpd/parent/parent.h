@@ -2,8 +2,8 @@
  * parent.h - the root object of vrrpd, the parent process, and what its files offer each other.
  *
  * The parent reads the configuration, starts the engine and the agent, hands them their generation, the status
- * sockets and the link between the two, restarts what dies, and writes their log lines. It never speaks to the
- * network.
+ * sockets and the link between the two, restarts what dies, keeps what a restarted engine needs to go on, withdraws
+ * addresses when the engine cannot come back, and writes their log lines. It never speaks to the network.
  */
 #ifndef VRRPD_PARENT_PARENT_H
 #define VRRPD_PARENT_PARENT_H
@@ -34,13 +34,36 @@ struct parent_child {
 	struct loop_timer *restart; /* back-off */
 	usec_t backoff_us;
 	mono_t spawned;
-	bool ready; /* has taken the generation */
+	unsigned crashes; /* in a row, each soon after its start */
+	bool ready;	  /* has taken the generation */
+	bool last_will;	  /* engine: only to hand over what is held */
+	bool was_killed;  /* by us, on purpose */
+};
+
+/* A reload under way: the engine first, then the agent. */
+struct parent_reload {
+	bool running;
+	bool engine_done; /* it has the new generation; now the agent */
+	bool from_agent;  /* somebody waits for the answer */
+	bool again;	  /* another SIGHUP came meanwhile */
+	uint32_t token;
+	uint32_t n_changed, n_added, n_removed;
+	struct loop_timer *timer; /* how long the children may take */
 };
 
 struct parent {
 	struct loop *loop;
 	struct cfg *cfg;
+	struct cfg *old_cfg; /* reloading: the one before, for what is removed; else NULL */
+	const char *file;    /* as given on the command line */
+	char **argv;	     /* for a restart in place */
+	char self[512];	     /* path of this program, as it was at the start */
 	uint32_t gen;
+	int memory_fd; /* ipc_memory.h */
+	uint32_t restarts; /* times the engine ended unexpectedly */
+	mono_t last_end;   /* when it last did */
+	char trouble[LIMIT_LOG_TEXT]; /* how */
+	struct parent_reload reload;
 	char run_dir[LIMIT_PATH];
 	enum log_level log_level;
 	struct priv_user agent_user;
@@ -64,6 +87,9 @@ int parent_find_programs(struct parent *p);
 /* Start a child and hand it everything it needs. On failure it is tried again with back-off. */
 void parent_start_child(struct parent *p, enum parent_child_kind kind);
 
+/* Tell the agent what became of the engine. */
+void parent_tell_trouble(struct parent *p);
+
 /* Reap what ended; restart it unless the parent is stopping. */
 void parent_reap(struct parent *p);
 
@@ -73,8 +99,33 @@ bool parent_ask_stop(struct parent *p, enum parent_child_kind kind);
 /* ---- parent_config.c: the generation as messages
  * ---------------------------------------------------------------- */
 
-/* Send the whole configuration to a child. 0 or -errno. */
+/* Send the whole configuration to a child; to an engine that goes on, with what is removed from the one before. 0 or
+ * -errno. */
 int parent_send_config(struct parent *p, struct parent_child *c);
+
+/* ---- parent_reload.c: a changed configuration, all or nothing
+ * ---------------------------------------------------------- */
+
+/* Read the file and put it in force; from_agent: say there how it went, under this token. */
+void parent_reload(struct parent *p, bool from_agent, uint32_t token);
+
+/* A child says that it has taken the present generation. */
+void parent_reload_ready(struct parent *p, enum parent_child_kind kind);
+
+/* The engine ended: a reload under way goes on when the next one is ready. */
+void parent_on_reload_timer(void *arg, mono_t now);
+
+/* Are these the same virtual router, which goes on? */
+bool parent_same_router(const struct cfg_instance *a, const struct cfg_instance *b);
+
+/* ---- parent_restart.c: the same process with a new program
+ * ------------------------------------------------------------- */
+
+/* End the children without a word, execute this program's file anew. Returns only when it could not. */
+void parent_restart(struct parent *p);
+
+/* What a restart handed over: descriptors for lock, status sockets and memory, or -1 each. */
+void parent_inherit(struct parent *p);
 
 /* ---- parent_socket.c: lock and listening sockets in the run folder
  * --------------------------------------------- */

@@ -44,13 +44,38 @@ send_one(struct parent_child *c, uint32_t gen, enum ipc_type type, void *msg, in
 	return r;
 }
 
+bool
+parent_same_router(const struct cfg_instance *a, const struct cfg_instance *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->mode == b->mode && a->family == b->family &&
+	       strcmp(a->interface, b->interface) == 0;
+}
+
+/* Does an instance of the configuration before not go on in the present one? */
+static bool
+is_removed(const struct parent *p, const struct cfg_instance *old)
+{
+	for (size_t n = 0; n < p->cfg->n_instances; n++)
+		if (parent_same_router(&p->cfg->instances[n], old))
+			return false;
+	return true;
+}
+
+/* An engine that runs on is told of what is removed, so that it leaves in order. */
+static const struct cfg *
+removed_from(const struct parent *p, const struct parent_child *c)
+{
+	return c->kind == PARENT_ENGINE && c->ready ? p->old_cfg : NULL;
+}
+
 static int
 send_begin(struct parent *p, struct parent_child *c)
 {
-	const struct cfg *cfg = p->cfg;
+	const struct cfg *cfg = p->cfg, *old = removed_from(p, c);
 	struct ipc_conf_begin m = {
 		.n_checks = c->kind == PARENT_AGENT ? (uint32_t)cfg->n_checks : 0,
 		.n_instances = (uint32_t)cfg->n_instances,
+		.last_will = c->last_will,
 		.realtime_priority = cfg->engine.realtime_priority,
 		.address_lifetime_s = (uint32_t)(cfg->engine.address_lifetime / USEC_PER_SEC),
 		.lock_memory = cfg->engine.lock_memory,
@@ -63,6 +88,16 @@ send_begin(struct parent *p, struct parent_child *c)
 		m.n_addresses += (uint32_t)(i->n_addresses + i->n_extra);
 		m.n_peers += (uint32_t)i->n_peers;
 		m.n_tracks += (uint32_t)i->n_tracks;
+	}
+	for (size_t n = 0; old != NULL && n < old->n_instances; n++) {
+		const struct cfg_instance *i = &old->instances[n];
+
+		if (!is_removed(p, i))
+			continue;
+		m.n_instances++;
+		m.n_removed++;
+		m.n_addresses += (uint32_t)(i->n_addresses + i->n_extra);
+		m.n_peers += (uint32_t)i->n_peers;
 	}
 	return send_one(c, p->gen, IPC_CONF_BEGIN, &m, -1);
 }
@@ -118,6 +153,7 @@ fill_instance(const struct cfg_instance *i, bool secrets, struct ipc_conf_instan
 		.down_adverts = (uint8_t)i->down_adverts,
 		.checksum = (uint8_t)i->v3_checksum,
 		.garp_repeat = (uint8_t)i->garp_repeat,
+		.reset_connections = i->reset_connections,
 		.unicast = i->n_peers > 0,
 		.ttl_min = (uint8_t)i->unicast_ttl_min,
 		.unicast_source = i->unicast_source,
@@ -166,13 +202,16 @@ send_track(struct parent *p, struct parent_child *c, const struct cfg_track *t)
 	return send_one(c, p->gen, IPC_CONF_TRACK, &m, -1);
 }
 
+/* A removed instance only leaves: what it tracked does not matter any more. */
 static int
-send_instance(struct parent *p, struct parent_child *c, const struct cfg_instance *i)
+send_instance(struct parent *p, struct parent_child *c, const struct cfg_instance *i, bool removed)
 {
 	struct ipc_conf_instance m;
 	int r;
 
 	fill_instance(i, c->kind == PARENT_ENGINE, &m);
+	if (removed)
+		m.n_tracks = 0;
 	r = send_one(c, p->gen, IPC_CONF_INSTANCE, &m, -1);
 	if (r == 0)
 		r = send_addresses(p, c, i->addresses, i->n_addresses, false);
@@ -183,7 +222,7 @@ send_instance(struct parent *p, struct parent_child *c, const struct cfg_instanc
 
 		r = send_one(c, p->gen, IPC_CONF_PEER, &peer, -1);
 	}
-	for (size_t n = 0; r == 0 && n < i->n_tracks; n++)
+	for (size_t n = 0; r == 0 && n < m.n_tracks; n++)
 		r = send_track(p, c, &i->tracks[n]);
 	return r;
 }
@@ -219,13 +258,16 @@ int
 parent_send_config(struct parent *p, struct parent_child *c)
 {
 	struct ipc_conf_commit commit = {0};
-	const struct cfg *cfg = p->cfg;
+	const struct cfg *cfg = p->cfg, *old = removed_from(p, c);
 	int r = send_begin(p, c);
 
 	for (size_t n = 0; r == 0 && c->kind == PARENT_AGENT && n < cfg->n_checks; n++)
 		r = send_check(p, c, &cfg->checks[n]);
 	for (size_t n = 0; r == 0 && n < cfg->n_instances; n++)
-		r = send_instance(p, c, &cfg->instances[n]);
+		r = send_instance(p, c, &cfg->instances[n], false);
+	for (size_t n = 0; r == 0 && old != NULL && n < old->n_instances; n++)
+		if (is_removed(p, &old->instances[n]))
+			r = send_instance(p, c, &old->instances[n], true);
 	if (r == 0)
 		r = send_one(c, p->gen, IPC_CONF_COMMIT, &commit, -1);
 	if (r == 0 && c->kind == PARENT_AGENT)

@@ -16,10 +16,11 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
+#include "ipc/ipc_memory.h"
 #include "sys/clock.h"
 
 #define DEFAULT_RUN_DIR "/run/vrrpd"
-#define STOP_MAX_US	(8 * USEC_PER_SEC) /* longer than the engine allows itself */
+#define STOP_MAX_US	(20 * USEC_PER_SEC) /* longer than the engine allows itself */
 
 #define EXIT_CONFIG 2
 
@@ -29,6 +30,7 @@ struct options {
 	enum action action;
 	const char *file;
 	const char *run_dir;
+	char **argv;
 	enum log_level level;
 };
 
@@ -49,7 +51,8 @@ usage(FILE *out)
 	      "  -V, --version      print the version\n"
 	      "  -h, --help         this text\n"
 	      "\n"
-	      "Runs in the foreground until SIGTERM or Ctrl-C. vrrpctl status shows who holds what.\n",
+	      "Runs in the foreground until SIGTERM or Ctrl-C. SIGHUP reads the configuration again; SIGUSR2 restarts\n"
+	      "the program in place, addresses stay. vrrpctl status shows who holds what.\n",
 	      out);
 }
 
@@ -82,7 +85,8 @@ parse_options(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct options o = {.file = CFG_DEFAULT_FILE, .run_dir = DEFAULT_RUN_DIR, .level = LOG_LEVEL_INFO};
+	struct options o = {
+		.file = CFG_DEFAULT_FILE, .run_dir = DEFAULT_RUN_DIR, .argv = argv, .level = LOG_LEVEL_INFO};
 	int c, level;
 
 	while ((c = getopt_long(argc, argv, "f:Vh", options, NULL)) != -1) {
@@ -204,9 +208,15 @@ on_stop_timer(void *arg, mono_t now)
 static void
 on_hangup(void *arg, int signo)
 {
-	(void)arg;
 	(void)signo;
-	log_warning("SIGHUP: this version cannot reload; restart vrrpd to apply a changed configuration");
+	parent_reload(arg, false, 0);
+}
+
+static void
+on_usr2(void *arg, int signo)
+{
+	(void)signo;
+	parent_restart(arg);
 }
 
 static void
@@ -230,9 +240,12 @@ open_parent(struct parent *p, const struct options *o)
 	p->loop = loop_new();
 	p->gen = 1;
 	p->log_level = o->level;
-	p->lock_fd = p->control_fd = p->listen_fd = -1;
+	p->lock_fd = p->control_fd = p->listen_fd = p->memory_fd = -1;
+	p->file = o->file;
+	p->argv = o->argv;
 	p->root = geteuid() == 0;
 	p->stop_timer = loop_timer_add(p->loop, on_stop_timer, p);
+	p->reload.timer = loop_timer_add(p->loop, parent_on_reload_timer, p);
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
 		struct parent_child *c = &p->children[k];
 
@@ -249,6 +262,8 @@ open_parent(struct parent *p, const struct options *o)
 	loop_signal_add(p->loop, SIGTERM, on_stop, p);
 	loop_signal_add(p->loop, SIGINT, on_stop, p);
 	loop_signal_add(p->loop, SIGHUP, on_hangup, p);
+	loop_signal_add(p->loop, SIGUSR2, on_usr2, p);
+	parent_inherit(p);
 }
 
 static void
@@ -260,7 +275,11 @@ close_parent(struct parent *p)
 		loop_timer_del(p->children[k].restart);
 	}
 	loop_timer_del(p->stop_timer);
+	loop_timer_del(p->reload.timer);
 	parent_close_sockets(p);
+	if (p->memory_fd >= 0)
+		close(p->memory_fd);
+	cfg_free(p->old_cfg);
 	cfg_free(p->cfg);
 	loop_free(p->loop);
 }
@@ -292,6 +311,11 @@ prepare(struct parent *p, const struct options *o)
 	}
 	if (p->agent_user.fallback && p->root)
 		log_info("no user \"vrrpd\" on this host: vrrpd-agent and its check scripts run as \"nobody\"");
+	if (p->memory_fd < 0)
+		p->memory_fd = ipc_memory_create();
+	if (p->memory_fd < 0)
+		log_warning("no memory for what a restarted engine needs (%s): it will start as Backup",
+			    strerror(-p->memory_fd));
 	return parent_open_sockets(p);
 }
 

@@ -36,6 +36,8 @@ take_lock(struct parent *p)
 			  p->run_dir, strerror(err));
 		return -err;
 	}
+	if (p->lock_fd >= 0)
+		return 0; /* kept over a restart in place */
 	snprintf(path, sizeof(path), "%s/vrrpd.lock", p->run_dir);
 	p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (p->lock_fd < 0) {
@@ -51,6 +53,25 @@ take_lock(struct parent *p)
 		return -err;
 	}
 	return 0;
+}
+
+/* Kept over a restart in place, and at the address that is wanted? */
+static bool
+is_bound_to(int fd, const void *want, socklen_t want_len)
+{
+	struct sockaddr_storage have = {0};
+	socklen_t len = sizeof(have);
+
+	return fd >= 0 && getsockname(fd, (struct sockaddr *)&have, &len) == 0 && len <= want_len &&
+	       memcmp(&have, want, len) == 0;
+}
+
+static void
+close_kept(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 /* Members of this group may use the socket. Without such a group only root may. */
@@ -86,6 +107,9 @@ open_control(struct parent *p)
 			  sizeof(sun.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
+	if (is_bound_to(p->control_fd, &sun, sizeof(sun)) && access(sun.sun_path, F_OK) == 0)
+		return 0;
+	close_kept(&p->control_fd);
 	p->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* The lock is ours: what lies there was left by an earlier life. */
 	unlink(sun.sun_path);
@@ -133,10 +157,15 @@ open_listen(struct parent *p)
 	int one = 1;
 	int r;
 
-	if (text == NULL)
+	if (text == NULL) {
+		close_kept(&p->listen_fd);
 		return 0;
+	}
 	ASSERT(cfg_listen_parse(text, &addr, &port) == 0); /* the configuration was checked */
 	len = fill_sockaddr(&addr, port, &ss);
+	if (is_bound_to(p->listen_fd, &ss, len))
+		return 0;
+	close_kept(&p->listen_fd);
 	p->listen_fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	r = p->listen_fd < 0 ? -1 : setsockopt(p->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (r == 0)

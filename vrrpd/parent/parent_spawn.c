@@ -1,9 +1,12 @@
 /*
  * parent_spawn.c - birth and death of the engine and the agent.
  *
- * A child that ends is started again, with a pause that doubles while it keeps ending quickly. Each start gets
- * the same things in the same order: configuration, listening sockets (agent), and a fresh link between the
- * two.
+ * A child that ends is started again at once; one that keeps ending soon after its start, with a pause that doubles.
+ * Each start gets the same things in the same order: memory of the engine before (engine), configuration, listening
+ * sockets (agent), and a fresh link between the two.
+ *
+ * An engine that keeps ending gets a last will: one more, which only hands over what is held (priority 0, make before
+ * break) and ends. If that one fails too, the parent removes the addresses itself. Only then come the pauses.
  */
 #include "parent/parent.h"
 
@@ -15,10 +18,14 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "base/strbuf.h"
+#include "ipc/ipc_memory.h"
+#include "netlink/nlk.h"
 #include "sys/clock.h"
 #include "sys/spawn.h"
 
-#define BACKOFF_MIN_US (50 * USEC_PER_MS)
+#define BACKOFF_MIN_US USEC_PER_SEC
+#define CRASHES_AT_ONCE 3 /* so often in a row it is started again without a pause */
 #define BACKOFF_MAX_US (10 * USEC_PER_SEC)
 #define LIVED_LONG_US                                                                                          \
 	(10 * USEC_PER_SEC) /* ran this long: not a crash loop, start over with the shortest pause */
@@ -27,18 +34,19 @@
 int
 parent_find_programs(struct parent *p)
 {
-	char self[400];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char self[sizeof(p->self)];
+	ssize_t n = readlink("/proc/self/exe", p->self, sizeof(p->self) - 1);
 	char *slash;
 
-	self[n > 0 ? n : 0] = '\0';
+	p->self[n > 0 ? n : 0] = '\0';
+	memcpy(self, p->self, sizeof(self));
 	slash = strrchr(self, '/');
 	if (slash != NULL)
 		*slash = '\0';
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
 		struct parent_child *c = &p->children[k];
 
-		snprintf(c->path, sizeof(c->path), "%s/%s", self, c->program);
+		snprintf(c->path, sizeof(c->path), "%.480s/%s", self, c->program);
 		if (access(c->path, X_OK) == 0)
 			continue;
 		snprintf(c->path, sizeof(c->path), "%s/%s", VRRPD_LIBEXECDIR, c->program);
@@ -65,8 +73,11 @@ take_message(struct parent_child *c, const union ipc_msg *m)
 {
 	if (m->h.type == IPC_LOG && m->LOG.level < LOG_LEVEL_COUNT)
 		log_msg((enum log_level)m->LOG.level, "%.*s", (int)sizeof(m->LOG.text) - 1, m->LOG.text);
-	else if (m->h.type == IPC_READY && m->h.gen == c->parent->gen)
+	else if (m->h.type == IPC_READY && m->h.gen == c->parent->gen) {
 		c->ready = true;
+		parent_reload_ready(c->parent, c->kind);
+	} else if (m->h.type == IPC_RELOAD)
+		parent_reload(c->parent, true, m->RELOAD.token);
 }
 
 static void
@@ -132,10 +143,17 @@ send_listeners(struct parent *p, struct parent_child *c)
 static int
 equip(struct parent *p, struct parent_child *c)
 {
-	int r = parent_send_config(p, c);
+	struct ipc_memory_fd memory = {0};
+	int r = 0;
 
+	if (c->kind == PARENT_ENGINE && p->memory_fd >= 0)
+		r = ipc_chan_send(&c->chan, IPC_MEMORY, &memory, p->memory_fd);
+	if (r == 0)
+		r = parent_send_config(p, c);
 	if (r == 0 && c->kind == PARENT_AGENT)
 		r = send_listeners(p, c);
+	if (r == 0 && p->restarts > 0)
+		parent_tell_trouble(p);
 	return r < 0 ? r : link_children(p);
 }
 
@@ -172,10 +190,78 @@ restart_later(struct parent_child *c)
 {
 	mono_t now = loop_update_now(c->parent->loop);
 
-	if (c->backoff_us == 0 || mono_since(now, c->spawned) >= LIVED_LONG_US)
+	if (mono_since(now, c->spawned) >= LIVED_LONG_US && !c->last_will)
+		c->crashes = 0;
+	if (++c->crashes <= CRASHES_AT_ONCE) {
 		c->backoff_us = BACKOFF_MIN_US;
+		loop_timer_set(c->restart, now);
+		return;
+	}
 	loop_timer_set(c->restart, mono_add(now, c->backoff_us));
 	c->backoff_us = MIN(2 * c->backoff_us, BACKOFF_MAX_US);
+}
+
+/* Nothing that was held is to be gone on with; what was drained stays so. */
+static void
+forget_active(struct parent *p)
+{
+	struct ipc_memory *m = ipc_memory_map(p->memory_fd);
+
+	for (uint32_t n = 0; m != NULL && n < LIMIT_INSTANCES; n++)
+		m->instances[n].active = 0;
+	ipc_memory_unmap(m);
+}
+
+/* Remove what the engine left: it will not come back soon, or not at all. */
+static void
+withdraw(struct parent *p)
+{
+	unsigned n = 0;
+	int r = nlk_addr_flush(IPC_IFA_PROTO, &n);
+
+	forget_active(p);
+	if (r < 0)
+		log_error("addresses that vrrpd-engine left could not be removed: %s", strerror(-r));
+	else if (n > 0)
+		log_warning("%u address%s that vrrpd-engine left removed", n, n == 1 ? "" : "es");
+}
+
+void
+parent_tell_trouble(struct parent *p)
+{
+	struct ipc_trouble m = {.restarts = p->restarts, .last_us = p->last_end.us};
+
+	str_copy(m.text, sizeof(m.text), p->trouble);
+	/* An agent that is not there hears it when it comes. */
+	(void)ipc_chan_send(&p->children[PARENT_AGENT].chan, IPC_TROUBLE, &m, -1);
+}
+
+/* The engine ended although nobody asked it to. */
+static void
+engine_crashed(struct parent *p, struct parent_child *c, int status)
+{
+	bool signaled = WIFSIGNALED(status);
+
+	p->restarts++;
+	p->last_end = loop_update_now(p->loop);
+	snprintf(p->trouble, sizeof(p->trouble), "vrrpd-engine ended by %s %d", signaled ? "signal" : "status",
+		 signaled ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (c->last_will) {
+		withdraw(p);
+	} else if (mono_since(p->last_end, c->spawned) < LIVED_LONG_US && c->crashes == CRASHES_AT_ONCE) {
+		log_error("vrrpd-engine ended %u times in a row: what it holds is handed over", c->crashes + 1);
+		c->last_will = true;
+	} else if (c->crashes > CRASHES_AT_ONCE) {
+		withdraw(p); /* it may have held something again */
+	}
+	if (c->crashes >= CRASHES_AT_ONCE)
+		snprintf(p->trouble, sizeof(p->trouble),
+			 "vrrpd-engine ended %u times in a row, the last time by %s %d: everything was handed over, it "
+			 "is tried again in %llu s",
+			 c->crashes + 1, signaled ? "signal" : "status",
+			 signaled ? WTERMSIG(status) : WEXITSTATUS(status),
+			 (unsigned long long)(c->backoff_us / USEC_PER_SEC));
+	parent_tell_trouble(p);
 }
 
 void
@@ -199,8 +285,27 @@ describe_end(const struct parent_child *c, int status)
 	if (WIFSIGNALED(status))
 		log_error("%s was ended by signal %d (%s)", c->program, WTERMSIG(status),
 			  strsignal(WTERMSIG(status)));
-	else if (!c->parent->stopping || WEXITSTATUS(status) != 0)
+	else if ((!c->parent->stopping && !c->last_will) || WEXITSTATUS(status) != 0)
 		log_error("%s ended with status %d", c->program, WEXITSTATUS(status));
+}
+
+static void
+engine_ended(struct parent *p, struct parent_child *c, int status)
+{
+	bool willed = c->last_will;
+
+	if (!willed || status != 0)
+		engine_crashed(p, c, status);
+	if (c->last_will && !willed) {
+		/* Once more at once, for the last will. */
+		c->crashes++;
+		loop_timer_set(c->restart, loop_now(p->loop));
+		return;
+	}
+	if (willed)
+		forget_active(p);
+	restart_later(c);
+	c->last_will = false;
 }
 
 static void
@@ -215,7 +320,13 @@ child_ended(struct parent *p, struct parent_child *c, int status)
 	describe_end(c, status);
 	close_channel(c);
 	c->pid = 0;
-	if (!p->stopping)
+	if (c->kind == PARENT_ENGINE && p->stopping && status != 0)
+		withdraw(p);
+	if (p->stopping)
+		return;
+	if (c->kind == PARENT_ENGINE)
+		engine_ended(p, c, status);
+	else
 		restart_later(c);
 }
 

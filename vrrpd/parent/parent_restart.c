@@ -1,0 +1,130 @@
+/*
+ * parent_restart.c - the same process with a new program: an upgrade without an interruption.
+ *
+ * SIGUSR2. The new program checks the configuration first. Then the children are ended without a word, so that
+ * addresses stay where they are, and this process executes its own file again: same process id, same lock, same status
+ * socket, and the memory from which the next engine goes on (ipc_memory.h). The descriptors' numbers go along in the
+ * environment.
+ */
+#include "parent/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+
+#define ENVIRONMENT "VRRPD_RESTART"
+#define CHECK_MAX_S 10
+
+/* Does the program that lies there now accept the configuration? It prints what is wrong. */
+static bool
+new_program_agrees(struct parent *p)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		alarm(CHECK_MAX_S);
+		execl(p->self, p->argv[0], "--check", "-f", p->file, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0)
+		return false;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* SIGKILL: nobody may say goodbye. Each is reaped here, so that no signal about it reaches the next program. */
+static void
+end_children(struct parent *p)
+{
+	for (int k = 0; k < PARENT_CHILDREN; k++) {
+		struct parent_child *c = &p->children[k];
+
+		if (c->pid == 0)
+			continue;
+		kill(c->pid, SIGKILL);
+		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		c->pid = 0;
+	}
+}
+
+static void
+keep_over_exec(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, 0);
+}
+
+void
+parent_restart(struct parent *p)
+{
+	char value[64];
+	sigset_t all;
+
+	if (p->stopping || p->reload.running) {
+		log_warning("restart: not while vrrpd is stopping or reloading");
+		return;
+	}
+	if (!new_program_agrees(p)) {
+		log_error("restart: %s does not accept the configuration: nothing was changed", p->self);
+		return;
+	}
+	log_info("restart: executing %s", p->self);
+	/* A signal between the two programs would end this process: it waits until the next one has its handlers. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	snprintf(value, sizeof(value), "%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd);
+	setenv(ENVIRONMENT, value, 1);
+	keep_over_exec(p->lock_fd);
+	keep_over_exec(p->control_fd);
+	keep_over_exec(p->listen_fd);
+	keep_over_exec(p->memory_fd);
+	end_children(p);
+	execv(p->self, p->argv);
+	log_error("restart: cannot execute %s: %s: going on as before", p->self, strerror(errno));
+	sigemptyset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	unsetenv(ENVIRONMENT);
+	for (int k = 0; k < PARENT_CHILDREN; k++)
+		parent_start_child(p, (enum parent_child_kind)k);
+}
+
+/* An inherited descriptor is not for the children. */
+static int
+take_over(int fd)
+{
+	if (fd < 3 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	return fd;
+}
+
+void
+parent_inherit(struct parent *p)
+{
+	const char *value = getenv(ENVIRONMENT);
+	int fds[4] = {-1, -1, -1, -1};
+	sigset_t none;
+
+	if (value != NULL && sscanf(value, "%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3]) == 4) {
+		p->lock_fd = take_over(fds[0]);
+		p->control_fd = take_over(fds[1]);
+		p->listen_fd = take_over(fds[2]);
+		p->memory_fd = take_over(fds[3]);
+	}
+	unsetenv(ENVIRONMENT);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
