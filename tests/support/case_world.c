@@ -137,7 +137,7 @@ check_rules(struct case_world *w)
 	elect_check(e);
 	if (e->state == ROLE_STATE_ACTIVE && !w->may_hold)
 		add_error(w, "Active without having asked for the addresses");
-	if (e->state != ROLE_STATE_ACTIVE && w->may_hold && !taking_over)
+	if (e->state != ROLE_STATE_ACTIVE && w->may_hold && !taking_over && !elect_leaving(e))
 		add_error(w, "%s, but the addresses were not released",
 			  role_state_name((enum role_state)e->state));
 	if (e->running && !taking_over && elect_deadline(e).us == MONO_NEVER.us)
