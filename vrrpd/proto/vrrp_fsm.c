@@ -271,15 +271,16 @@ on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause;
 
-	if (!mono_before(now, f->leave_until))
-		finish_leaving(f, out);
-	if (!mono_due(now, f->deadline))
-		return;
-	if (f->state == ROLE_STATE_BACKUP) {
+	/* The take-over first: addresses that are about to be asked for are not released. */
+	if (f->state == ROLE_STATE_BACKUP && mono_due(now, f->deadline)) {
 		cause = takeover_cause(f, now);
 		acquire(f, &cause, out);
 		return;
 	}
+	if (mono_due(now, f->leave_until))
+		finish_leaving(f, out);
+	if (!mono_due(now, f->deadline))
+		return;
 	ASSERT(f->state == ROLE_STATE_ACTIVE);
 	f->deadline = next_advert(f, f->deadline, now);
 	emit_advert(f, out);
