@@ -431,14 +431,20 @@ on_source(struct vrrp_fsm *f, const struct ip_addr *source, struct role_actions 
 		emit_advert(f, out);
 }
 
+/* After how long without us a peer takes over: what it measures with is our own interval. */
+static usec_t
+peers_down_us(const struct vrrp_fsm *f)
+{
+	return vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
+}
+
 /* Has this host not run for so long that every peer has taken over by now? */
 static bool
 slept(const struct vrrp_fsm *f, mono_t now)
 {
 	if (f->state != ROLE_STATE_ACTIVE)
 		return false;
-	return mono_since(now, f->deadline) >
-	       vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
+	return mono_since(now, f->deadline) > peers_down_us(f);
 }
 
 /* Listen before acting as Active again, whatever event comes first. */
@@ -466,8 +472,14 @@ static void
 on_slept(struct vrrp_fsm *f, usec_t slept_us, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause = {.reason = ROLE_REASON_SLEPT, .a = slept_us};
+	usec_t down = f->state == ROLE_STATE_ACTIVE ? peers_down_us(f) : down_us(f);
 
-	if (slept_us <= down_us(f))
+	/* A successor's time went by, too. */
+	if (f->leaving && mono_since(f->leave_until, now) > slept_us)
+		f->leave_until.us -= slept_us;
+	else
+		finish_leaving(f, out);
+	if (slept_us <= down)
 		return;
 	finish_leaving(f, out);
 	if (f->state == ROLE_STATE_ACTIVE || f->acquiring) {
