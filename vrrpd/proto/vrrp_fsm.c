@@ -195,6 +195,14 @@ next_advert(const struct vrrp_fsm *f, mono_t last, mono_t now)
 	return mono_add(last, interval);
 }
 
+/* Active before this program was started again, and not yet sure of the addresses: the peers wait for its
+ * adverts. */
+static bool
+resuming(const struct vrrp_fsm *f)
+{
+	return f->acquiring && f->state == ROLE_STATE_INITIALIZE && f->why_active.reason == ROLE_REASON_RESUMED;
+}
+
 static void
 on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
 {
@@ -233,6 +241,8 @@ on_shutdown(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct 
 			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
 		begin_leaving(f, now, vrrp_fsm_leave_us(f->conf), false);
 	} else if (f->acquiring) {
+		if (resuming(f) && !ev->silent)
+			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
 		call_off(f, out);
 	}
 	if (!hold)
@@ -362,21 +372,40 @@ answer_lower(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, stru
 	emit_advert(f, out);
 }
 
+/* Must an Active step down for this advert, and why? */
+static bool
+beats_active(const struct vrrp_fsm *f, const struct vrrp_advert *adv, struct role_cause *ret)
+{
+	*ret = (struct role_cause){.addr = adv->src, .a = f->priority, .b = adv->priority};
+	ret->reason = adv->priority > f->priority ? ROLE_REASON_HIGHER_PRIORITY : ROLE_REASON_HIGHER_ADDRESS;
+	return adv->priority > f->priority ||
+	       (adv->priority == f->priority && ip_addr_cmp(&adv->src, &f->source) > 0);
+}
+
+/* Whoever took over meanwhile would only be disturbed. */
+static void
+advert_in_resume(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause;
+
+	if (!beats_active(f, adv, &cause))
+		return;
+	call_off(f, out);
+	learn_interval(f, adv);
+	enter_backup(f, now, &cause, out);
+}
+
 static void
 advert_in_active(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause = {.addr = adv->src, .a = f->priority, .b = adv->priority};
+	struct role_cause cause;
 
 	if (adv->priority == 0) {
 		f->deadline = next_advert(f, now, now);
 		emit_advert(f, out);
 		return;
 	}
-	if (adv->priority > f->priority) {
-		cause.reason = ROLE_REASON_HIGHER_PRIORITY;
-	} else if (adv->priority == f->priority && ip_addr_cmp(&adv->src, &f->source) > 0) {
-		cause.reason = ROLE_REASON_HIGHER_ADDRESS;
-	} else {
+	if (!beats_active(f, adv, &cause)) {
 		answer_lower(f, adv, now, out);
 		return;
 	}
@@ -390,9 +419,11 @@ on_advert(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct 
 {
 	ASSERT(adv->adver_int_cs > 0);
 	note_successor(f, adv->priority > 0, false, out);
-	if (f->state == ROLE_STATE_INITIALIZE)
+	if (f->state == ROLE_STATE_INITIALIZE && !resuming(f))
 		return;
-	if (f->state == ROLE_STATE_BACKUP)
+	if (f->state == ROLE_STATE_INITIALIZE)
+		advert_in_resume(f, adv, now, out);
+	else if (f->state == ROLE_STATE_BACKUP)
 		advert_in_backup(f, adv, now, out);
 	else
 		advert_in_active(f, adv, now, out);
