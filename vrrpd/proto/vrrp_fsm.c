@@ -231,10 +231,27 @@ on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct r
 	enter_backup(f, now, &cause, out);
 }
 
+/* After how long without us a peer takes over: what it measures with is our own interval. */
+static usec_t
+peers_down_us(const struct vrrp_fsm *f)
+{
+	return vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
+}
+
+/* Has this host not run for so long that every peer has taken over by now? */
+static bool
+slept(const struct vrrp_fsm *f, mono_t now)
+{
+	if (f->state != ROLE_STATE_ACTIVE)
+		return false;
+	return mono_since(now, f->deadline) > peers_down_us(f);
+}
+
 static void
 on_shutdown(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
 {
-	bool hold = !ev->silent && !ev->at_once;
+	/* Who did not run for long has a successor already. */
+	bool hold = !ev->silent && !ev->at_once && !slept(f, now);
 
 	if (f->state == ROLE_STATE_ACTIVE) {
 		if (!ev->silent)
@@ -460,22 +477,6 @@ on_source(struct vrrp_fsm *f, const struct ip_addr *source, struct role_actions 
 	f->source = *source;
 	if (changed && f->state == ROLE_STATE_ACTIVE)
 		emit_advert(f, out);
-}
-
-/* After how long without us a peer takes over: what it measures with is our own interval. */
-static usec_t
-peers_down_us(const struct vrrp_fsm *f)
-{
-	return vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
-}
-
-/* Has this host not run for so long that every peer has taken over by now? */
-static bool
-slept(const struct vrrp_fsm *f, mono_t now)
-{
-	if (f->state != ROLE_STATE_ACTIVE)
-		return false;
-	return mono_since(now, f->deadline) > peers_down_us(f);
 }
 
 /* Listen before acting as Active again, whatever event comes first. */
