@@ -355,7 +355,8 @@ on_lost(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 {
 	struct role_cause cause = {.reason = ROLE_REASON_ADDRESS_TAKEN, .addr = ev->addr};
 
-	if (e->running)
+	/* Told late, it may be of addresses that are no longer ours to lose. */
+	if (e->running && elect_holds(e) && !elect_leaving(e))
 		fail(e, &cause, RETRY_TAKEN_US, now, out);
 }
 
