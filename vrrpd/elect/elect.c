@@ -194,10 +194,11 @@ elect_may_resume(const struct elect_conf *conf, usec_t ago_us)
 	return vrrp_fsm_may_resume(&conf->vrrp, ago_us);
 }
 
+/* While leaving it only has an effect when there is nobody left to serve: no link, no source. */
 static void
 stop_mode(struct elect *e, mono_t now, struct role_actions *out)
 {
-	if (!e->running)
+	if (!e->running && !elect_leaving(e))
 		return;
 	ops(e)->stop(e, now, out);
 	e->running = false;
