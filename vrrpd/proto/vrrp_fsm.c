@@ -61,9 +61,14 @@ vrrp_fsm_init(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
 void
 vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
 {
-	f->conf = conf;
-	if (conf->version == 2 || f->state == ROLE_STATE_INITIALIZE)
+	/* Version 3 measures silence with the interval that was heard; else it is our own. */
+	bool heard = f->heard_src.family != IP_FAMILY_NONE && conf->version == 3 && f->conf->version == 3;
+
+	if ((conf->version != f->conf->version || conf->adver_int_cs != f->conf->adver_int_cs) && !heard) {
 		f->active_adver_int_cs = conf->adver_int_cs;
+		f->listen_anew = true;
+	}
+	f->conf = conf;
 	if (conf->preempt_delay_us == 0)
 		f->preempt_until = MONO_NEVER;
 }
@@ -524,16 +529,32 @@ on_slept(struct vrrp_fsm *f, usec_t slept_us, mono_t now, struct role_actions *o
 	}
 }
 
+/*
+ * The last advert says nothing about silence by other measures: until now those of an Active that was changed
+ * first may have been discarded.
+ */
+static void
+conf_in_backup(struct vrrp_fsm *f, mono_t now)
+{
+	if (f->preempt_until.us != MONO_NEVER.us)
+		f->preempt_until = mono_min(f->preempt_until, mono_add(now, f->conf->preempt_delay_us));
+	if (f->listen_anew)
+		restart_down_timer(f, now, false);
+	else
+		restart_down_timer(f, f->restarted, f->skewed);
+	if (mono_before(f->deadline, now))
+		f->deadline = now;
+}
+
 /* The same virtual router with other settings: what runs goes on, only the timers follow. */
 static void
 on_conf(struct vrrp_fsm *f, mono_t now)
 {
-	if (f->acquiring)
-		return;
 	if (f->state == ROLE_STATE_ACTIVE)
 		f->deadline = mono_min(f->deadline, next_advert(f, now, now));
-	else if (f->state == ROLE_STATE_BACKUP)
-		restart_down_timer(f, f->restarted, f->skewed);
+	else if (f->state == ROLE_STATE_BACKUP && !f->acquiring)
+		conf_in_backup(f, now);
+	f->listen_anew = false;
 }
 
 void

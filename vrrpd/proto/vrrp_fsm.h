@@ -74,6 +74,7 @@ struct vrrp_fsm {
 	mono_t deadline;	      /* Backup: Active_Down_Timer; Active: Adver_Timer */
 	mono_t restarted;	      /* Backup: when the timer was last set */
 	bool skewed;		      /* Backup: it was set to the skew time (priority 0 was heard) */
+	bool listen_anew;	      /* new settings: VRRP_EVENT_CONF sets it for the whole down interval */
 	mono_t preempt_until;	      /* Backup: end of the preempt delay; MONO_NEVER = not running */
 	mono_t answered;	      /* Active: last immediate advert, for its rate limit */
 	mono_t defended;	      /* Active: last announcement against another claim, for its rate limit */
