@@ -223,9 +223,11 @@ evaluate(struct elect *e, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause;
 
-	if (!e->started || e->stopping)
+	if (!e->started)
 		return;
-	if (unfit(e, &cause)) {
+	if (e->stopping) {
+		stop_mode(e, now, out);
+	} else if (unfit(e, &cause)) {
 		stop_mode(e, now, out);
 		enter(e, ROLE_STATE_FAULT, &cause, now, out);
 	} else if (e->drained) {
