@@ -370,7 +370,7 @@ advert_in_backup(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, 
 	restart_down_timer(f, now, false);
 }
 
-/* Somebody else claims the addresses: tell the hosts and bridges of the segment whose they are. */
+/* Somebody else claims the addresses or thinks it is Active: tell the hosts of the segment whose they are. */
 static void
 defend(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
@@ -429,6 +429,9 @@ advert_in_active(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, 
 	}
 	if (!beats_active(f, adv, &cause)) {
 		answer_lower(f, adv, now, out);
+		/* It may have been Active where we were not heard, and hosts there know its MAC address. */
+		if (!ip_addr_equal(&adv->src, &f->source))
+			defend(f, now, out);
 		return;
 	}
 	learn_interval(f, adv);
