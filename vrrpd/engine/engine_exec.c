@@ -154,15 +154,29 @@ engine_want_again(struct engine *e, struct engine_instance *i)
 /* ---- time ---------------------------------------------------------------------------------------------------------
  */
 
+/* How much further the clock is that goes on while suspended. Reading the other one first, it is never
+ * negative. */
+static usec_t
+suspended_us(void)
+{
+	mono_t mono = clock_mono();
+
+	return clock_boot_us() - mono.us;
+}
+
 void
 engine_notice_suspend(struct engine *e)
 {
-	usec_t suspended = clock_boot_us() - clock_mono().us;
-	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT, .us = suspended - e->suspended};
+	usec_t suspended = suspended_us();
+	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT};
 
-	/* The two clocks are not read in one instant. */
+	/* The two clocks are not read in one instant, and this thread may have waited in between: look twice.
+	 */
+	if (suspended >= e->suspended + USEC_PER_MS)
+		suspended = MIN(suspended, suspended_us());
 	if (suspended < e->suspended + USEC_PER_MS)
 		return;
+	ev.us = suspended - e->suspended;
 	e->suspended = suspended;
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
 		engine_event(e, &e->gen->instances[n], &ev, loop_now(e->loop));
