@@ -154,8 +154,7 @@ engine_want_again(struct engine *e, struct engine_instance *i)
 /* ---- time ---------------------------------------------------------------------------------------------------------
  */
 
-/* How much further the clock is that goes on while suspended. Reading the other one first, it is never
- * negative. */
+/* How much further the clock is that goes on while suspended; read last, it never seems to be behind. */
 static usec_t
 suspended_us(void)
 {
@@ -170,8 +169,7 @@ engine_notice_suspend(struct engine *e)
 	usec_t suspended = suspended_us();
 	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT};
 
-	/* The two clocks are not read in one instant, and this thread may have waited in between: look twice.
-	 */
+	/* The two clocks are not read in one instant, and this thread may have waited in between. */
 	if (suspended >= e->suspended + USEC_PER_MS)
 		suspended = MIN(suspended, suspended_us());
 	if (suspended < e->suspended + USEC_PER_MS)

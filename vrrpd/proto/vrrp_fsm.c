@@ -200,8 +200,7 @@ next_advert(const struct vrrp_fsm *f, mono_t last, mono_t now)
 	return mono_add(last, interval);
 }
 
-/* Active before this program was started again, and not yet sure of the addresses: the peers wait for its
- * adverts. */
+/* Was Active before this program was started again: the peers wait for its adverts. */
 static bool
 resuming(const struct vrrp_fsm *f)
 {
