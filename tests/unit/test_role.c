@@ -101,6 +101,18 @@ test_sentences(void **state)
 		 "address 192.0.2.1 could not be added: File exists"},
 		{ROLE_REASON_SEND_FAILED, NULL, 4000000, ENOBUFS, "",
 		 "adverts could not be sent for 4000 ms: No buffer space available"},
+		{ROLE_REASON_RESUMED, NULL, 250000, 0, "",
+		 "went on after 250 ms: the engine was started again"},
+		{ROLE_REASON_ADDRESS_TAKEN, "192.0.2.1", 0, 0, "",
+		 "address 192.0.2.1 was removed by another program again and again"},
+		{ROLE_REASON_ADDRESS_HEALED, "192.0.2.1", 0, 0, "",
+		 "address 192.0.2.1 was removed by another program and put back"},
+		{ROLE_REASON_ADDRESS_CONFLICT, "192.0.2.1", 0, 0, "02:00:00:00:00:01",
+		 "192.0.2.1 is claimed by 02:00:00:00:00:01, too: announced again"},
+		{ROLE_REASON_CONNECTIONS_RESET, NULL, 12, 0, "",
+		 "12 connections to the addresses given up were reset"},
+		{ROLE_REASON_DRAINED, NULL, 0, 0, "", "drained: handed over, stays away until resumed"},
+		{ROLE_REASON_REMOVED, NULL, 0, 0, "", "no longer configured"},
 		{ROLE_REASON_STOPPING, NULL, 0, 0, "", "vrrpd is stopping"},
 	};
 	char buf[LIMIT_CAUSE_TEXT];
