@@ -194,10 +194,11 @@ elect_may_resume(const struct elect_conf *conf, usec_t ago_us)
 	return vrrp_fsm_may_resume(&conf->vrrp, ago_us);
 }
 
+/* While leaving it only has an effect when there is nobody left to serve: no link, no source. */
 static void
 stop_mode(struct elect *e, mono_t now, struct role_actions *out)
 {
-	if (!e->running)
+	if (!e->running && !elect_leaving(e))
 		return;
 	ops(e)->stop(e, now, out);
 	e->running = false;
@@ -222,9 +223,11 @@ evaluate(struct elect *e, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause;
 
-	if (!e->started || e->stopping)
+	if (!e->started)
 		return;
-	if (unfit(e, &cause)) {
+	if (e->stopping) {
+		stop_mode(e, now, out);
+	} else if (unfit(e, &cause)) {
 		stop_mode(e, now, out);
 		enter(e, ROLE_STATE_FAULT, &cause, now, out);
 	} else if (e->drained) {
@@ -355,7 +358,8 @@ on_lost(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 {
 	struct role_cause cause = {.reason = ROLE_REASON_ADDRESS_TAKEN, .addr = ev->addr};
 
-	if (e->running)
+	/* Told late, it may be of addresses that are no longer ours to lose. */
+	if (e->running && elect_holds(e) && !elect_leaving(e))
 		fail(e, &cause, RETRY_TAKEN_US, now, out);
 }
 

@@ -154,14 +154,24 @@ engine_want_again(struct engine *e, struct engine_instance *i)
 /* ---- time ---------------------------------------------------------------------------------------------------------
  */
 
+/* How much further the clock is that goes on while suspended; read last, it never seems to be behind. */
+static usec_t
+suspended_us(void)
+{
+	mono_t mono = clock_mono();
+
+	return clock_boot_us() - mono.us;
+}
+
 void
 engine_notice_suspend(struct engine *e)
 {
-	mono_t mono = clock_mono();
-	usec_t suspended = clock_boot_us() - mono.us; /* read after the other one: never negative */
+	usec_t suspended = suspended_us();
 	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT};
 
-	/* The two clocks are not read in one instant. */
+	/* The two clocks are not read in one instant, and this thread may have waited in between. */
+	if (suspended >= e->suspended + USEC_PER_MS)
+		suspended = MIN(suspended, suspended_us());
 	if (suspended < e->suspended + USEC_PER_MS)
 		return;
 	ev.us = suspended - e->suspended;

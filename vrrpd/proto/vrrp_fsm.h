@@ -11,8 +11,11 @@
  *  - With `align`, the Adver_Timer falls on multiples of the interval, so that virtual routers with the same
  *    interval share one wake-up. The first period after an aligned start is shorter, never longer.
  *  - A timer that comes later than the peers' down interval means that this host did not run: Active yields.
- *  - Make before break: an Active that leaves keeps its addresses (`leaving`) until a successor's advert was heard
- *    and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have taken over.
+ *  - Make before break: an Active that leaves keeps its addresses (`leaving`) until a successor's advert was
+ *    heard and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have them.
+ *  - Without a virtual MAC address hosts remember who announced last: an Active that hears a claim to its
+ *    addresses, or the advert of a lower Active (they could not hear each other for a time), announces them
+ *    again, once per second.
  *  - An engine that was started again goes on as Active (STARTUP with `resume`), if no peer can have taken over.
  */
 #ifndef VRRPD_PROTO_VRRP_FSM_H
@@ -74,9 +77,10 @@ struct vrrp_fsm {
 	mono_t deadline;	      /* Backup: Active_Down_Timer; Active: Adver_Timer */
 	mono_t restarted;	      /* Backup: when the timer was last set */
 	bool skewed;		      /* Backup: it was set to the skew time (priority 0 was heard) */
+	bool listen_anew;	      /* new settings: VRRP_EVENT_CONF sets it for the whole down interval */
 	mono_t preempt_until;	      /* Backup: end of the preempt delay; MONO_NEVER = not running */
 	mono_t answered;	      /* Active: last immediate advert, for its rate limit */
-	mono_t defended;	      /* Active: last announcement against another claim, for its rate limit */
+	mono_t defended;	      /* Active: last announcement against somebody else, for its rate limit */
 	bool leaving;		      /* no longer Active, but the addresses are still served */
 	bool succeeded;		      /* leaving: the successor's advert was heard */
 	bool claimed;		      /* leaving: it has announced every address */
