@@ -119,7 +119,7 @@ struct engine_instance {
 	const struct engine_address *addresses;
 	const struct ipc_conf_track *tracks;	/* conf.n_tracks */
 	const uint32_t *track_watches;		/* per track: watch of an interface, else ENGINE_NO_INDEX */
-	struct engine_instance *next_same_vrid; /* unicast: the VRID once more on this port, other peers */
+	struct engine_instance *next_same_vrid; /* the VRID once more on this port: other peers, or one that leaves */
 	/* advert loop */
 	struct elect elect;
 	struct ipc_counters counters;
