@@ -19,10 +19,10 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
+#include "sys/clock.h"
 #include "sys/priv.h"
 
 #define STACK_SIZE     (512 * 1024)
-#define RETRY_PORTS_MS 1000 /* sockets that could not be opened are tried again */
 
 void
 kernel_answer(struct engine_kernel *k, const struct kernel_answer *a)
@@ -184,9 +184,15 @@ close_returned(struct engine_kernel *k)
 static int
 poll_timeout_ms(const struct engine_kernel *k)
 {
+	mono_t now;
+
 	if (kernel_renewing(k) || k->changed)
 		return 0;
-	return k->port_retry ? RETRY_PORTS_MS : -1;
+	if (!k->port_retry)
+		return -1;
+	now = clock_mono();
+	/* Rounded up: not once more for the rest of a millisecond. */
+	return mono_due(now, k->retry_at) ? 0 : (int)(mono_since(k->retry_at, now) / USEC_PER_MS) + 1;
 }
 
 static void
@@ -202,7 +208,8 @@ serve(struct engine_kernel *k)
 
 	while (!wants_quit(k)) {
 		r = poll(fds, ARRAY_SIZE(fds), poll_timeout_ms(k));
-		if (r == 0 && k->port_retry)
+		/* By the clock: renewals wake this thread more often than ports are tried again. */
+		if (k->port_retry && mono_due(clock_mono(), k->retry_at))
 			k->changed = true;
 		if (r > 0 && fds[0].revents)
 			(void)!read(k->wake, &woken, sizeof(woken));
