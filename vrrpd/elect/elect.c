@@ -396,10 +396,11 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	struct role_cause cause;
 	unsigned from = out->n;
 
+	ASSERT(ev->on || !e->stopping);
 	e->started = true;
 	if (!ev->on && e->conf->start_delay_us > 0)
 		e->delay_until = mono_add(now, e->conf->start_delay_us);
-	if (ev->on && !e->drained && !unfit(e, &cause)) {
+	if (ev->on && !e->drained && !e->stopping && !unfit(e, &cause)) {
 		e->running = true;
 		ops(e)->resume(e, ev, now, out);
 		note_states(e, out, from, now);

@@ -37,10 +37,12 @@ send_log(void *arg, enum log_level level, const char *text)
 	(void)ipc_chan_send(&e->parent, IPC_LOG, &m, -1);
 }
 
-/* The end has come when every address is handed over and gone. */
+/* The end has come when every address is handed over and gone, also what the engine before left. */
 static void
 finish_stop(struct engine *e)
 {
+	if (e->kernel != NULL && !e->synced)
+		return;
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
 		if (e->gen->instances[n].releasing || elect_holds(&e->gen->instances[n].elect))
 			return;
@@ -234,7 +236,7 @@ start_elections(struct engine *e, mono_t now)
 		struct engine_instance *i = &e->gen->instances[n];
 		struct elect_event ev = {.kind = ELECT_EVENT_START, .on = i->resume, .us = i->resume_ago};
 
-		if (!i->adopted && !i->removed && !e->stopping && (i->resume || !e->gen->last_will))
+		if (!i->adopted && !i->removed && (i->resume || !(e->stopping || e->gen->last_will)))
 			engine_event(e, i, &ev, now);
 	}
 	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
