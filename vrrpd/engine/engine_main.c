@@ -231,6 +231,8 @@ start_elections(struct engine *e, mono_t now)
 	e->synced = true;
 	e->leaving_for_good = e->gen->last_will;
 	engine_claim_update(e);
+	/* Once also without lifetimes: what has one from before is to lose it. */
+	engine_kernel_renew(e->kernel);
 	loop_timer_set(e->renew_timer, now);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
 		struct engine_instance *i = &e->gen->instances[n];
