@@ -203,6 +203,7 @@ serve(struct engine_kernel *k)
 		{.fd = nlk_cache_fd(k->cache), .events = POLLIN},
 		{.fd = k->close_pipe[0], .events = POLLIN},
 	};
+	struct kernel_answer broken = {.kind = KERNEL_ANSWER_BROKEN, .fd = -1, .stray_fd = -1};
 	uint64_t woken;
 	int r;
 
@@ -217,8 +218,12 @@ serve(struct engine_kernel *k)
 		serve_wishes(k);
 		if (r > 0 && fds[1].revents && (r = nlk_cache_process(k->cache)) < 0) {
 			kernel_trouble(k, "reading", "netlink events", -r);
-			if (nlk_cache_resync(k->cache) < 0)
+			r = nlk_cache_resync(k->cache);
+			if (r < 0) {
+				broken.err = -r;
+				kernel_answer(k, &broken);
 				return;
+			}
 		}
 		/* Links first: an address that went with its interface was not taken from us. */
 		if (k->changed)
@@ -264,8 +269,6 @@ answers_ready(void *arg, int fd, bool readable, bool writable)
 	for (int n = 0; n < 64; n++) {
 		if (recv(fd, &a, sizeof(a), MSG_DONTWAIT) != (ssize_t)sizeof(a))
 			return;
-		if (a.kind == KERNEL_ANSWER_SWITCHED)
-			k->switching = false;
 		k->fn(k->arg, &a);
 	}
 }
@@ -438,6 +441,12 @@ engine_kernel_switch(struct engine_kernel *k, struct engine_gen *next)
 	pthread_mutex_unlock(&k->lock);
 	wake_thread(k);
 	return 0;
+}
+
+void
+engine_kernel_switched(struct engine_kernel *k)
+{
+	k->switching = false;
 }
 
 usec_t

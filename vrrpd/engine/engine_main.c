@@ -303,6 +303,10 @@ on_answer(void *arg, const struct kernel_answer *a)
 	case KERNEL_ANSWER_TROUBLE:
 		log_warning("%s: %s", a->text, strerror(a->err));
 		break;
+	case KERNEL_ANSWER_BROKEN:
+		/* Adverts for addresses that nobody looks after: rather let vrrpd start the next engine. */
+		log_error("the kernel's network configuration cannot be read any more: %s", strerror(a->err));
+		exit(1);
 	}
 	engine_tx_flush(e, now);
 	engine_arm(e);

@@ -205,6 +205,7 @@ engine_reload_switch(struct engine *e, mono_t now)
 	carry_ports(e, old, g);
 	e->next_gen = NULL;
 	e->gen = g;
+	engine_kernel_switched(e->kernel);
 	for (uint32_t n = 0; n < g->n_instances; n++) {
 		struct engine_instance *i = &g->instances[n];
 		struct elect_event ev = {.kind = ELECT_EVENT_CONF};
