@@ -401,9 +401,9 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	unsigned from = out->n;
 
 	e->started = true;
-	if (!ev->on && e->conf->start_delay_us > 0)
+	if (!ev->on && !e->stopping && e->conf->start_delay_us > 0)
 		e->delay_until = mono_add(now, e->conf->start_delay_us);
-	if (ev->on && !e->drained && !unfit(e, &cause)) {
+	if (ev->on && !e->drained && !e->stopping && !unfit(e, &cause)) {
 		e->running = true;
 		ops(e)->resume(e, ev, now, out);
 		note_states(e, out, from, now);
@@ -430,15 +430,20 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 	enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
 }
 
-/* What is known of the tracked object of this kind and name. */
+/*
+ * What is known of the tracked object of this kind and name. One that is new to a node that takes part changes nothing
+ * until something is known of it: a reload must not move addresses because a check has not run yet.
+ */
 static uint8_t
 track_state_of(const struct elect *e, const struct elect_track_conf *t)
 {
+	bool raises = t->has_weight && t->weight > 0;
+
 	for (size_t i = 0; i < e->conf->n_tracks; i++)
 		if (e->conf->tracks[i].is_interface == t->is_interface &&
 		    strcmp(e->conf->tracks[i].name, t->name) == 0)
 			return e->tracks[i];
-	return ELECT_TRACK_PENDING;
+	return e->running && !raises ? ELECT_TRACK_UP : ELECT_TRACK_PENDING;
 }
 
 void

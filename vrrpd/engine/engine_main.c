@@ -37,10 +37,12 @@ send_log(void *arg, enum log_level level, const char *text)
 	(void)ipc_chan_send(&e->parent, IPC_LOG, &m, -1);
 }
 
-/* The end has come when every address is handed over and gone. */
+/* The end has come when every address is handed over and gone, also what the engine before left. */
 static void
 finish_stop(struct engine *e)
 {
+	if (e->kernel != NULL && !e->synced)
+		return;
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
 		if (e->gen->instances[n].releasing || elect_holds(&e->gen->instances[n].elect))
 			return;
@@ -229,12 +231,14 @@ start_elections(struct engine *e, mono_t now)
 	e->synced = true;
 	e->leaving_for_good = e->gen->last_will;
 	engine_claim_update(e);
+	/* Once also without lifetimes: what has one from before is to lose it. */
+	engine_kernel_renew(e->kernel);
 	loop_timer_set(e->renew_timer, now);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
 		struct engine_instance *i = &e->gen->instances[n];
 		struct elect_event ev = {.kind = ELECT_EVENT_START, .on = i->resume, .us = i->resume_ago};
 
-		if (!i->adopted && !i->removed && !e->stopping && (i->resume || !e->gen->last_will))
+		if (!i->adopted && !i->removed && (i->resume || !(e->stopping || e->gen->last_will)))
 			engine_event(e, i, &ev, now);
 	}
 	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
@@ -299,6 +303,10 @@ on_answer(void *arg, const struct kernel_answer *a)
 	case KERNEL_ANSWER_TROUBLE:
 		log_warning("%s: %s", a->text, strerror(a->err));
 		break;
+	case KERNEL_ANSWER_BROKEN:
+		/* Adverts for addresses that nobody looks after: rather let vrrpd start the next engine. */
+		log_error("the kernel's network configuration cannot be read any more: %s", strerror(a->err));
+		exit(1);
 	}
 	engine_tx_flush(e, now);
 	engine_arm(e);

@@ -190,8 +190,6 @@ restart_later(struct parent_child *c)
 {
 	mono_t now = loop_update_now(c->parent->loop);
 
-	if (mono_since(now, c->spawned) >= LIVED_LONG_US && !c->last_will)
-		c->crashes = 0;
 	if (++c->crashes <= CRASHES_AT_ONCE) {
 		c->backoff_us = BACKOFF_MIN_US;
 		loop_timer_set(c->restart, now);
@@ -248,7 +246,7 @@ engine_crashed(struct parent *p, struct parent_child *c, int status)
 		 signaled ? WTERMSIG(status) : WEXITSTATUS(status));
 	if (c->last_will) {
 		withdraw(p);
-	} else if (mono_since(p->last_end, c->spawned) < LIVED_LONG_US && c->crashes == CRASHES_AT_ONCE) {
+	} else if (c->crashes == CRASHES_AT_ONCE) {
 		log_error("vrrpd-engine ended %u times in a row: what it holds is handed over", c->crashes + 1);
 		c->last_will = true;
 	} else if (c->crashes > CRASHES_AT_ONCE) {
@@ -312,15 +310,20 @@ static void
 child_ended(struct parent *p, struct parent_child *c, int status)
 {
 	union ipc_msg m;
+	bool ready;
 	int fd;
 
 	/* Its last words are still in the channel. */
 	while (c->chan.fd >= 0 && ipc_chan_recv(&c->chan, &m, &fd) == 1)
 		take_message(c, &m);
 	describe_end(c, status);
+	ready = c->ready;
 	close_channel(c);
 	c->pid = 0;
-	if (c->kind == PARENT_ENGINE && p->stopping && status != 0)
+	if (mono_since(loop_update_now(p->loop), c->spawned) >= LIVED_LONG_US && !c->last_will)
+		c->crashes = 0;
+	/* One that ended before it knew everything may not have withdrawn what the one before it left. */
+	if (c->kind == PARENT_ENGINE && p->stopping && (status != 0 || !ready))
 		withdraw(p);
 	if (p->stopping)
 		return;
