@@ -384,8 +384,9 @@ put_engine_warnings(struct json_out *j, const struct agent *a, const struct ipc_
 
 	json_out_open(j, "warnings", '[');
 	if (a->trouble.restarts > 0 && since <= TROUBLE_NEWS_US)
-		json_out_textf(j, NULL, "%s, %llu s ago; %u times since vrrpd started: see the log", a->trouble.text,
-			       (unsigned long long)(since / USEC_PER_SEC), a->trouble.restarts);
+		json_out_textf(j, NULL, "%s, %llu s ago (%u time%s since vrrpd started): see the log", a->trouble.text,
+			       (unsigned long long)(since / USEC_PER_SEC), a->trouble.restarts,
+			       a->trouble.restarts == 1 ? "" : "s");
 	if (lifetime_s(e) > e->address_lifetime_s)
 		json_out_textf(j, NULL,
 			       "with so many addresses engine.address_lifetime is %llu s instead of %u s: renewing them "
