@@ -430,13 +430,16 @@ on_source(struct vrrp_fsm *f, const struct ip_addr *source, struct role_actions 
 		emit_advert(f, out);
 }
 
-/* Has this host not run for so long that every peer has taken over by now? */
+/*
+ * Has this host not run for so long that its peers take over by now? Their timers run since its last advert, which
+ * left an interval before the one that is late.
+ */
 static bool
 slept(const struct vrrp_fsm *f, mono_t now)
 {
 	if (f->state != ROLE_STATE_ACTIVE)
 		return false;
-	return mono_since(now, f->deadline) >
+	return mono_since(now, f->deadline) + own_interval_us(f) >
 	       vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
 }
 
