@@ -52,11 +52,13 @@ class Pair:
         for host in (self.a, self.b):
             host.udp_echo()
         self.vrrpd = {}
+        self.keepalived = None
+        if keepalived:  # first, so that it is heard (option v3_checksum)
+            self.keepalived = self.b.keepalived(keepalived)
+            self.keepalived.wait_state("VI_1", "master", 8)
         self.start("a")
         self.d("a").wait_state("pg", "active", 8)
-        self.keepalived = None
         if keepalived:
-            self.keepalived = self.b.keepalived(keepalived)
             self.keepalived.wait_state("VI_1", "backup", 5)
         else:
             self.start("b")
