@@ -5,18 +5,19 @@ seen(): the client's longest silence, the longest time without a holder and with
 """
 
 import contextlib
+import json
 import os
 import signal
+import socket
+import struct
 import time
 
-import lab as labs
 from daemons import conf, instance
 from packets import priority_of
-from wire import is_vrrp
+from wire import in_netns, is_vrrp
 
 VIP, VIP6 = "10.77.1.100", "fd77:1::100"
 ADDRESSES6 = ("fe80::100/64", VIP6 + "/64")
-OTHER = {"a": "b", "b": "a"}
 
 
 class Seen:
@@ -138,8 +139,6 @@ def rewrite(d, text):
 
 def events_of(d):
     """The events of a daemon, oldest first."""
-    import json  # pylint: disable=import-outside-toplevel
-
     code, body = d.get("/v1/events")
     assert code == 200, body
     return json.loads(body)["events"]
@@ -179,8 +178,6 @@ def sent_by(host, frames):
 
 
 def source_of(frame):
-    import socket  # pylint: disable=import-outside-toplevel
-
     if frame.ethertype == 0x0800:
         return socket.inet_ntoa(frame.data[26:30])
     return socket.inet_ntop(socket.AF_INET6, frame.data[22:38])
@@ -214,5 +211,25 @@ def alive(pid):
         return False
 
 
-def own_lab():
-    return labs.Lab()
+def add_marked(host, address, ifname, proto):
+    """Add an address (with prefix length) that carries a mark (IFA_PROTO): older versions of ip(8) cannot."""
+    IFA_ADDRESS, IFA_LOCAL, IFA_PROTO, RTM_NEWADDR, NODAD = 1, 2, 11, 20, 0x02
+    text, _, length = address.partition("/")
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    octets = socket.inet_pton(family, text)
+
+    def attribute(kind, value):
+        return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    def send():
+        index = socket.if_nametoindex(ifname)
+        body = struct.pack("=BBBBI", family, int(length), NODAD if family == socket.AF_INET6 else 0, 0, index)
+        body += attribute(IFA_LOCAL, octets) + attribute(IFA_ADDRESS, octets) + attribute(IFA_PROTO, bytes([proto]))
+        head = struct.pack("=IHHII", 16 + len(body), RTM_NEWADDR, 0x605, 1, 0)  # request, answer, create, exclusive
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s:
+            s.send(head + body)
+            error = struct.unpack_from("=i", s.recv(4096), 16)[0]
+        if error:
+            raise OSError(-error, f"{os.strerror(-error)}: {address}")
+
+    in_netns(host.netns, send)
