@@ -89,7 +89,7 @@ test_sentences(void **state)
 		{ROLE_REASON_HIGHER_ADDRESS, "192.0.2.30", 100, 100, "",
 		 "192.0.2.30 advertises our priority (100) and has the higher address"},
 		{ROLE_REASON_SLEPT, NULL, 60000000, 0, "",
-		 "this host did not run for 60000 ms, longer than the down interval"},
+		 "this host did not run for 60000 ms, its peers may have taken over"},
 		{ROLE_REASON_INTERFACE_MISSING, NULL, 0, 0, "eth0", "interface eth0 does not exist"},
 		{ROLE_REASON_INTERFACE_DOWN, NULL, 0, 0, "eth0", "interface eth0 is down"},
 		{ROLE_REASON_NO_CARRIER, NULL, 0, 0, "eth0", "interface eth0 has no carrier"},

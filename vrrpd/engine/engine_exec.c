@@ -76,19 +76,19 @@ void
 engine_event(struct engine *e, struct engine_instance *i, const struct elect_event *ev, mono_t now)
 {
 	struct role_actions acts = {.n = 0};
-	uint8_t state = i->elect.state;
-	bool leaving = elect_leaving(&i->elect);
+	uint8_t state = i->elect.state, form = i->elect.form;
+	bool leaving = elect_leaving(&i->elect), drained = i->elect.drained;
 
 	elect_step(&i->elect, ev, now, &acts);
 	if (!leaving && elect_leaving(&i->elect)) {
 		engine_claim_restart(i);
 		engine_announce_cancel(e, i);
 	}
-	if (acts.n > 0) {
-		execute(e, i, &acts, state, now);
-		if (acts.n > 1 || acts.v[0].kind != ROLE_ACTION_ADVERT)
-			engine_memory_note(e, i);
-	}
+	execute(e, i, &acts, state, now);
+	/* Mostly nothing but an advert follows, or nothing at all. */
+	if (acts.n > 1 || (acts.n == 1 && acts.v[0].kind != ROLE_ACTION_ADVERT) || i->elect.form != form ||
+	    i->elect.drained != drained)
+		engine_memory_note(e, i);
 	e->next_wake = mono_min(e->next_wake, elect_deadline(&i->elect));
 }
 

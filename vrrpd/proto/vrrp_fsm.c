@@ -242,13 +242,16 @@ peers_down_us(const struct vrrp_fsm *f)
 	return vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
 }
 
-/* Has this host not run for so long that every peer has taken over by now? */
+/*
+ * Has this host not run for so long that its peers take over by now? Their timers run since its last advert, which left
+ * an interval before the one that is late.
+ */
 static bool
 slept(const struct vrrp_fsm *f, mono_t now)
 {
 	if (f->state != ROLE_STATE_ACTIVE)
 		return false;
-	return mono_since(now, f->deadline) > peers_down_us(f);
+	return mono_since(now, f->deadline) + own_interval_us(f) > peers_down_us(f);
 }
 
 static void

@@ -10,7 +10,7 @@
  * Backup calls the take-over off.
  *  - With `align`, the Adver_Timer falls on multiples of the interval, so that virtual routers with the same
  *    interval share one wake-up. The first period after an aligned start is shorter, never longer.
- *  - A timer that comes later than the peers' down interval means that this host did not run: Active yields.
+ *  - An Active whose last advert is longer ago than the peers wait (its own down interval) did not run: it yields.
  *  - Make before break: an Active that leaves keeps its addresses (`leaving`) until a successor's advert was
  *    heard and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have them.
  *  - Without a virtual MAC address hosts remember who announced last: an Active that hears a claim to its
