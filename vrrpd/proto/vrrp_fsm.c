@@ -300,6 +300,18 @@ takeover_cause(const struct vrrp_fsm *f, mono_t now)
 	return c;
 }
 
+/*
+ * Stepped down for a higher Active that did not announce itself: it was Active all the time and has not heard us yet
+ * (a split network grew together). One more advert makes it announce itself (keepalived: higher_prio_send_advert), or
+ * hosts would go on sending to us.
+ */
+static void
+prompt_successor(struct vrrp_fsm *f, struct role_actions *out)
+{
+	if (f->state == ROLE_STATE_BACKUP && f->succeeded && !f->claimed)
+		emit_advert(f, out);
+}
+
 static void
 on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
@@ -311,8 +323,10 @@ on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 		acquire(f, &cause, out);
 		return;
 	}
-	if (mono_due(now, f->leave_until))
+	if (mono_due(now, f->leave_until)) {
+		prompt_successor(f, out);
 		finish_leaving(f, out);
+	}
 	if (!mono_due(now, f->deadline))
 		return;
 	ASSERT(f->state == ROLE_STATE_ACTIVE);
