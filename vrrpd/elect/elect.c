@@ -188,10 +188,16 @@ elect_holds(const struct elect *e)
 	return e->state == ROLE_STATE_ACTIVE || e->vrrp.acquiring || elect_leaving(e);
 }
 
+usec_t
+elect_resume_us(const struct elect_conf *conf)
+{
+	return vrrp_fsm_resume_us(&conf->vrrp);
+}
+
 bool
 elect_may_resume(const struct elect_conf *conf, usec_t ago_us)
 {
-	return vrrp_fsm_may_resume(&conf->vrrp, ago_us);
+	return ago_us < elect_resume_us(conf);
 }
 
 /* While leaving it only has an effect when there is nobody left to serve: no link, no source. */

@@ -73,12 +73,11 @@ vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
 		f->preempt_until = MONO_NEVER;
 }
 
-bool
-vrrp_fsm_may_resume(const struct vrrp_fsm_conf *conf, usec_t ago_us)
+usec_t
+vrrp_fsm_resume_us(const struct vrrp_fsm_conf *conf)
 {
-	usec_t down = vrrp_down_us(conf->version, VRRP_PRIORITY_OWNER - 1, conf->adver_int_cs, conf->down_adverts);
-
-	return ago_us < down - (usec_t)conf->adver_int_cs * USEC_PER_CS / 4;
+	return vrrp_down_us(conf->version, VRRP_PRIORITY_OWNER - 1, conf->adver_int_cs, conf->down_adverts) -
+	       (usec_t)conf->adver_int_cs * USEC_PER_CS / 4;
 }
 
 usec_t

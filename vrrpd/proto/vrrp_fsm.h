@@ -104,10 +104,11 @@ void vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf);
 void vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out);
 
 /*
- * May an Active whose last advert left `ago_us` ago go on, because no peer's down timer can have run out yet? The
- * fastest one has priority 254; a quarter of an interval is left for the next advert to arrive.
+ * For how long after its last advert may an Active that was started again go on, because no peer's down timer can have
+ * run out yet? The fastest one has priority 254; a quarter of an interval is left for the next advert to arrive.
+ * Microseconds.
  */
-bool vrrp_fsm_may_resume(const struct vrrp_fsm_conf *conf, usec_t ago_us);
+usec_t vrrp_fsm_resume_us(const struct vrrp_fsm_conf *conf);
 
 /* How long a leaving Active waits for a successor: the skew time of priority 1 and a margin. Microseconds. */
 usec_t vrrp_fsm_leave_us(const struct vrrp_fsm_conf *conf);
