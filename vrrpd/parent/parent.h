@@ -67,7 +67,8 @@ struct parent {
 	char run_dir[LIMIT_PATH];
 	enum log_level log_level;
 	struct priv_user agent_user;
-	bool root; /* may change users */
+	bool root;	/* may change users */
+	bool restarted; /* in place: the program before may have left addresses to go on with */
 	int lock_fd;
 	int control_fd; /* listening status socket */
 	int listen_fd;	/* read-only TCP listener, -1 = none */
