@@ -68,7 +68,8 @@ struct parent {
 	char run_dir[LIMIT_PATH];
 	enum log_level log_level;
 	struct priv_user agent_user;
-	bool root; /* may change users */
+	bool root;	/* may change users */
+	bool restarted; /* in place: the program before may have left addresses to go on with */
 	int lock_fd;
 	int control_fd; /* listening status socket */
 	int listen_fd;	/* read-only TCP listener, -1 = none */
@@ -113,7 +114,10 @@ void parent_reload(struct parent *p, bool from_agent, uint32_t token);
 /* A child says that it has taken the present generation. */
 void parent_reload_ready(struct parent *p, enum parent_child_kind kind);
 
-/* The engine ended: a reload under way goes on when the next one is ready. */
+/* The engine ended: a reload under way goes on when the next one is ready, one that waited comes now. */
+void parent_reload_engine_gone(struct parent *p);
+
+/* The children took too long. */
 void parent_on_reload_timer(void *arg, mono_t now);
 
 /* Are these the same virtual router, which goes on? */
