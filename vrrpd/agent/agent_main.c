@@ -178,7 +178,7 @@ keep_files_from_scripts(void)
 static void
 give_up_rights(void)
 {
-	int r = priv_keep(PRIV_AGENT, false);
+	int r = priv_keep(PRIV_AGENT, NULL, false);
 
 	if (r < 0)
 		log_warning("vrrpd-agent could not give up capabilities: %s", strerror(-r));

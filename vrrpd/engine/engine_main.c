@@ -593,7 +593,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	log_init("vrrpd-engine", level);
-	rights = priv_keep(PRIV_ENGINE, false);
+	rights = priv_keep(PRIV_ENGINE, NULL, false);
 	open_engine(&e);
 	if (rights < 0)
 		log_warning("vrrpd-engine could not give up capabilities: %s", strerror(-rights));

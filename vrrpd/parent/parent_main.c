@@ -328,7 +328,7 @@ prepare(struct parent *p, const struct options *o)
 static void
 give_up_rights(struct parent *p)
 {
-	int r = priv_keep(PRIV_PARENT, true);
+	int r = priv_keep(PRIV_PARENT, NULL, true);
 
 	if (r < 0)
 		log_warning("capabilities that are not needed could not be given up: %s", strerror(-r));

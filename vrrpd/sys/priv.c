@@ -78,8 +78,8 @@ priv_may_change_user(void)
 	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID);
 }
 
-int
-priv_become(const struct priv_user *u)
+static int
+become(const struct priv_user *u)
 {
 	if (setgroups((size_t)u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
 	    setresuid(u->uid, u->uid, u->uid) < 0)
@@ -139,11 +139,13 @@ set_capabilities(enum priv_program program, bool inheritable)
 }
 
 int
-priv_keep(enum priv_program program, bool pass_on)
+priv_keep(enum priv_program program, const struct priv_user *user, bool pass_on)
 {
 	bool cut = cut_bounding_set(program); /* first: it takes CAP_SETPCAP */
-	int r = set_capabilities(program, pass_on && !is_root());
+	int r = user != NULL ? become(user) : 0;
 
+	if (r == 0)
+		r = set_capabilities(program, pass_on && !is_root());
 	if (r < 0)
 		return r;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

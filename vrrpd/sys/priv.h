@@ -38,16 +38,14 @@ int priv_agent_user(struct priv_user *ret);
 /* True when this process may become another user (CAP_SETUID and CAP_SETGID). */
 bool priv_may_change_user(void);
 
-/* Become this user for good, with its groups. Before priv_keep(), which takes the right to. 0 or -errno. */
-int priv_become(const struct priv_user *u);
-
 /*
- * Keep of this process's capabilities only the program's own, in every set, and set no-new-privileges. What is not
- * there (in a container) is not missed. Call it before threads are started. pass_on: the program is about to be
- * executed by a user other than root, who gets only what is inheritable and ambient. 0, 1 when all is done but for the
- * bounding set, which only a process with CAP_SETPCAP can cut down, or -errno.
+ * Become this user for good, with its groups (NULL: stay who we are), keep of this process's capabilities only the
+ * program's own, in every set, and set no-new-privileges. What is not there (in a container) is not missed. Call it
+ * before threads are started. pass_on: a program is to be executed that keeps them; for a user other than root only
+ * what is inheritable and ambient stays then. 0, 1 when all is done but for the bounding set, which only a process with
+ * CAP_SETPCAP can cut down, or -errno.
  */
-int priv_keep(enum priv_program program, bool pass_on);
+int priv_keep(enum priv_program program, const struct priv_user *user, bool pass_on);
 
 /* True when this process has the capability NET_ADMIN and NET_RAW. */
 bool priv_have_net(void);

@@ -50,9 +50,7 @@ child(const struct spawn_program *s, pid_t parent)
 	close_range(CHANNEL_FD + 1, ~0U, 0);
 	if (s->user == NULL)
 		(void)setgroups(0, NULL); /* not everybody may */
-	if (s->user != NULL && (r = priv_become(s->user)) < 0)
-		child_fails("changing the user", -r);
-	if ((r = priv_keep(s->rights, true)) < 0)
+	if ((r = priv_keep(s->rights, s->user, true)) < 0)
 		child_fails("dropping privileges", -r);
 	/* After the change of user, which clears it (prctl(2)). */
 	if (s->signo_parent != 0 && (r = priv_die_with_parent(s->signo_parent)) < 0)
