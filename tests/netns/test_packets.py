@@ -75,7 +75,7 @@ class Sent:
             )
 
         lab.wait_until(enough, 8, "every instance has sent adverts and announcements")
-        d.stop()
+        d.stop(30)  # leaving takes as long as the slowest possible successor
         self.frames = [f for f in capture.stop() if not f.outgoing]
         self.path = path
         capture.save(path)

@@ -7,6 +7,7 @@ Ctrl-C too. Uses only Python's standard library: the demo needs no more than the
 
 import os
 import shutil
+import signal
 import sys
 import textwrap
 import time
@@ -39,10 +40,11 @@ default is one second): a host that is lost without a word is missed after 0.3 t
 """
 
 OUTRO = """\
-How to read it: a holder that leaves in order says so; the next one waits its
-short "skew" (the better its priority, the shorter) and takes over. One that is
-lost is missed after three adverts and the skew. One that comes back has the
-address before it says so: nothing is lost. All three scale with advert_interval.
+How to read it: a holder that leaves in order says so and goes on serving until
+the next one has the address: nothing is lost. One that is lost is missed after
+three adverts and the "skew" (the better the priority, the shorter); that scales
+with advert_interval. One that comes back has the address before it says so. An
+engine that dies, a reload and an upgrade in place are no fail-over at all.
 """
 
 
@@ -150,6 +152,30 @@ class Show:
         say()
 
 
+def drain(daemon, verb):
+    done = daemon.ctl(verb, "web")
+    if done.returncode != 0:
+        raise labs.LabTimeout(f"vrrpctl {verb} web: {done.stderr}")
+
+
+def restart(lab, daemon):
+    """SIGUSR2: the same process executes its program anew; over when another engine answers."""
+    old = daemon.processes().get("engine")
+    daemon.signal(signal.SIGUSR2)
+    lab.wait_until(
+        lambda: daemon.processes().get("engine") not in (None, old) and daemon.try_status(),
+        5,
+        "vrrpd on proxy1 has restarted",
+    )
+
+
+def heal(lab, daemon, host):
+    host.ip("addr", "del", VIP + "/24", "dev", "eth0")
+    lab.wait_until(
+        lambda: daemon.counters("web")["addresses_healed"] > 0, 5, "the address on proxy1 is put back"
+    )
+
+
 def kill_engine(lab, daemon):
     """SIGKILL to the engine alone; back when the parent has started another."""
     old = daemon.signal_role("engine", 9)
@@ -169,6 +195,16 @@ def run(lab):
 
     s.act("vrrpd on proxy1 is stopped in order", lambda: s.vrrpd["proxy1"].stop(), "proxy2")
     s.act("vrrpd on proxy1 is started again", lambda: s.start_vrrpd(one), "proxy1")
+    s.act("vrrpctl drain on proxy1", lambda: drain(s.vrrpd["proxy1"], "drain"), "proxy2")
+    s.act("vrrpctl resume on proxy1", lambda: drain(s.vrrpd["proxy1"], "resume"), "proxy1")
+    s.act("vrrpctl reload on proxy1", lambda: s.vrrpd["proxy1"].ctl("reload"), "proxy1")
+    s.act("vrrpd restarts in place (an upgrade)", lambda: restart(lab, s.vrrpd["proxy1"]), "proxy1")
+    s.act(
+        "somebody deletes the address on proxy1",
+        lambda: heal(lab, s.vrrpd["proxy1"], one),
+        "proxy1",
+        "vrrpd has put it back.",
+    )
 
     s.act("the network cable of proxy1 is pulled", one.link_down, "proxy2")
     s.status("proxy1")

@@ -30,6 +30,7 @@ struct agent {
 	struct events *events;
 	struct checks *checks;
 	struct api *api;
+	struct ipc_trouble trouble; /* what vrrpd last said of the engine; restarts 0: nothing yet */
 	int exit_status;
 };
 

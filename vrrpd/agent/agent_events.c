@@ -62,7 +62,8 @@ settle(struct events *ev, struct event_entry *e)
 	if (e->index >= ev->n_counts)
 		return false;
 	str_copy(e->name, sizeof(e->name), ev->counts[e->index].name);
-	ev->counts[e->index].n[e->to][e->cause.reason]++;
+	if (e->from != e->to)
+		ev->counts[e->index].n[e->to][e->cause.reason]++;
 	return true;
 }
 
@@ -107,7 +108,7 @@ events_add(struct events *ev, const struct ipc_event *m)
 		struct event_counts *c = find_counts(ev, ev->old[e.index].name, e.index);
 
 		str_copy(e.name, sizeof(e.name), ev->old[e.index].name);
-		if (c != NULL)
+		if (c != NULL && e.from != e.to)
 			c->n[e.to][e.cause.reason]++;
 	}
 	if (ev->n == EVENTS_KEPT)

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "agent/agent.h"
+#include "agent/api.h"
 
 #define LINK_BATCH 256 /* messages taken in one go, so that a stream of them does not starve the status API */
 
@@ -23,6 +24,10 @@ take(struct agent *a, const union ipc_msg *m)
 {
 	bool ok;
 
+	if (m->h.type == IPC_CONTROL_REPLY) {
+		api_control_reply(a->api, &m->CONTROL_REPLY);
+		return true;
+	}
 	if (m->h.type == IPC_EVENT)
 		ok = event_ok(&m->EVENT) && events_add(a->events, &m->EVENT);
 	else
@@ -106,6 +111,14 @@ agent_link_get_snap(struct agent *a, uint32_t token)
 	struct ipc_snap_get m = {.token = token};
 
 	return ipc_chan_send(&a->engine, IPC_SNAP_GET, &m, -1);
+}
+
+int
+agent_link_control(struct agent *a, uint32_t token, uint32_t index, enum ipc_control_verb verb)
+{
+	struct ipc_control m = {.h.gen = a->conf->gen, .token = token, .index = index, .verb = (uint8_t)verb};
+
+	return ipc_chan_send(&a->engine, IPC_CONTROL, &m, -1);
 }
 
 void

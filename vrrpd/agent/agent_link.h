@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/ipc_msg.h"
+
 struct agent;
 struct check;
 
@@ -20,6 +22,9 @@ bool agent_link_up(const struct agent *a);
 
 /* Ask for a snapshot. 0, or -errno when it could not be asked (-EAGAIN: later). */
 int agent_link_get_snap(struct agent *a, uint32_t token);
+
+/* Pass a command about an instance on; its answer goes to api_control_reply(). 0 or -errno. */
+int agent_link_control(struct agent *a, uint32_t token, uint32_t index, enum ipc_control_verb verb);
 
 /* Tell the engine this verdict; a checks_report_fn with the agent as its argument. */
 void agent_link_report(void *arg, const struct check *c);

@@ -96,6 +96,16 @@ take_message(struct agent *a, const union ipc_msg *m, int fd)
 	case IPC_LINK:
 		agent_link_open(a, fd);
 		break;
+	case IPC_TROUBLE:
+		a->trouble = m->TROUBLE;
+		a->trouble.text[sizeof(a->trouble.text) - 1] = '\0';
+		break;
+	case IPC_RELOAD_LINE:
+		api_reload_line(a->api, &m->RELOAD_LINE);
+		break;
+	case IPC_RELOAD_DONE:
+		api_reload_done(a->api, &m->RELOAD_DONE);
+		break;
 	case IPC_STOP:
 		agent_quit(a, 0, "told to stop");
 		break;

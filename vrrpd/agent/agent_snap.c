@@ -48,6 +48,8 @@ why_none(const struct snaps *s)
 {
 	if (s->conf == NULL)
 		return "no configuration has come from vrrpd yet";
+	if (!agent_link_up(s->a) && s->a->trouble.text[0] != '\0')
+		return s->a->trouble.text;
 	if (!agent_link_up(s->a))
 		return "no engine is connected: it is starting, or vrrpd cannot start it (see its log)";
 	if (s->foreign)
@@ -173,6 +175,8 @@ instance_ok(const struct ipc_snap_instance *m, const struct ipc_conf_instance *c
 {
 	if (m->state >= ROLE_STATE_COUNT || m->n_peers > LIMIT_HEARD_PEERS ||
 	    m->form >= VRRP_CHECKSUM_FORM_COUNT || m->link >= ELECT_LINK_COUNT || !agent_cause_ok(&m->cause))
+		return false;
+	if (m->conflict_us != 0 && ip_family_size(m->conflict_addr.family) == 0)
 		return false;
 	if ((m->source.family != IP_FAMILY_NONE && ip_family_size(m->source.family) == 0) ||
 	    (m->active_known && ip_family_size(m->active_addr.family) == 0))

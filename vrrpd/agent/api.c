@@ -67,6 +67,8 @@ struct api {
 	struct agent *a;
 	struct api_port ports[2];
 	unsigned n_connections;
+	uint32_t next_token;	   /* of requests that wait for an answer of vrrpd or the engine */
+	struct loop_timer *timer;  /* their deadlines */
 	struct event *settle;	    /* look at fresh connections */
 	struct event *accept_again; /* after a failed accept */
 	TAILQ_HEAD(, api_fresh) fresh;
@@ -110,6 +112,13 @@ text_sent(const void *data, size_t len, void *arg)
 	text_unref(arg);
 }
 
+static void
+free_request(struct api_req *r)
+{
+	free(r->lines.data);
+	free(r);
+}
+
 /* Answer and forget the request. The caller keeps its own reference to the text. */
 static void
 reply(struct api_req *r, int code, struct api_text *t)
@@ -129,7 +138,7 @@ reply(struct api_req *r, int code, struct api_text *t)
 	}
 	evhttp_send_reply(r->http, code, NULL, body); /* NULL: the usual phrase for the code */
 	evbuffer_free(body);
-	free(r);
+	free_request(r);
 }
 
 void
@@ -258,6 +267,71 @@ on_request(struct evhttp_request *http, void *arg)
 	}
 }
 
+/* ---- requests that wait for an answer of vrrpd or the engine ----------------------------------- */
+
+struct agent *
+api_agent(const struct api_req *r)
+{
+	return r->api->a;
+}
+
+static void
+arm_deadlines(struct api *api)
+{
+	mono_t next = MONO_NEVER;
+	const struct api_req *r;
+
+	TAILQ_FOREACH (r, &api->waiting, link)
+		if (r->waits != API_WAIT_SNAP)
+			next = mono_min(next, r->deadline);
+	loop_timer_set(api->timer, next);
+}
+
+static void
+on_deadline(void *arg, mono_t now)
+{
+	struct api *api = arg;
+	struct api_req *r, *next;
+
+	for (r = TAILQ_FIRST(&api->waiting); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (r->waits != API_WAIT_SNAP && mono_due(now, r->deadline))
+			api_reply_error(api_unwait(r), 504, "no answer",
+					"it was asked for, but no answer came in time: see vrrpctl status and the log");
+	}
+	arm_deadlines(api);
+}
+
+void
+api_wait(struct api_req *r, enum api_wait what, usec_t limit)
+{
+	struct api *api = r->api;
+
+	r->waits = (uint8_t)what;
+	r->token = ++api->next_token;
+	r->deadline = mono_add(loop_now(api->a->loop), limit);
+	TAILQ_INSERT_TAIL(&api->waiting, r, link);
+	arm_deadlines(api);
+}
+
+struct api_req *
+api_unwait(struct api_req *r)
+{
+	TAILQ_REMOVE(&r->api->waiting, r, link);
+	return r;
+}
+
+struct api_req *
+api_find_waiting(struct api *api, enum api_wait what, uint32_t token)
+{
+	struct api_req *r;
+
+	TAILQ_FOREACH (r, &api->waiting, link)
+		if (r->waits == what && r->token == token)
+			return r;
+	return NULL;
+}
+
 /* ---- connections ----------------------------------------------------------------------------- */
 
 /*
@@ -278,10 +352,11 @@ on_close(struct evhttp_connection *con, void *arg)
 		if (of != con && of != NULL)
 			continue;
 		TAILQ_REMOVE(&api->waiting, r, link);
-		snaps_cancel(api->a->snaps, &r->wait);
+		if (r->waits == API_WAIT_SNAP)
+			snaps_cancel(api->a->snaps, &r->wait);
 		if (of == NULL)
 			evhttp_request_free(r->http);
-		free(r);
+		free_request(r);
 	}
 }
 
@@ -385,6 +460,8 @@ api_new(struct agent *a)
 	TAILQ_INIT(&api->waiting);
 	api->settle = event_new(base, -1, 0, on_settle, api);
 	api->accept_again = evtimer_new(base, on_accept_again, api);
+	api->timer = loop_timer_add(a->loop, on_deadline, api);
+	api->next_token = (uint32_t)loop_now(a->loop).us; /* an answer to the agent before us fits nobody */
 	ASSERT(api->settle != NULL);
 	ASSERT(api->accept_again != NULL);
 	for (unsigned i = 0; i < ARRAY_SIZE(api->ports); i++) {
@@ -414,6 +491,7 @@ api_stop(struct api *api)
 	text_unref(api->config);
 	event_free(api->settle);
 	event_free(api->accept_again);
+	loop_timer_del(api->timer);
 }
 
 void

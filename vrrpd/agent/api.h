@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/ipc_msg.h"
+
 struct agent;
 struct api;
 
@@ -28,5 +30,10 @@ int api_listen(struct api *api, int fd, bool control);
 
 /* The text of GET /v1/config: `size` octets to be read from fd, which becomes ours. 0 or -errno. */
 int api_set_config(struct api *api, int fd, uint32_t size);
+
+/* Answers to requests that wait for them; others are dropped. */
+void api_control_reply(struct api *api, const struct ipc_control_reply *m);
+void api_reload_line(struct api *api, const struct ipc_reload_line *m);
+void api_reload_done(struct api *api, const struct ipc_reload_done *m);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/macros.h"
 
 struct agent;
+struct agent_instance;
 struct api;
 struct api_req;
 struct evhttp_request;
@@ -31,9 +32,18 @@ struct api_route {
 		       const struct snap *s); /* replies exactly once; s NULL without `snap` */
 };
 
+/* What a request waits for. */
+enum api_wait { API_WAIT_SNAP, API_WAIT_CONTROL, API_WAIT_RELOAD };
+
 /* A request in work; gone after the reply. */
 struct api_req {
 	struct snap_waiter wait; /* first: the waiter is the request */
+	uint8_t waits;		 /* enum api_wait */
+	uint8_t verb;		 /* CONTROL: enum ipc_control_verb */
+	uint32_t token;		 /* CONTROL, RELOAD: comes back with the answer */
+	mono_t deadline;	 /* CONTROL, RELOAD */
+	char name[LIMIT_NAME];	 /* CONTROL: the instance */
+	struct json_out lines;	 /* RELOAD: what vrrpd said, an array */
 	TAILQ_ENTRY(api_req) link;
 	struct api *api;
 	const struct agent *agent;
@@ -49,6 +59,17 @@ void api_reply_json(struct api_req *r, int code, struct json_out *j);
 
 /* {"error": what is wrong in short, "detail": a sentence} */
 void api_reply_error(struct api_req *r, int code, const char *error, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Wait for an answer under a new token (r->token), at most `limit`; then the request is answered with an error. */
+void api_wait(struct api_req *r, enum api_wait what, usec_t limit);
+
+/* It waits no longer; returns r. */
+struct api_req *api_unwait(struct api_req *r);
+
+/* Who waits for this, or NULL. */
+struct api_req *api_find_waiting(struct api *api, enum api_wait what, uint32_t token);
+
+struct agent *api_agent(const struct api_req *r);
 
 /* A document that all requests of this snapshot share; it is made once. */
 enum api_shared { API_SHARED_STATUS, API_SHARED_METRICS, API_SHARED_COUNT };
@@ -66,6 +87,14 @@ void api_reply_config(struct api_req *r);
  */
 const struct api_route *
 api_route_find(enum api_method method, const char *path, char *ret_segment, const char **ret_allow);
+
+/* The instance of the path; or NULL, and then the request is answered and gone. */
+const struct agent_instance *api_instance_of(struct api_req *r);
+
+/* ---- api_control.c: each begins a request; its answer comes later. ----------------------------- */
+
+void api_control_begin(struct api_req *r, enum ipc_control_verb verb);
+void api_reload_begin(struct api_req *r);
 
 /* ---- api_status.c: JSON. Each writes one object. --------------------------------------------- */
 

@@ -105,6 +105,18 @@ states(const struct out *o)
 }
 
 static void
+conflicts(const struct out *o)
+{
+	family(o, "vrrpd_conflicts_total", "counter", "Claims of other hosts to an address while it was held here.");
+	for (uint32_t i = 0; i < o->s->n_instances; i++) {
+		sample(o, "vrrpd_conflicts_total", i);
+		fprintf(o->f, "} %" PRIu64 "\n", o->s->instances[i].conflicts);
+	}
+	family(o, "vrrpd_engine_restarts_total", "counter", "Times the engine ended unexpectedly.");
+	fprintf(o->f, "vrrpd_engine_restarts_total %u\n", o->a->trouble.restarts);
+}
+
+static void
 discarded(const struct out *o)
 {
 	family(o, "vrrpd_packets_discarded_total", "counter",
@@ -223,6 +235,11 @@ api_metrics_text(const struct agent *a, const struct snap *s, size_t *ret_len)
 		offsetof(struct ipc_counters, announces_sent));
 	counter(&o, "vrrpd_advert_send_errors_total", "Adverts that could not be sent.",
 		offsetof(struct ipc_counters, send_errors));
+	counter(&o, "vrrpd_addresses_healed_total", "Addresses that another program removed and that were put back.",
+		offsetof(struct ipc_counters, addresses_healed));
+	counter(&o, "vrrpd_connections_reset_total", "TCP connections reset when their address left this node.",
+		offsetof(struct ipc_counters, connections_reset));
+	conflicts(&o);
 	discarded(&o);
 	transitions(&o);
 	peers(&o);

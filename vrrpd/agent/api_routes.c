@@ -23,9 +23,8 @@ get_metrics(struct api_req *r, const struct snap *s)
 	api_reply_shared(r, API_SHARED_METRICS, s);
 }
 
-/* The instance of the path; or NULL, and then the request is answered and gone. */
-static const struct agent_instance *
-instance_of(struct api_req *r)
+const struct agent_instance *
+api_instance_of(struct api_req *r)
 {
 	const struct agent_conf *conf = r->agent->conf;
 	const struct agent_instance *inst = agent_conf_find(conf, r->segment);
@@ -46,7 +45,7 @@ static void
 get_instance(struct api_req *r, const struct snap *s)
 {
 	const struct agent *a = r->agent;
-	const struct agent_instance *inst = instance_of(r);
+	const struct agent_instance *inst = api_instance_of(r);
 	struct json_out j;
 
 	if (inst == NULL)
@@ -59,7 +58,7 @@ get_instance(struct api_req *r, const struct snap *s)
 static void
 get_active(struct api_req *r, const struct snap *s)
 {
-	const struct agent_instance *inst = instance_of(r);
+	const struct agent_instance *inst = api_instance_of(r);
 	struct json_out j;
 	uint8_t state;
 
@@ -106,10 +105,42 @@ get_config(struct api_req *r, const struct snap *s)
 	api_reply_config(r);
 }
 
+static void
+post_drain(struct api_req *r, const struct snap *s)
+{
+	(void)s;
+	api_control_begin(r, IPC_CONTROL_DRAIN);
+}
+
+static void
+post_resume(struct api_req *r, const struct snap *s)
+{
+	(void)s;
+	api_control_begin(r, IPC_CONTROL_RESUME);
+}
+
+static void
+post_garp(struct api_req *r, const struct snap *s)
+{
+	(void)s;
+	api_control_begin(r, IPC_CONTROL_GARP);
+}
+
+static void
+post_reload(struct api_req *r, const struct snap *s)
+{
+	(void)s;
+	api_reload_begin(r);
+}
+
 static const struct api_route routes[] = {
 	{API_METHOD_GET, "/v1/status", false, true, get_status},
 	{API_METHOD_GET, "/v1/instances/*", false, true, get_instance},
 	{API_METHOD_GET, "/v1/instances/*/active", false, true, get_active},
+	{API_METHOD_POST, "/v1/instances/*/drain", true, false, post_drain},
+	{API_METHOD_POST, "/v1/instances/*/resume", true, false, post_resume},
+	{API_METHOD_POST, "/v1/instances/*/garp", true, false, post_garp},
+	{API_METHOD_POST, "/v1/reload", true, false, post_reload},
 	{API_METHOD_GET, "/v1/events", false, false, get_events},
 	{API_METHOD_GET, "/v1/config", false, false, get_config},
 	{API_METHOD_GET, "/metrics", false, true, get_metrics},

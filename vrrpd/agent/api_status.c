@@ -184,6 +184,9 @@ put_counters(struct json_out *j, const struct ipc_snap_instance *now)
 	json_out_uint(j, "first_not_link_local", c->first_not_link_local);
 	json_out_uint(j, "alt_checksum", c->alt_checksum);
 	json_out_uint(j, "announcements_sent", c->announces_sent);
+	json_out_uint(j, "addresses_healed", c->addresses_healed);
+	json_out_uint(j, "connections_reset", c->connections_reset);
+	json_out_uint(j, "conflicts", now->conflicts);
 	json_out_uint(j, "transitions", now->transitions);
 	put_discarded(j, c->discarded);
 	json_out_close(j, '}');
@@ -237,12 +240,49 @@ warn_pair(struct json_out *j, const struct view *v, const struct ipc_peer *p, co
 			a, b, p->priority);
 }
 
+/* A claim is news for this long. */
+#define CONFLICT_NEWS_US (60 * USEC_PER_SEC)
+
+static void
+warn_conflict(struct json_out *j, const struct view *v)
+{
+	const struct ipc_snap_instance *now = v->now;
+	char addr[IP_ADDR_TEXT], mac[MAC_ADDR_TEXT];
+
+	if (now->conflict_us == 0 || ago(v->s, now->conflict_us) > CONFLICT_NEWS_US)
+		return;
+	json_out_textf(j, NULL,
+		       "the host with MAC address %s claims %s, too: find out who that is (ARP or NA heard %llu times)",
+		       mac_addr_format(&now->conflict_mac, mac), ip_addr_format(&now->conflict_addr, addr),
+		       (unsigned long long)now->conflicts);
+}
+
+/* The last claim of another host to one of the addresses while we were Active. */
+static void
+put_conflict(struct json_out *j, const struct view *v)
+{
+	const struct ipc_snap_instance *now = v->now;
+	char mac[MAC_ADDR_TEXT];
+
+	if (now->conflict_us == 0) {
+		json_out_null(j, "conflict");
+		return;
+	}
+	json_out_open(j, "conflict", '{');
+	put_addr(j, "address", &now->conflict_addr);
+	json_out_text(j, "mac", mac_addr_format(&now->conflict_mac, mac));
+	json_out_seconds(j, "ago_s", ago(v->s, now->conflict_us));
+	json_out_uint(j, "count", now->conflicts);
+	json_out_close(j, '}');
+}
+
 static void
 put_warnings(struct json_out *j, const struct view *v)
 {
 	const struct ipc_peer *peers = v->now->peers;
 
 	json_out_open(j, "warnings", '[');
+	warn_conflict(j, v);
 	for (unsigned i = 0; i < v->now->n_peers; i++) {
 		if (peers[i].heard_us == 0)
 			continue;
@@ -287,11 +327,14 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	json_out_uint(j, "base", inst->c.priority);
 	json_out_uint(j, "effective", now->priority);
 	json_out_close(j, '}');
+	json_out_bool(j, "leaving", now->leaving);
+	json_out_bool(j, "drained", now->drained);
 	put_active_node(j, now);
 	put_addresses(j, &v);
 	put_checks(j, &v);
 	put_peers(j, &v);
 	put_counters(j, now);
+	put_conflict(j, &v);
 	json_out_uint(j, "vrid", inst->c.vrid);
 	json_out_uint(j, "version", inst->c.version);
 	json_out_text(j, "family", inst->c.family == IP_FAMILY_V4 ? "ipv4" : "ipv6");
@@ -324,10 +367,31 @@ put_adverts(struct json_out *j, const struct ipc_snap_engine *e)
 	json_out_close(j, '}');
 }
 
+/* What addresses really get: it grows with their number, so that renewing stays cheap. 0 = permanent. */
+static uint64_t
+lifetime_s(const struct ipc_snap_engine *e)
+{
+	return 3 * e->renew_us / USEC_PER_SEC;
+}
+
+/* An unexpected end of the engine is news for this long. */
+#define TROUBLE_NEWS_US (3600 * (usec_t)USEC_PER_SEC)
+
 static void
 put_engine_warnings(struct json_out *j, const struct agent *a, const struct ipc_snap_engine *e)
 {
+	usec_t since = mono_since((mono_t){e->now_us}, (mono_t){a->trouble.last_us});
+
 	json_out_open(j, "warnings", '[');
+	if (a->trouble.restarts > 0 && since <= TROUBLE_NEWS_US)
+		json_out_textf(j, NULL, "%s, %llu s ago (%u time%s since vrrpd started): see the log", a->trouble.text,
+			       (unsigned long long)(since / USEC_PER_SEC), a->trouble.restarts,
+			       a->trouble.restarts == 1 ? "" : "s");
+	if (lifetime_s(e) > e->address_lifetime_s)
+		json_out_textf(j, NULL,
+			       "with so many addresses engine.address_lifetime is %llu s instead of %u s: renewing them "
+			       "more often would cost too much",
+			       (unsigned long long)lifetime_s(e), e->address_lifetime_s);
 	if (a->conf->begin.realtime_priority > 0 && !e->realtime)
 		json_out_text(
 			j, NULL,
@@ -352,6 +416,8 @@ api_status_json(struct json_out *j, const struct agent *a, const struct snap *s)
 	json_out_seconds(j, "uptime_s", ago(s, e->started_us));
 	json_out_bool(j, "realtime", e->realtime);
 	json_out_bool(j, "memory_locked", e->locked);
+	json_out_uint(j, "engine_restarts", a->trouble.restarts);
+	json_out_uint(j, "address_lifetime_s", lifetime_s(e));
 	put_adverts(j, e);
 	put_discarded(j, e->discarded);
 	put_engine_warnings(j, a, e);

@@ -128,6 +128,13 @@ json_out_int(struct json_out *j, const char *key, int64_t value)
 }
 
 void
+json_out_raw(struct json_out *j, const char *key, const char *json, size_t len)
+{
+	lead(j, key);
+	put(j, json, len);
+}
+
+void
 json_out_seconds(struct json_out *j, const char *key, usec_t us)
 {
 	uint64_t ms = us / USEC_PER_MS;

@@ -34,6 +34,9 @@ void json_out_bool(struct json_out *j, const char *key, bool value);
 void json_out_uint(struct json_out *j, const char *key, uint64_t value);
 void json_out_int(struct json_out *j, const char *key, int64_t value);
 
+/* Text that is JSON already. */
+void json_out_raw(struct json_out *j, const char *key, const char *json, size_t len);
+
 /* A duration in seconds to the millisecond: 4.2, 61.0. */
 void json_out_seconds(struct json_out *j, const char *key, usec_t us);
 

@@ -47,11 +47,12 @@ local_time(const char *utc, char *buf, size_t size)
 static void
 print_event(const struct ctl *c, const json_t *e)
 {
-	const char *to = text_of(e, "to");
+	const char *from = text_of(e, "from"), *to = text_of(e, "to");
 	char when[64];
 
-	printf("%s  %s  %s -> ", local_time(text_of(e, "time"), when, sizeof(when)), text_of(e, "instance"),
-	       text_of(e, "from"));
+	printf("%s  %s  ", local_time(text_of(e, "time"), when, sizeof(when)), text_of(e, "instance"));
+	if (strcmp(from, to) != 0)
+		printf("%s -> ", from);
 	out_text(c, strcmp(to, "fault") == 0 ? OUT_RED : strcmp(to, "active") == 0 ? OUT_GREEN : OUT_PLAIN, to);
 	printf("  %s\n", text_of(e, "text"));
 }

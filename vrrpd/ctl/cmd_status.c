@@ -216,6 +216,8 @@ print_details(const struct ctl *c, const json_t *inst)
 	const json_t *checks = json_object_get(inst, "checks"), *peers = json_object_get(inst, "peers");
 
 	out_wrapped(c, is_fault(inst) ? OUT_RED : OUT_PLAIN, 2, "%s", text_of(inst, "reason"));
+	if (is_true(inst, "leaving"))
+		out_wrapped(c, OUT_PLAIN, 2, "still serving the addresses until another node has them");
 	print_missing(c, inst);
 	for (size_t i = 0; i < json_array_size(checks); i++)
 		print_check(c, json_array_get(checks, i));
@@ -286,22 +288,6 @@ show(const struct ctl *c, const struct ctl_reply *r, bool json, bool one)
 	return status;
 }
 
-/* "/v1/instances/NAME" with NAME percent-encoded. */
-static void
-instance_path(const char *name, char *buf, size_t size)
-{
-	struct strbuf b;
-
-	strbuf_init(&b, buf, size);
-	strbuf_addf(&b, "/v1/instances/");
-	for (; *name != '\0'; name++) {
-		if (strchr("/?#%", *name) != NULL || *name <= ' ' || *name == 0x7f)
-			strbuf_addf(&b, "%%%02x", (unsigned)(unsigned char)*name);
-		else
-			strbuf_addf(&b, "%c", *name);
-	}
-}
-
 int
 cmd_status(struct ctl *c, int argc, char **argv)
 {
@@ -318,7 +304,7 @@ cmd_status(struct ctl *c, int argc, char **argv)
 	if (argc - optind > 1)
 		return ctl_usage(argv[0]);
 	if (optind < argc)
-		instance_path(argv[optind], path, sizeof(path));
+		ctl_instance_path(argv[optind], "", path, sizeof(path));
 	status = ctl_get(c, path, &r);
 	return status != CTL_OK ? status : show(c, &r, json, optind < argc);
 }

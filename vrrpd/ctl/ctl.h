@@ -29,6 +29,9 @@ typedef int ctl_verb_fn(struct ctl *c, int argc, char **argv);
 
 ctl_verb_fn cmd_status;
 ctl_verb_fn cmd_events;
+ctl_verb_fn cmd_drain; /* and resume */
+ctl_verb_fn cmd_garp;
+ctl_verb_fn cmd_reload;
 ctl_verb_fn cmd_metrics;
 ctl_verb_fn cmd_config;
 

@@ -23,7 +23,7 @@
 #include "base/time.h"
 #include "sys/clock.h"
 
-#define CLIENT_DEADLINE_US (5 * USEC_PER_SEC)
+#define CLIENT_DEADLINE_S  5
 #define CLIENT_REPLY_MAX   (64u * 1024 * 1024)
 #define CLIENT_CHUNK	   (64u * 1024)
 
@@ -191,25 +191,25 @@ take_apart(struct ctl_reply *r)
 	return length == NULL || strtoull(length + strlen("\r\nContent-Length:"), NULL, 10) == r->len;
 }
 
-int
-ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret)
+static int
+ask(const struct ctl *c, const char *method, const char *path, unsigned seconds, struct ctl_reply *ret)
 {
 	CLEANUP(close_fd) int fd = dial(c->socket);
-	mono_t deadline = mono_add(clock_mono(), CLIENT_DEADLINE_US);
+	mono_t deadline = mono_add(clock_mono(), seconds * (usec_t)USEC_PER_SEC);
 	struct ctl_reply r = {0};
 	char head[1024];
 	int err;
 
 	if (fd < 0)
 		return CTL_CONNECT;
-	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\nHost: vrrpd\r\n\r\n", path);
+	snprintf(head, sizeof(head), "%s %s HTTP/1.0\r\nHost: vrrpd\r\nContent-Length: 0\r\n\r\n", method, path);
 	err = send_all(fd, head, strlen(head), deadline);
 	if (err == 0)
 		err = receive_all(fd, deadline, &r);
 	if (err != 0) {
 		if (err == ETIMEDOUT)
-			fprintf(stderr, "vrrpctl: %s accepts connections but did not answer within 5 s\n",
-				c->socket);
+			fprintf(stderr, "vrrpctl: %s accepts connections but did not answer within %u s\n",
+				c->socket, seconds);
 		else
 			fprintf(stderr, "vrrpctl: %s: no answer: %s\n", c->socket, strerror(err));
 		ctl_reply_free(&r);
@@ -223,6 +223,18 @@ ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret)
 	}
 	*ret = r;
 	return CTL_OK;
+}
+
+int
+ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret)
+{
+	return ask(c, "GET", path, CLIENT_DEADLINE_S, ret);
+}
+
+int
+ctl_post(const struct ctl *c, const char *path, unsigned seconds, struct ctl_reply *ret)
+{
+	return ask(c, "POST", path, seconds, ret);
 }
 
 void

@@ -19,6 +19,12 @@ struct ctl_reply {
 /* GET path. CTL_OK and *ret (free with ctl_reply_free), or CTL_CONNECT after saying on stderr what is wrong. */
 int ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret);
 
+/* POST path without a body, waiting up to `seconds`; else as ctl_get(). */
+int ctl_post(const struct ctl *c, const char *path, unsigned seconds, struct ctl_reply *ret);
+
+/* "/v1/instances/NAME" and what follows, NAME percent-encoded, into buf. */
+void ctl_instance_path(const char *name, const char *rest, char *buf, size_t size);
+
 void ctl_reply_free(struct ctl_reply *r);
 
 /*

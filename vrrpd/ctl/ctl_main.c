@@ -36,6 +36,22 @@ static const struct verb {
 	 "  -n N    the last N (20 by default, all that are kept with -j)\n"
 	 "  -j      JSON\n",
 	 cmd_events},
+	{"drain", "[-j] NAME|--all [--wait]", "hand over without loss and stay away",
+	 "  --all   every instance\n"
+	 "  --wait  until another node has the addresses and they are gone from here\n"
+	 "  -j      JSON\n"
+	 "\n"
+	 "It stays so, also over a restart or a crash of the engine, until vrrpctl resume.\n",
+	 cmd_drain},
+	{"resume", "[-j] NAME|--all", "take part again after a drain", "  --all   every instance\n  -j      JSON\n",
+	 cmd_drain},
+	{"garp", "[-j] NAME", "announce the addresses again (gratuitous ARP, NA)",
+	 "Only the active node can.\n", cmd_garp},
+	{"reload", "[-j] [--wait]", "read the configuration file again",
+	 "All of it or nothing: with any error in the file nothing changes, every error is printed,\n"
+	 "and the exit status is 1. Returns when the new configuration is in force (--wait is\n"
+	 "understood, too).\n",
+	 cmd_reload},
 	{"metrics", "", "counters in Prometheus' text format", NULL, cmd_metrics},
 	{"config", "", "the configuration in force, defaults included, secrets masked", NULL, cmd_config},
 	{"help", "[VERB]", "this, or how a verb is used", NULL, cmd_help},
@@ -57,7 +73,7 @@ print_usage(FILE *f)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		int n = fprintf(f, "  %s %s", verbs[i].name, verbs[i].args);
 
-		fprintf(f, "%*s%s\n", n < 24 ? 24 - n : 1, "", verbs[i].help);
+		fprintf(f, "%*s%s\n", n < 36 ? 36 - n : 1, "", verbs[i].help);
 	}
 	fputs("\n  --run-dir DIR   where vrrpd keeps its socket (default " DEFAULT_RUN_DIR ")\n"
 	      "  --socket PATH   the socket itself\n"

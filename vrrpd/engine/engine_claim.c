@@ -18,6 +18,7 @@
 #include "sys/log.h"
 
 #define CLAIMS_PER_TURN 64
+#define ADVERT_BATCHES	4
 #define TELL_AGAIN_US	(10 * USEC_PER_SEC) /* a lasting conflict is an event this often; it is counted always */
 
 /* A socket for the addresses of one family on one interface. */
@@ -144,8 +145,11 @@ on_claims(void *arg, int fd, bool readable, bool writable)
 	(void)readable;
 	(void)writable;
 	engine_notice_suspend(e);
-	/* Whoever may have lost its role while this host did not run must not defend it. */
+	/* Whoever may have lost its role while this host did not run must not defend it; and a successor's announcement
+	 * follows its advert, which waits in another socket. */
 	engine_run_timers(e, now);
+	for (uint32_t n = 0; n < e->gen->n_ports; n++)
+		engine_rx_drain(e, &e->gen->ports[n], ADVERT_BATCHES);
 	for (int n = 0; n < CLAIMS_PER_TURN; n++) {
 		int r = nlk_claim_recv(fd, &c);
 

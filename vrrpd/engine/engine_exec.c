@@ -157,12 +157,14 @@ engine_want_again(struct engine *e, struct engine_instance *i)
 void
 engine_notice_suspend(struct engine *e)
 {
-	usec_t suspended = clock_boot_us() - clock_mono().us;
-	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT, .us = suspended - e->suspended};
+	mono_t mono = clock_mono();
+	usec_t suspended = clock_boot_us() - mono.us; /* read after the other one: never negative */
+	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT};
 
 	/* The two clocks are not read in one instant. */
 	if (suspended < e->suspended + USEC_PER_MS)
 		return;
+	ev.us = suspended - e->suspended;
 	e->suspended = suspended;
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
 		engine_event(e, &e->gen->instances[n], &ev, loop_now(e->loop));

@@ -517,7 +517,7 @@ open_engine(struct engine *e)
 {
 	e->loop = loop_new();
 	e->started = clock_mono();
-	e->suspended = clock_boot_us() - e->started.us;
+	e->suspended = clock_boot_us() - e->started.us; /* read after the other one: never negative */
 	e->next_wake = MONO_NEVER;
 	e->agent.fd = -1;
 	e->reader = engine_conf_reader_new();

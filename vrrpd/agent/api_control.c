@@ -1,0 +1,130 @@
+/*
+ * api_control.c - requests that change something: drain, resume, announce again, reload.
+ *
+ * Runs in vrrpd-agent under api.c. A request goes on to the engine or to vrrpd under a token and waits for the answer
+ * with that token; nothing here decides.
+ */
+#include "agent/api_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/agent_link.h"
+#include "agent/api.h"
+#include "base/strbuf.h"
+
+#define CONTROL_DEADLINE_US (2 * USEC_PER_SEC)
+#define RELOAD_DEADLINE_US  (20 * USEC_PER_SEC) /* longer than vrrpd gives the engine and us together */
+
+static const char *const verbs[IPC_CONTROL_VERB_COUNT] = {
+	[IPC_CONTROL_DRAIN] = "drain",
+	[IPC_CONTROL_RESUME] = "resume",
+	[IPC_CONTROL_GARP] = "garp",
+};
+
+/* ---- one instance --------------------------------------------------------------------------------- */
+
+void
+api_control_begin(struct api_req *r, enum ipc_control_verb verb)
+{
+	struct agent *a = api_agent(r);
+	const struct agent_instance *inst;
+	int err;
+
+	if (a->conf == NULL) {
+		api_reply_error(r, 503, "not yet", "no configuration has come from vrrpd yet");
+		return;
+	}
+	inst = api_instance_of(r);
+	if (inst == NULL)
+		return;
+	r->verb = (uint8_t)verb;
+	str_copy(r->name, sizeof(r->name), inst->c.name);
+	api_wait(r, API_WAIT_CONTROL, CONTROL_DEADLINE_US);
+	err = agent_link_control(a, r->token, (uint32_t)(inst - a->conf->instances), verb);
+	if (err < 0)
+		api_reply_error(api_unwait(r), 503, "engine does not answer", "the engine cannot be told: %s",
+				strerror(-err));
+}
+
+void
+api_control_reply(struct api *api, const struct ipc_control_reply *m)
+{
+	struct api_req *r = api_find_waiting(api, API_WAIT_CONTROL, m->token);
+	struct json_out j;
+
+	if (r == NULL)
+		return; /* it was given up */
+	api_unwait(r);
+	if (m->err == EAGAIN) {
+		api_reply_error(r, 503, "busy", "the engine is starting or changes its configuration: try again");
+	} else if (m->err != 0) {
+		api_reply_error(r, 409, "not possible now", "%s is not active here: only its active node announces",
+				r->name);
+	} else {
+		json_out_init(&j);
+		json_out_open(&j, NULL, '{');
+		json_out_text(&j, "name", r->name);
+		json_out_text(&j, "done", verbs[r->verb]);
+		json_out_close(&j, '}');
+		api_reply_json(r, 200, &j);
+	}
+}
+
+/* ---- reload ------------------------------------------------------------------------------------------ */
+
+void
+api_reload_begin(struct api_req *r)
+{
+	struct ipc_reload m;
+	int err;
+
+	json_out_init(&r->lines);
+	json_out_open(&r->lines, NULL, '[');
+	api_wait(r, API_WAIT_RELOAD, RELOAD_DEADLINE_US);
+	m = (struct ipc_reload){.token = r->token};
+	err = ipc_chan_send(&api_agent(r)->parent, IPC_RELOAD, &m, -1);
+	if (err < 0)
+		api_reply_error(api_unwait(r), 503, "vrrpd does not answer", "vrrpd cannot be told: %s", strerror(-err));
+}
+
+void
+api_reload_line(struct api *api, const struct ipc_reload_line *m)
+{
+	struct api_req *r = api_find_waiting(api, API_WAIT_RELOAD, m->token);
+
+	if (r != NULL && memchr(m->text, '\0', sizeof(m->text)) != NULL)
+		json_out_text(&r->lines, NULL, m->text);
+}
+
+void
+api_reload_done(struct api *api, const struct ipc_reload_done *m)
+{
+	struct api_req *r = api_find_waiting(api, API_WAIT_RELOAD, m->token);
+	struct json_out j;
+	char *lines;
+	size_t len;
+
+	if (r == NULL)
+		return;
+	api_unwait(r);
+	json_out_close(&r->lines, ']');
+	lines = json_out_take(&r->lines, &len);
+	json_out_init(&j);
+	json_out_open(&j, NULL, '{');
+	if (m->ok) {
+		json_out_bool(&j, "ok", true);
+		json_out_uint(&j, "changed", m->n_changed);
+		json_out_uint(&j, "added", m->n_added);
+		json_out_uint(&j, "removed", m->n_removed);
+	} else {
+		json_out_text(&j, "error", "the configuration was not changed");
+		json_out_text(&j, "detail", "the file has errors, or vrrpd cannot reload now: see lines");
+	}
+	json_out_raw(&j, "lines", lines, len);
+	free(lines);
+	json_out_close(&j, '}');
+	api_reply_json(r, m->ok ? 200 : 409, &j);
+}
