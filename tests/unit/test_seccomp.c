@@ -1,8 +1,8 @@
 /*
  * test_seccomp.c - the tables of system calls: what is refused fails as it should, what is needed works.
  *
- * Each row runs in a forked process with the filter on. As root, so that it is the filter that refuses; the arguments
- * are such that nothing would happen without it either.
+ * Each row runs in a forked process with the filter on. As root, so that it is the filter that refuses; the
+ * arguments are such that nothing would happen without it either.
  */
 #include "sys/seccomp.h"
 
@@ -222,6 +222,7 @@ expect(const enum seccomp_program *tables, size_t n_tables, const struct row *ro
 	assert_int_equal(wrong, 0);
 }
 
+/* clang-format off */
 #define R(call, err) {#call, call_##call, err}
 
 static const struct row refused_rows[] = {
@@ -255,6 +256,7 @@ static const struct row engine_rows[] = {
 	R(set_limit, ENOSYS), R(dumpable, ENOSYS), R(ptrace, ENOSYS), R(bpf, ENOSYS), R(mount, ENOSYS), R(unshare, ENOSYS),
 	R(init_module, ENOSYS), R(io_uring, ENOSYS), R(tiocsti, ENOSYS), R(settimeofday, ENOSYS),
 };
+/* clang-format on */
 
 static const enum seccomp_program parent[] = {SECCOMP_PARENT};
 static const enum seccomp_program agent[] = {SECCOMP_PARENT, SECCOMP_AGENT};
@@ -295,7 +297,8 @@ test_engine_below_parent(void **state)
 {
 	static const enum seccomp_program both[] = {SECCOMP_PARENT, SECCOMP_ENGINE};
 	static const struct row rows[] = {
-		R(unix, 0), R(netlink, 0), R(packet, 0), R(raw, 0), R(raw6, 0), R(map, 0), R(open, 0), R(kill_self, 0),
+		R(unix, 0),	R(netlink, 0),	   R(packet, 0),    R(raw, 0),
+		R(raw6, 0),	R(map, 0),	   R(open, 0),	    R(kill_self, 0),
 		R(tcp, ENOSYS), R(execve, ENOSYS), R(fork, ENOSYS), R(create, ENOSYS),
 	};
 
@@ -303,7 +306,7 @@ test_engine_below_parent(void **state)
 	EXPECT(both, rows);
 }
 
-/* ---- a failed assertion, and threads that were there before ------------------------------------------------ */
+/* ---- a failed assertion, and threads that were there before ---------------------------------------------- */
 
 static int
 call_abort(void)
@@ -349,8 +352,9 @@ test_engine_filter_is_for_all_threads(void **state)
 		int err = 0;
 		pthread_t t;
 
-		if (pthread_create(&t, NULL, wait_then_execute, &err) != 0 || seccomp_load_table(SECCOMP_ENGINE) != 0 ||
-		    write(gate[1], "x", 1) != 1 || pthread_join(t, NULL) != 0)
+		if (pthread_create(&t, NULL, wait_then_execute, &err) != 0 ||
+		    seccomp_load_table(SECCOMP_ENGINE) != 0 || write(gate[1], "x", 1) != 1 ||
+		    pthread_join(t, NULL) != 0)
 			_exit(255);
 		_exit(err);
 	}

@@ -1,8 +1,8 @@
 /*
  * cfg_root_file.c - who can change what lies behind a path: for programs that run as root.
  *
- * Goes the way that the kernel goes: folder by folder, through every symbolic link. Whoever may write one of the
- * folders could put another program there. Looks only; used by the rules of checks (cfg_rules_check.c).
+ * Goes the way that the kernel goes: folder by folder, through every symbolic link. Whoever may write one of
+ * the folders could put another program there. Looks only; used by the rules of checks (cfg_rules_check.c).
  */
 #include "config/cfg_int.h"
 

@@ -1,8 +1,8 @@
 /*
  * priv.c - users, capabilities, real-time scheduling, locked memory; see priv.h.
  *
- * Root's uid alone gives nothing: parent and engine keep it, what counts are the capabilities. Rules of the kernel's
- * sets: capabilities(7).
+ * Root's uid alone gives nothing: parent and engine keep it, what counts are the capabilities. Rules of the
+ * kernel's sets: capabilities(7).
  */
 #include "sys/priv.h"
 
@@ -22,21 +22,23 @@
 #define CAP(name) (UINT64_C(1) << (name))
 
 #define ENGINE_CAPS                                                                                            \
-	(CAP(CAP_NET_ADMIN) |   /* addresses, group memberships, connections to reset */                       \
-	 CAP(CAP_NET_RAW) |     /* adverts, ARP and neighbour advertisements */                                \
-	 CAP(CAP_SYS_NICE) |    /* real-time scheduling */                                                     \
-	 CAP(CAP_IPC_LOCK))     /* locked memory */
+	(CAP(CAP_NET_ADMIN) | /* addresses, group memberships, connections to reset */                         \
+	 CAP(CAP_NET_RAW) |   /* adverts, ARP and neighbour advertisements */                                  \
+	 CAP(CAP_SYS_NICE) |  /* real-time scheduling */                                                       \
+	 CAP(CAP_IPC_LOCK))   /* locked memory */
 
 /*
- * The parent needs NET_ADMIN itself as well, to remove the addresses of an engine that does not come back. It makes
- * the run folder and opens the sockets before it gives the rest up; after a restart in place it has no more than this.
+ * The parent needs NET_ADMIN itself as well, to remove the addresses of an engine that does not come back. It
+ * makes the run folder and opens the sockets before it gives the rest up; after a restart in place it has no
+ * more than this.
  */
 static const uint64_t keeps[PRIV_PROGRAM_COUNT] = {
-	[PRIV_PARENT] = ENGINE_CAPS | CAP(CAP_SETUID) | CAP(CAP_SETGID) | /* to start the agent as its user */
-			CAP(CAP_SETPCAP) |	    /* to empty the bounding sets of the children */
-			CAP(CAP_KILL) |		    /* to end an agent, which is another user's process */
-			CAP(CAP_DAC_READ_SEARCH) |  /* a reload reads what the start could read, whoever owns it */
-			CAP(CAP_NET_BIND_SERVICE),  /* control.listen at a port below 1024, after a restart in place */
+	[PRIV_PARENT] =
+		ENGINE_CAPS | CAP(CAP_SETUID) | CAP(CAP_SETGID) | /* to start the agent as its user */
+		CAP(CAP_SETPCAP) |	   /* to empty the bounding sets of the children */
+		CAP(CAP_KILL) |		   /* to end an agent, which is another user's process */
+		CAP(CAP_DAC_READ_SEARCH) | /* a reload reads what the start could read, whoever owns it */
+		CAP(CAP_NET_BIND_SERVICE), /* control.listen at a port below 1024, after a restart in place */
 	[PRIV_ENGINE] = ENGINE_CAPS,
 	[PRIV_AGENT] = 0,
 };
@@ -127,7 +129,8 @@ set_capabilities(enum priv_program program, bool inheritable)
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
 		if (have[cap])
 			capng_update(CAPNG_ADD,
-				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | (inheritable ? CAPNG_INHERITABLE : 0), cap);
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | (inheritable ? CAPNG_INHERITABLE : 0),
+				     cap);
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return -EPERM;
 	/* What is permitted and inheritable may be ambient. Kernels before 4.3 have no ambient set to clear. */

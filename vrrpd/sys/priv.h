@@ -1,9 +1,9 @@
 /*
  * priv.h - users, capabilities, real-time scheduling, locked memory.
  *
- * What each program may do is a table in priv.c: a list of capabilities. It is put in force twice for the children:
- * between fork and execution by the parent, so that they never have more, and again by themselves, so that nothing is
- * left over for what they might execute.
+ * What each program may do is a table in priv.c: a list of capabilities. It is put in force twice for the
+ * children: between fork and execution by the parent, so that they never have more, and again by themselves, so
+ * that nothing is left over for what they might execute.
  */
 #ifndef VRRPD_SYS_PRIV_H
 #define VRRPD_SYS_PRIV_H
@@ -30,8 +30,8 @@ enum priv_program {
 };
 
 /*
- * The agent's user: "vrrpd", or "nobody" where that does not exist; never one with root's number. 0, or -ENOENT when
- * there is none.
+ * The agent's user: "vrrpd", or "nobody" where that does not exist; never one with root's number. 0, or -ENOENT
+ * when there is none.
  */
 int priv_agent_user(struct priv_user *ret);
 
@@ -39,11 +39,11 @@ int priv_agent_user(struct priv_user *ret);
 bool priv_may_change_user(void);
 
 /*
- * Become this user for good, with its groups (NULL: stay who we are), keep of this process's capabilities only the
- * program's own, in every set, and set no-new-privileges. What is not there (in a container) is not missed. Call it
- * before threads are started. pass_on: a program is to be executed that keeps them; for a user other than root only
- * what is inheritable and ambient stays then. 0, 1 when all is done but for the bounding set, which only a process with
- * CAP_SETPCAP can cut down, or -errno.
+ * Become this user for good, with its groups (NULL: stay who we are), keep of this process's capabilities only
+ * the program's own, in every set, and set no-new-privileges. What is not there (in a container) is not missed.
+ * Call it before threads are started. pass_on: a program is to be executed that keeps them; for a user other
+ * than root only what is inheritable and ambient stays then. 0, 1 when all is done but for the bounding set,
+ * which only a process with CAP_SETPCAP can cut down, or -errno.
  */
 int priv_keep(enum priv_program program, const struct priv_user *user, bool pass_on);
 

@@ -1,19 +1,19 @@
 /*
  * seccomp.c - the tables of system calls, as filters of the kernel; see seccomp.h, seccomp(2), libseccomp.
  *
- * The engine's table says what is allowed. All else fails with ENOSYS rather than ending it: a daemon that keeps an
- * address must not die of an update of the C library that tries a new call, and libraries go on with the old one. The
- * kernel's audit log tells of each refusal. What the filter cannot see are paths: openat() has to stay, for
- * /proc/sys/net/ipv4/conf/NAME/promote_secondaries, but creates and truncates nothing.
+ * The engine's table says what is allowed. All else fails with ENOSYS rather than ending it: a daemon that
+ * keeps an address must not die of an update of the C library that tries a new call, and libraries go on with
+ * the old one. The kernel's audit log tells of each refusal. What the filter cannot see are paths: openat() has
+ * to stay, for /proc/sys/net/ipv4/conf/NAME/promote_secondaries, but creates and truncates nothing.
  *
- * Parent and agent have the opposite, tables of what is refused. Filters are inherited: the agent's check scripts live
- * under both, and a script may be anything (a shell, Python, curl, psql, redis-cli). So everything a program that
- * minds its own business may want is allowed, and refused is what changes the system below it or looks into other
- * processes. Nearly all of it takes capabilities that scripts do not have; this is the second lock, and the kernel code
- * behind it cannot be reached. Refusals are not logged: a script could fill the log.
+ * Parent and agent have the opposite, tables of what is refused. Filters are inherited: the agent's check
+ * scripts live under both, and a script may be anything (a shell, Python, curl, psql, redis-cli). So everything
+ * a program that minds its own business may want is allowed, and refused is what changes the system below it or
+ * looks into other processes. Nearly all of it takes capabilities that scripts do not have; this is the second
+ * lock, and the kernel code behind it cannot be reached. Refusals are not logged: a script could fill the log.
  *
- * Programs for another architecture of this processor (32 bit) are refused every call: their calls have other numbers,
- * for which no table is made.
+ * Programs for another architecture of this processor (32 bit) are refused every call: their calls have other
+ * numbers, for which no table is made.
  */
 #include "sys/seccomp.h"
 
@@ -33,6 +33,7 @@
 
 #define LOW32 UINT64_C(0xffffffff) /* arguments that are int: the kernel does not look at the upper half */
 
+/* clang-format off */
 /* What nobody needs here: tracing, mounts, namespaces, modules, keys, clocks, and their like. */
 static const char *const refused[] = {
 	"ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp",
@@ -48,6 +49,7 @@ static const char *const refused[] = {
 	"iopl", "ioperm", "modify_ldt", "vm86", "vm86old", "pciconfig_read", "pciconfig_write", "pciconfig_iobase",
 	"s390_pci_mmio_read", "s390_pci_mmio_write", "s390_runtime_instr",
 };
+/* clang-format on */
 
 /* Which argument of clone() the flags are (clone(2), differences between kernel and library). */
 #if defined(__s390__) || defined(__CRIS__)
@@ -57,12 +59,13 @@ static const char *const refused[] = {
 #endif
 
 /* Refused to clone(): new namespaces. */
-static const uint64_t namespaces[] = {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-				      CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET};
+static const uint64_t namespaces[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+				      CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
 
 /* Refused to ioctl(): to type into the terminal from which vrrpd was started. */
 static const uint64_t ioctls[] = {TIOCSTI, TIOCLINUX};
 
+/* clang-format off */
 /* What the engine needs, whatever the arguments. */
 static const char *const engine_calls[] = {
 	/* its sockets, pipes and timers */
@@ -82,10 +85,12 @@ static const char *const engine_calls[] = {
 	"getuid", "geteuid", "getgid", "getegid", "getuid32", "geteuid32", "getgid32", "getegid32", "uname", "sysinfo",
 	"getrusage",
 };
+/* clang-format on */
 
-/* The first failure stops: *r is 0 or -errno, and stays. `call` NULL-safe: not every architecture has every call. */
+/* A first failure stays: *r is 0 or -errno. Not every architecture and libseccomp knows every call. */
 static void
-rule(scmp_filter_ctx ctx, int *r, uint32_t action, const char *call, unsigned n, const struct scmp_arg_cmp *args)
+rule(scmp_filter_ctx ctx, int *r, uint32_t action, const char *call, unsigned n,
+     const struct scmp_arg_cmp *args)
 {
 	int nr = seccomp_syscall_resolve_name(call);
 
@@ -100,14 +105,16 @@ rule_if(scmp_filter_ctx ctx, int *r, uint32_t action, const char *call, struct s
 	rule(ctx, r, action, call, 1, &arg);
 }
 
-/* ---- the engine -------------------------------------------------------------------------------------------- */
+/* ---- the engine -------------------------------------------------------------------------------- */
 
 /* Netlink, packet sockets, raw sockets for adverts, and nothing that connects anywhere. */
 static void
 engine_sockets(scmp_filter_ctx ctx, int *r)
 {
-	const struct scmp_arg_cmp raw4[] = {SCMP_A0(SCMP_CMP_EQ, AF_INET), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW)};
-	const struct scmp_arg_cmp raw6[] = {SCMP_A0(SCMP_CMP_EQ, AF_INET6), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW)};
+	const struct scmp_arg_cmp raw4[] = {SCMP_A0(SCMP_CMP_EQ, AF_INET),
+					    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW)};
+	const struct scmp_arg_cmp raw6[] = {SCMP_A0(SCMP_CMP_EQ, AF_INET6),
+					    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW)};
 
 	rule_if(ctx, r, SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
 	rule_if(ctx, r, SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, AF_PACKET));
@@ -130,6 +137,7 @@ engine_arguments(scmp_filter_ctx ctx, int *r)
 	rule_if(ctx, r, SCMP_ACT_ALLOW, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	/* Signals for itself only: abort() of a failed assertion. */
 	rule_if(ctx, r, SCMP_ACT_ALLOW, "tgkill", SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid()));
+	rule_if(ctx, r, SCMP_ACT_ALLOW, "tkill", SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid()));
 	rule_if(ctx, r, SCMP_ACT_ALLOW, "kill", SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid()));
 	rule_if(ctx, r, SCMP_ACT_ALLOW, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 	/* Limits are looked at, not changed. */
@@ -149,9 +157,10 @@ fill_engine(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* ---- parent and agent -------------------------------------------------------------------------------------- */
+/* ---- parent and agent -------------------------------------------------------------------------- */
 
-/* Every family but Unix, IPv4, IPv6, netlink (the C library's resolver asks it) and, for the engine, packet sockets. */
+/* Every family but Unix, IPv4, IPv6, netlink (the C library's resolver asks it) and, for the engine, packet
+ * sockets. */
 static void
 refuse_families(scmp_filter_ctx ctx, int *r, bool packet)
 {
@@ -182,7 +191,7 @@ fill_refused(scmp_filter_ctx ctx, bool packet)
 	return r;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ */
+/* ------------------------------------------------------------------------------------------------ */
 
 static int
 fill(scmp_filter_ctx ctx, enum seccomp_program program)
@@ -214,7 +223,8 @@ seccomp_load_table(enum seccomp_program program)
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
-		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: a call costs a few comparisons */
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE,
+				     2); /* a tree: a call costs a few comparisons */
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -15,12 +15,13 @@ enum seccomp_program {
 	SECCOMP_PROGRAM_COUNT
 };
 
-/* The number of the parent's table: it goes up with each change, so that a restart in place knows what is in force. */
+/* The number of the parent's table: it goes up with each change, so that a restart in place knows what is in
+ * force. */
 #define SECCOMP_PARENT_TABLE 1
 
 /*
- * Put the program's table in force for all threads of this process, with no-new-privileges. 0, -ENOSYS when built
- * without libseccomp or with sanitizers, which need more than the tables allow, or -errno.
+ * Put the program's table in force for all threads of this process, with no-new-privileges. 0, -ENOSYS when
+ * built without libseccomp or with sanitizers, which need more than the tables allow, or -errno.
  */
 int seccomp_enter(enum seccomp_program program);
 

@@ -80,7 +80,8 @@ set_command_files(int out)
 {
 	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(out, STDERR_FILENO) < 0)
 		return -errno;
 	/* Ours are all opened so; this is for what a library forgets. Not before Linux 5.11. */
 	(void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
