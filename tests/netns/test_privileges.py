@@ -180,6 +180,19 @@ def test_each_process_has_what_it_needs(lab):
     assert lab.holders(VIP) == ["b"]
 
 
+def test_the_group_of_the_socket_changes_with_a_restart(lab):
+    """Also without CAP_CHOWN, which the process does not have any more."""
+    a = lab.host("a")
+    first, second = sorted({g.gr_gid: g.gr_name for g in grp.getgrall() if g.gr_gid}.items())[:2]
+    d = a.vrrpd(conf(instance(), node="a", control={"group": first[1]}))
+    assert os.stat(d.socket_path).st_gid == first[0]
+    with open(d.conf_path, "w", encoding="utf-8") as f:
+        f.write(conf(instance(), node="a", control={"group": second[1]}))
+    d.signal(signal.SIGUSR2)
+    lab.wait_until(lambda: os.stat(d.socket_path).st_gid == second[0], 5, f"it is of group {second[1]}")
+    check_rights(d)
+
+
 # ---- scripts -----------------------------------------------------------------------------------------------
 
 LONG = {"kind": "script", "interval": "60s", "timeout": "60s"}

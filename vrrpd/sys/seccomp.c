@@ -73,6 +73,7 @@ static const char *const engine_calls[] = {
 	"sendto", "sendmsg", "sendmmsg", "send", "poll", "ppoll", "ppoll_time64", "epoll_create", "epoll_create1",
 	"epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "_llseek", "lseek", "eventfd2", "pipe2",
 	"timerfd_create", "timerfd_settime", "timerfd_settime64", "fcntl", "fcntl64", "fstat", "fstat64",
+	"newfstatat", "fstatat64", "statx", /* fstat() of newer C libraries */
 	"bind", "getsockname", "getsockopt", "setsockopt", "shutdown",
 	/* memory, the thread for the kernel's settings, its end */
 	"brk", "munmap", "mremap", "madvise", "futex", "futex_time64", "set_robust_list", "rseq", "sched_yield",
