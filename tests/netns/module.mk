@@ -3,7 +3,7 @@
 #   make netns [NETNS="-k keepalived"]    build what is needed and run tests/netns with pytest
 #   make demo                             the show: tests/tools/demo.py
 
-LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(wildcard tests/support/probe.c tests/support/udp_echo.c))
+LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(addprefix tests/support/,probe.c udp_echo.c holders.c))
 # The distribution's Python, where its scapy and pytest are; an own one earlier in the path has neither.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 # Says what to type, in one line, and ends make.

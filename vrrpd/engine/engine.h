@@ -119,7 +119,7 @@ struct engine_instance {
 	const struct engine_address *addresses;
 	const struct ipc_conf_track *tracks;	/* conf.n_tracks */
 	const uint32_t *track_watches;		/* per track: watch of an interface, else ENGINE_NO_INDEX */
-	struct engine_instance *next_same_vrid; /* unicast: the VRID once more on this port, other peers */
+	struct engine_instance *next_same_vrid; /* the VRID once more on this port: other peers, or one that leaves */
 	/* advert loop */
 	struct elect elect;
 	struct ipc_counters counters;
@@ -234,6 +234,7 @@ enum kernel_answer_kind {
 	KERNEL_ANSWER_WATCH,   /* new state of `watch` */
 	KERNEL_ANSWER_SYNCED,  /* the first look at everything is done */
 	KERNEL_ANSWER_TROUBLE, /* something to log: `text`, err */
+	KERNEL_ANSWER_BROKEN,  /* netlink cannot be read any more (err): the thread has ended */
 };
 
 struct kernel_answer {
@@ -262,7 +263,7 @@ int engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel
 
 /*
  * Say what is wanted of an instance's addresses; never blocks. A wish that was not yet carried out is replaced
- * and never answered. Between engine_kernel_switch() and its answer wishes are dropped.
+ * and never answered. Between engine_kernel_switch() and engine_kernel_switched() wishes are dropped.
  */
 void engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want want, uint32_t epoch);
 
@@ -272,6 +273,9 @@ void engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_
  * SWITCHED. Never blocks. 0 or -ENOMEM, and then nothing changes.
  */
 int engine_kernel_switch(struct engine_kernel *k, struct engine_gen *next);
+
+/* SWITCHED has come, and from now on the caller's wishes are about the new generation. */
+void engine_kernel_switched(struct engine_kernel *k);
 
 /* Has port `p` of generation `g` the same sockets as one of `old`? Then *ret is that one's index. */
 bool engine_port_stays(const struct engine_gen *old, const struct engine_gen *g, const struct engine_port *p,

@@ -56,8 +56,21 @@ same_addresses(const struct engine_gen *old, const struct engine_instance *o, co
 	return true;
 }
 
+/* Announcements go on, at the new settings' pace; other addresses begin the running round anew. */
 static void
-adopt(struct engine_instance *i, const struct engine_instance *o, bool same)
+adopt_announce(struct engine_instance *i, const struct engine_instance *o, bool same, mono_t now)
+{
+	struct engine_announce *a = &i->announce;
+
+	*a = o->announce;
+	if (!same)
+		a->position = 0;
+	if (i->garp_refresh_us != o->garp_refresh_us)
+		a->refresh_at = i->garp_refresh_us > 0 ? mono_add(now, i->garp_refresh_us) : MONO_NEVER;
+}
+
+static void
+adopt(struct engine_instance *i, const struct engine_instance *o, bool same, mono_t now)
 {
 	elect_adopt(&i->elect, &i->conf, &o->elect);
 	i->adopted = true;
@@ -69,8 +82,8 @@ adopt(struct engine_instance *i, const struct engine_instance *o, bool same)
 	i->claims.addr = o->claims.addr;
 	i->claims.at = o->claims.at;
 	i->claims.told = o->claims.told;
+	adopt_announce(i, o, same, now);
 	if (same) {
-		i->announce = o->announce;
 		i->claims.n_seen = o->claims.n_seen;
 		memcpy(i->claims.seen, o->claims.seen, i->n_addresses);
 	}
@@ -175,7 +188,7 @@ carry_instance(struct engine_gen *old, struct engine_gen *g, struct engine_insta
 		return false;
 	}
 	same = same_addresses(old, o, g, i);
-	adopt(i, o, same);
+	adopt(i, o, same, now);
 	i->settling = !same;
 	return !same || o->codec.vrid != i->codec.vrid || o->codec.version != i->codec.version;
 }
@@ -192,6 +205,7 @@ engine_reload_switch(struct engine *e, mono_t now)
 	carry_ports(e, old, g);
 	e->next_gen = NULL;
 	e->gen = g;
+	engine_kernel_switched(e->kernel);
 	for (uint32_t n = 0; n < g->n_instances; n++) {
 		struct engine_instance *i = &g->instances[n];
 		struct elect_event ev = {.kind = ELECT_EVENT_CONF};

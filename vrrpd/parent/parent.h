@@ -28,7 +28,8 @@ struct parent_child {
 	enum parent_child_kind kind;
 	const char *program; /* "vrrpd-engine", "vrrpd-agent" */
 	char path[512];
-	pid_t pid; /* 0 = not running */
+	pid_t pid;   /* 0 = not running */
+	pid_t dying; /* engine: the one before, not reaped yet; 0 = none */
 	struct ipc_chan chan;
 	struct loop_io *io;
 	struct loop_timer *restart; /* back-off */

@@ -2,6 +2,9 @@
  * parent_spawn.c - birth and death of the engine and the agent.
  *
  * A child that ends is started again at once; one that keeps ending soon after its start, with a pause that doubles.
+ * An engine has ended when its channel closes; that it can be reaped comes later, because the kernel takes some 20 ms per
+ * packet socket to close those. The next one does not wait for that.
+ *
  * Each start gets the same things in the same order: memory of the engine before (engine), configuration, listening
  * sockets (agent), and a fresh link between the two.
  *
@@ -80,6 +83,8 @@ take_message(struct parent_child *c, const union ipc_msg *m)
 		parent_reload(c->parent, true, m->RELOAD.token);
 }
 
+static void replace(struct parent_child *c);
+
 static void
 on_child_message(void *arg, int fd, bool readable, bool writable)
 {
@@ -101,8 +106,10 @@ on_child_message(void *arg, int fd, bool readable, bool writable)
 		log_error("%s sent a message that is not allowed: it is ended", c->program);
 		kill(c->pid, SIGKILL);
 	}
-	if (r < 0)
-		close_channel(c); /* its end is reaped and handled there */
+	if (r < 0) {
+		close_channel(c);
+		replace(c);
+	}
 }
 
 /* Give engine and agent a fresh link to each other. */
@@ -196,8 +203,6 @@ restart_later(struct parent_child *c)
 {
 	mono_t now = loop_update_now(c->parent->loop);
 
-	if (mono_since(now, c->spawned) >= LIVED_LONG_US && !c->last_will)
-		c->crashes = 0;
 	if (++c->crashes <= CRASHES_AT_ONCE) {
 		c->backoff_us = BACKOFF_MIN_US;
 		loop_timer_set(c->restart, now);
@@ -205,6 +210,28 @@ restart_later(struct parent_child *c)
 	}
 	loop_timer_set(c->restart, mono_add(now, c->backoff_us));
 	c->backoff_us = MIN(2 * c->backoff_us, BACKOFF_MAX_US);
+}
+
+/* Is this end the first ones' kind, after which the next engine starts at once? */
+static bool
+starts_at_once(const struct parent_child *c, mono_t now)
+{
+	return !c->last_will && (c->crashes < CRASHES_AT_ONCE || mono_since(now, c->spawned) >= LIVED_LONG_US);
+}
+
+/* The channel closed: start the next engine while this one is still being dismantled. Other ends wait for the reaping. */
+static void
+replace(struct parent_child *c)
+{
+	struct parent *p = c->parent;
+
+	if (c->kind != PARENT_ENGINE || p->stopping || c->pid == 0 || c->dying != 0 ||
+	    !starts_at_once(c, loop_update_now(p->loop)))
+		return;
+	kill(c->pid, SIGKILL); /* should it only have closed the channel */
+	c->dying = c->pid;
+	c->pid = 0;
+	restart_later(c);
 }
 
 /* Nothing that was held is to be gone on with; what was drained stays so. */
@@ -244,7 +271,7 @@ parent_tell_trouble(struct parent *p)
 
 /* The engine ended although nobody asked it to. */
 static void
-engine_crashed(struct parent *p, struct parent_child *c, int status)
+note_crash(struct parent *p, int status)
 {
 	bool signaled = WIFSIGNALED(status);
 
@@ -252,9 +279,18 @@ engine_crashed(struct parent *p, struct parent_child *c, int status)
 	p->last_end = loop_update_now(p->loop);
 	snprintf(p->trouble, sizeof(p->trouble), "vrrpd-engine ended by %s %d", signaled ? "signal" : "status",
 		 signaled ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* It did, and there is no other one yet. */
+static void
+engine_crashed(struct parent *p, struct parent_child *c, int status)
+{
+	bool signaled = WIFSIGNALED(status);
+
+	note_crash(p, status);
 	if (c->last_will) {
 		withdraw(p);
-	} else if (mono_since(p->last_end, c->spawned) < LIVED_LONG_US && c->crashes == CRASHES_AT_ONCE) {
+	} else if (c->crashes == CRASHES_AT_ONCE) {
 		log_error("vrrpd-engine ended %u times in a row: what it holds is handed over", c->crashes + 1);
 		c->last_will = true;
 	} else if (c->crashes > CRASHES_AT_ONCE) {
@@ -318,15 +354,20 @@ static void
 child_ended(struct parent *p, struct parent_child *c, int status)
 {
 	union ipc_msg m;
+	bool ready;
 	int fd;
 
 	/* Its last words are still in the channel. */
 	while (c->chan.fd >= 0 && ipc_chan_recv(&c->chan, &m, &fd) == 1)
 		take_message(c, &m);
 	describe_end(c, status);
+	ready = c->ready;
 	close_channel(c);
 	c->pid = 0;
-	if (c->kind == PARENT_ENGINE && p->stopping && status != 0)
+	if (mono_since(loop_update_now(p->loop), c->spawned) >= LIVED_LONG_US && !c->last_will)
+		c->crashes = 0;
+	/* One that ended before it knew everything may not have withdrawn what the one before it left. */
+	if (c->kind == PARENT_ENGINE && p->stopping && (status != 0 || !ready))
 		withdraw(p);
 	if (p->stopping)
 		return;
@@ -334,6 +375,16 @@ child_ended(struct parent *p, struct parent_child *c, int status)
 		engine_ended(p, c, status);
 	else
 		restart_later(c);
+}
+
+/* A replaced engine can be reaped at last. */
+static void
+dying_ended(struct parent *p, struct parent_child *c, int status)
+{
+	describe_end(c, status);
+	c->dying = 0;
+	note_crash(p, status);
+	parent_tell_trouble(p);
 }
 
 void
@@ -346,6 +397,8 @@ parent_reap(struct parent *p)
 		for (int k = 0; k < PARENT_CHILDREN; k++)
 			if (p->children[k].pid == pid)
 				child_ended(p, &p->children[k], status);
+			else if (p->children[k].dying == pid)
+				dying_ended(p, &p->children[k], status);
 }
 
 bool
