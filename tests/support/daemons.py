@@ -160,9 +160,12 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Vrrpd(Process):
-    """vrrpd with its engine and agent: one daemon on one host (several with different `name`)."""
+    """vrrpd with its engine and agent: one daemon on one host (several with different `name`).
 
-    def __init__(self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None):
+    `prefix` is a command that executes the daemon, with fewer rights for example.
+    """
+
+    def __init__(self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None, prefix=()):
         self.build = build or labs.build_dir()
         self.dir = os.path.join(host.dir, name)
         self.conf_path = os.path.join(self.dir, "vrrpd.conf")
@@ -179,7 +182,7 @@ class Vrrpd(Process):
         super().__init__(
             host,
             name,
-            [program, "-f", self.conf_path, "--run-dir", self.run_dir, *args],
+            [*prefix, program, "-f", self.conf_path, "--run-dir", self.run_dir, *args],
             f"{name}.log",
             env={**sanitizers, **(env or {})},
         )

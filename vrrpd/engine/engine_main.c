@@ -22,6 +22,7 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/priv.h"
+#include "sys/seccomp.h"
 
 #define MESSAGES_PER_TURN 64
 /* A successor may take 10 s (proto/vrrp_fsm.c), and removing addresses may block behind another program's lock. */
@@ -347,9 +348,16 @@ settle_in(struct engine *e)
 				    "CAP_IPC_LOCK or set engine.lock_memory = false",
 				    strerror(-r));
 	}
-	r = priv_keep_engine();
-	if (r < 0)
-		log_warning("capabilities that are not needed could not be given up: %s", strerror(-r));
+}
+
+/* After the thread for the kernel was started: the engine may start no other. */
+static void
+filter_calls(void)
+{
+	int r = seccomp_enter(SECCOMP_ENGINE);
+
+	if (r < 0 && r != -ENOSYS)
+		log_warning("vrrpd-engine's system calls are not filtered: %s", strerror(-r));
 }
 
 static int
@@ -371,6 +379,7 @@ use_generation(struct engine *e, struct engine_gen *g)
 	r = engine_kernel_start(e->loop, g, on_answer, e, &e->kernel);
 	if (r < 0)
 		log_error("cannot reach the kernel's network configuration over netlink: %s", strerror(-r));
+	filter_calls();
 	return r;
 }
 
@@ -603,6 +612,7 @@ main(int argc, char **argv)
 {
 	struct engine e = {0};
 	enum log_level level;
+	int rights;
 	int r;
 
 	if (parse_options(argc, argv, &level) < 0 || !ipc_chan_is_socket(IPC_CHAN_FD)) {
@@ -610,7 +620,10 @@ main(int argc, char **argv)
 		return 2;
 	}
 	log_init("vrrpd-engine", level);
+	rights = priv_keep(PRIV_ENGINE, NULL, false);
 	open_engine(&e);
+	if (rights < 0)
+		log_warning("vrrpd-engine could not give up capabilities: %s", strerror(-rights));
 	if (e.announce_fd < 0)
 		log_error("cannot open a packet socket for gratuitous ARP: %s", strerror(-e.announce_fd));
 	r = e.announce_fd < 0 ? e.announce_fd : loop_run(e.loop);

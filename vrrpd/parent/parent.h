@@ -68,8 +68,9 @@ struct parent {
 	char run_dir[LIMIT_PATH];
 	enum log_level log_level;
 	struct priv_user agent_user;
-	bool root;	/* may change users */
-	bool restarted; /* in place: the program before may have left addresses to go on with */
+	bool restarted;	      /* in place: the program before may have left addresses to go on with */
+	bool may_change_user; /* else the agent keeps ours, without capabilities */
+	int call_table; /* SECCOMP_PARENT_TABLE when that is in force, else 0 */
 	int lock_fd;
 	int control_fd; /* listening status socket */
 	int listen_fd;	/* read-only TCP listener, -1 = none */

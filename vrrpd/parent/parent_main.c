@@ -18,6 +18,7 @@
 #include "base/strbuf.h"
 #include "ipc/ipc_memory.h"
 #include "sys/clock.h"
+#include "sys/seccomp.h"
 
 #define DEFAULT_RUN_DIR "/run/vrrpd"
 #define STOP_MAX_US	(20 * USEC_PER_SEC) /* longer than the engine allows itself */
@@ -243,7 +244,6 @@ open_parent(struct parent *p, const struct options *o)
 	p->lock_fd = p->control_fd = p->listen_fd = p->memory_fd = -1;
 	p->file = o->file;
 	p->argv = o->argv;
-	p->root = geteuid() == 0;
 	p->stop_timer = loop_timer_add(p->loop, on_stop_timer, p);
 	p->reload.timer = loop_timer_add(p->loop, parent_on_reload_timer, p);
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
@@ -309,7 +309,12 @@ prepare(struct parent *p, const struct options *o)
 			  "user vrrpd");
 		return r;
 	}
-	if (p->agent_user.fallback && p->root)
+	p->may_change_user = priv_may_change_user();
+	if (!p->may_change_user)
+		log_warning("vrrpd may not change users (no CAP_SETUID and CAP_SETGID): vrrpd-agent and its check "
+			    "scripts run as user %u, without capabilities",
+			    (unsigned)geteuid());
+	else if (p->agent_user.fallback)
 		log_info("no user \"vrrpd\" on this host: vrrpd-agent and its check scripts run as \"nobody\"");
 	if (p->memory_fd < 0)
 		p->memory_fd = ipc_memory_create();
@@ -317,6 +322,28 @@ prepare(struct parent *p, const struct options *o)
 		log_warning("no memory for what a restarted engine needs (%s): it will start as Backup",
 			    strerror(-p->memory_fd));
 	return parent_open_sockets(p);
+}
+
+/* All sockets are open: from here on the parent has what it needs to keep the other two going, and no more. */
+static void
+give_up_rights(struct parent *p)
+{
+	int r = priv_keep(PRIV_PARENT, NULL, true);
+
+	if (r < 0)
+		log_warning("capabilities that are not needed could not be given up: %s", strerror(-r));
+	else if (r > 0)
+		log_warning("the bounding set of capabilities cannot be cut down without CAP_SETPCAP: nothing can be "
+			    "gained through it, no-new-privileges is set");
+	if (p->call_table == SECCOMP_PARENT_TABLE)
+		return; /* in force since before the restart in place */
+	r = seccomp_enter(SECCOMP_PARENT);
+	if (r == 0)
+		p->call_table = SECCOMP_PARENT_TABLE;
+	else if (r == -ENOSYS)
+		log_info("built without libseccomp, or with sanitizers: system calls are not filtered");
+	else
+		log_warning("vrrpd's system calls are not filtered: %s", strerror(-r));
 }
 
 static int
@@ -339,6 +366,7 @@ run(const struct options *o)
 		log_info("vrrpd " VRRPD_VERSION " on %s: %zu instance%s, %zu check%s from %s", p.cfg->node,
 			 p.cfg->n_instances, p.cfg->n_instances == 1 ? "" : "s", p.cfg->n_checks,
 			 p.cfg->n_checks == 1 ? "" : "s", o->file);
+		give_up_rights(&p);
 		parent_start_child(&p, PARENT_ENGINE);
 		parent_start_child(&p, PARENT_AGENT);
 		r = loop_run(p.loop);

@@ -4,7 +4,8 @@
  * SIGUSR2. The new program checks the configuration first. Then the children are ended without a word, so that
  * addresses stay where they are, and this process executes its own file again: same process id, same lock, same status
  * socket, and the memory from which the next engine goes on (ipc_memory.h). The descriptors' numbers go along in the
- * environment.
+ * environment, and which table of system calls is in force: that cannot be taken back, and need not be put on top of
+ * itself at every restart.
  */
 #include "parent/parent.h"
 
@@ -82,7 +83,8 @@ parent_restart(struct parent *p)
 	/* A signal between the two programs would end this process: it waits until the next one has its handlers. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	snprintf(value, sizeof(value), "%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd);
+	snprintf(value, sizeof(value), "%d,%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd,
+		 p->call_table);
 	setenv(ENVIRONMENT, value, 1);
 	keep_over_exec(p->lock_fd);
 	keep_over_exec(p->control_fd);
@@ -114,7 +116,9 @@ parent_inherit(struct parent *p)
 	int fds[4] = {-1, -1, -1, -1};
 	sigset_t none;
 
-	if (value != NULL && sscanf(value, "%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3]) == 4) {
+	/* The last one is not told by every version. */
+	if (value != NULL &&
+	    sscanf(value, "%d,%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3], &p->call_table) >= 4) {
 		p->restarted = true;
 		p->lock_fd = take_over(fds[0]);
 		p->control_fd = take_over(fds[1]);

@@ -169,7 +169,13 @@ spawn(struct parent *p, struct parent_child *c)
 {
 	char level[16];
 	char *argv[] = {c->path, (char[]){"--log-level"}, level, NULL};
-	const struct priv_user *user = c->kind == PARENT_AGENT && p->root ? &p->agent_user : NULL;
+	struct spawn_program s = {
+		.path = c->path,
+		.argv = argv,
+		.signo_parent = SIGTERM, /* the engine leaves in order, the agent just ends */
+		.rights = c->kind == PARENT_ENGINE ? PRIV_ENGINE : PRIV_AGENT,
+		.user = c->kind == PARENT_AGENT && p->may_change_user ? &p->agent_user : NULL,
+	};
 	int sv[2];
 	pid_t pid;
 	int r = ipc_chan_pair(sv);
@@ -177,8 +183,8 @@ spawn(struct parent *p, struct parent_child *c)
 	if (r < 0)
 		return r;
 	snprintf(level, sizeof(level), "%s", log_level_name(p->log_level));
-	/* SIGTERM at our death: the engine leaves in order, the agent just ends. */
-	pid = spawn_program(c->path, argv, sv[1], SIGTERM, user);
+	s.channel = sv[1];
+	pid = spawn_program(&s);
 	close(sv[1]);
 	if (pid < 0) {
 		close(sv[0]);
