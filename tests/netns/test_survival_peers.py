@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-import lab as labs
 from daemons import keepalived_instance
 from packets import priority_of
 from pairs import (
