@@ -59,6 +59,15 @@ def test_keepalived_succeeds(lab, preempt):
     assert not k.discarded()
 
 
+def test_slowest_keepalived_succeeds(lab):
+    """The lowest priority waits longest after a priority 0: 996 ms at adverts every second. The address stays so long."""
+    slow = keepalived_instance(priority=1, advert_int=1)
+    pair = Pair(lab, advert_interval="1s", keepalived=slow)
+    pair.watch()
+    assert pair.d("a").stop() == 0
+    pair.expect(pair.seen("clean stop, the slowest keepalived succeeds", "b"))
+
+
 @pytest.mark.parametrize("preempt", [True, False], ids=["preempt", "nopreempt"])
 def test_engine_killed_beside_keepalived(lab, preempt):
     pair = Pair(lab, keepalived=keepalived_instance(**({} if preempt else {"nopreempt": True})))
