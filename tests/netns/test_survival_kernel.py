@@ -8,7 +8,7 @@ import pytest
 
 from daemons import conf, instance
 from packets import priority_of
-from pairs import VIP, VIP6, Pair, add_marked, engine_pid, events_of, sent_by, transitions_of
+from pairs import VIP, VIP6, Pair, add_marked, engine_pid, events_of, rewrite, sent_by, transitions_of
 from test_links import expect
 from wire import is_arp, is_na
 
@@ -88,7 +88,10 @@ def flood(count, verb):
 
 def test_lost_netlink_news(lab):
     """More news than the socket takes while the engine is stopped: what it then believes is nevertheless true."""
-    pair = Pair(lab, advert_interval="1s")
+    pair = Pair(lab, settings={"engine": {"address_lifetime": "30s"}})
+    for name in "ba":  # so patient that a slow machine is no reason to take over
+        rewrite(pair.d(name), pair.text(name, advert_interval="1s", down_adverts=20))
+        assert pair.d(name).ctl("reload").returncode == 0
     d = pair.d("a")
     pair.a.batch(["link add dummy0 type bridge", "link set dummy0 up"])
     pair.watch()
