@@ -37,6 +37,7 @@ struct parent_child {
 	mono_t spawned;
 	unsigned crashes; /* in a row, each soon after its start */
 	bool ready;	  /* has taken the generation */
+	bool settled;	  /* has taken one since it was started */
 	bool last_will;	  /* engine: only to hand over what is held */
 	bool was_killed;  /* by us, on purpose */
 };
@@ -95,6 +96,9 @@ void parent_tell_trouble(struct parent *p);
 
 /* Reap what ended; restart it unless the parent is stopping. */
 void parent_reap(struct parent *p);
+
+/* Remove what the engine left in the kernel: it will not come back soon, or not at all. */
+void parent_withdraw(struct parent *p);
 
 /* Ask a child to end in order; false when it is not running. */
 bool parent_ask_stop(struct parent *p, enum parent_child_kind kind);

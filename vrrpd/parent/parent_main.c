@@ -188,7 +188,10 @@ on_stop(void *arg, int signo)
 	loop_timer_set(p->stop_timer, mono_add(loop_now(p->loop), STOP_MAX_US));
 	for (int k = 0; k < PARENT_CHILDREN; k++)
 		loop_timer_set(p->children[k].restart, MONO_NEVER);
-	if (!parent_ask_stop(p, PARENT_ENGINE) && !parent_ask_stop(p, PARENT_AGENT))
+	if (parent_ask_stop(p, PARENT_ENGINE))
+		return;
+	parent_withdraw(p); /* the one that ended was to be resumed from */
+	if (!parent_ask_stop(p, PARENT_AGENT))
 		loop_stop(p->loop);
 }
 

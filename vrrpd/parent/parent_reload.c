@@ -151,7 +151,8 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 
 	if (p->stopping)
 		return refuse(p, from_agent, token);
-	/* Without an engine nothing waits for anything: perhaps what is in force ends it, and this file is the cure. */
+	/* Without an engine nothing waits for anything: perhaps what is in force ends it, and this file is the
+	 * cure. */
 	if (engine->pid != 0 && (r->running || !engine->ready)) {
 		if (from_agent) {
 			tell(p, true, token, "vrrpd is starting, or another reload is under way: try again");
@@ -168,7 +169,8 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 		return refuse(p, from_agent, token);
 	}
 	if (r->running && r->from_agent) {
-		tell(p, true, r->token, "another reload came before vrrpd-engine was started again with this one");
+		tell(p, true, r->token,
+		     "another reload came before vrrpd-engine was started again with this one");
 		refuse(p, true, r->token);
 	}
 	cfg_free(TAKE(p->old_cfg));
