@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-import lab as labs
 from daemons import keepalived_instance
 from packets import priority_of
 from pairs import (
@@ -58,6 +57,15 @@ def test_keepalived_succeeds(lab, preempt):
     assert pair.d("a").wait() == 0
     pair.expect(pair.seen("SIGTERM to all processes, keepalived succeeds", "b"))
     assert not k.discarded()
+
+
+def test_slowest_keepalived_succeeds(lab):
+    """The lowest priority waits longest after a priority 0: 996 ms at adverts every second. The address stays so long."""
+    slow = keepalived_instance(priority=1, advert_int=1)
+    pair = Pair(lab, advert_interval="1s", keepalived=slow)
+    pair.watch()
+    assert pair.d("a").stop() == 0
+    pair.expect(pair.seen("clean stop, the slowest keepalived succeeds", "b"))
 
 
 @pytest.mark.parametrize("preempt", [True, False], ids=["preempt", "nopreempt"])

@@ -1,14 +1,16 @@
 /*
  * holders.c - who holds an address: asks the kernels of several network namespaces over and over.
  *
- * A test tool, run by tests/support/lab.py, the chaos run and the benchmarks; no part of vrrpd. A question is one
- * route lookup for the address in one namespace: the answer is "local" on a host that has it. The lookup takes no
- * lock of the kernel's, so that looking does not disturb what is looked at. Times are CLOCK_MONOTONIC in microseconds.
+ * A test tool, run by tests/support/lab.py, the chaos run and the benchmarks; no part of vrrpd. A question is
+ * one route lookup for the address in one namespace: the answer is "local" on a host that has it. The lookup
+ * takes no lock of the kernel's, so that looking does not disturb what is looked at. Times are CLOCK_MONOTONIC
+ * in microseconds.
  *
  *   holders ADDRESS INTERVAL_US NAME=NETNS_FILE...
  *
  * Prints "ready", then answers each line on standard input with one line of JSON: what was seen since the line
- * before, as periods [FROM_US, TO_US, "NAMES"], the names separated by spaces, and the longest time between two looks.
+ * before, as periods [FROM_US, TO_US, "NAMES"], the names separated by spaces, and the longest time between two
+ * looks.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -70,6 +70,8 @@ class Member:
     def start(self):
         number = len(self.run.lab.processes)
         self.daemon = self.host.vrrpd(self.text(), name=f"vrrpd{number}", wait=False)
+        # Before it has its handlers, a signal would simply end it.
+        labs.wait_until(self.daemon.log_text, 10, f"{self.host.name}: vrrpd has started")
         self.killed_at = []
         self.trouble -= {"off", "drained"}
 

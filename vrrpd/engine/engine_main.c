@@ -519,8 +519,8 @@ parse_options(int argc, char **argv, enum log_level *ret_level)
 }
 
 /*
- * The channel under the highest number. When a process is killed, the kernel closes its last descriptors first, and takes
- * its time for packet sockets: so the parent hears of our end at once instead of at the end of that.
+ * The channel under the highest number. When a process is killed, the kernel closes its last descriptors first, and
+ * takes its time for packet sockets: so the parent hears of our end at once instead of at the end of that.
  */
 static int
 raise_channel(void)

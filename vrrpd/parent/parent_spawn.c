@@ -2,8 +2,8 @@
  * parent_spawn.c - birth and death of the engine and the agent.
  *
  * A child that ends is started again at once; one that keeps ending soon after its start, with a pause that doubles.
- * An engine has ended when its channel closes; that it can be reaped comes later, because the kernel takes some 20 ms per
- * packet socket to close those. The next one does not wait for that.
+ * An engine has ended when its channel closes; that it can be reaped comes later, because the kernel takes some
+ * 20 ms per packet socket to close those. The next one does not wait for that.
  *
  * Each start gets the same things in the same order: memory of the engine before (engine), configuration, listening
  * sockets (agent), and a fresh link between the two.
@@ -229,7 +229,7 @@ starts_at_once(const struct parent_child *c, mono_t now)
 	return !c->last_will && (c->crashes < CRASHES_AT_ONCE || mono_since(now, c->spawned) >= LIVED_LONG_US);
 }
 
-/* The channel closed: start the next engine while this one is still being dismantled. Other ends wait for the reaping. */
+/* The channel closed: start the next engine while this one is being dismantled. Other ends wait for the reaping. */
 static void
 replace(struct parent_child *c)
 {
