@@ -2,6 +2,7 @@
 #
 #   make netns [NETNS="-k keepalived"]    build what is needed and run tests/netns with pytest
 #   make demo                             the show: tests/tools/demo.py
+#   make chaos [SECONDS=600] [SEED=...]   three hosts, everything happens to them at random: tests/tools/chaos.py
 
 LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(addprefix tests/support/,probe.c udp_echo.c holders.c))
 # The distribution's Python, where its scapy and pytest are; an own one earlier in the path has neither.
@@ -29,3 +30,10 @@ demo:
 	@tests/tools/install_deps.sh demo
 	@$(MAKE) --no-print-directory -s all lab-tools
 	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/tools/demo.py
+
+.PHONY: chaos
+chaos:
+	$(need_root)
+	@$(MAKE) --no-print-directory -s all lab-tools
+	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/tools/chaos.py $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED))

@@ -144,9 +144,9 @@ def events_of(d):
     return json.loads(body)["events"]
 
 
-def transitions_of(d):
-    """Those events that changed a state, as (from, to, reason)."""
-    return [(e["from"], e["to"], e["reason"]) for e in events_of(d) if e["from"] != e["to"]]
+def transitions_of(d, name="pg"):
+    """Those events of an instance that changed its state, as (from, to, reason)."""
+    return [(e["from"], e["to"], e["reason"]) for e in events_of(d) if e["instance"] == name and e["from"] != e["to"]]
 
 
 def engine_pid(d, deadline=5, other_than=()):
@@ -171,16 +171,10 @@ def kill_engine(d, times=1, pause=0.3):
     return engine_pid(d, other_than=gone)
 
 
-def sent_by(host, frames):
-    """Adverts of a host among captured frames."""
-    mac = bytes.fromhex(host.mac().replace(":", ""))
-    return [f for f in frames if is_vrrp(f) and (f.data[6:12] == mac or source_of(f) in (host.ip4(), host.link_local()))]
-
-
-def source_of(frame):
-    if frame.ethertype == 0x0800:
-        return socket.inet_ntoa(frame.data[26:30])
-    return socket.inet_ntop(socket.AF_INET6, frame.data[22:38])
+def sent_by(host, frames, lan=1):
+    """Adverts of a host among captured frames: its card's address is in them."""
+    mac = bytes.fromhex(host.mac(lan).replace(":", ""))
+    return [f for f in frames if is_vrrp(f) and f.data[6:12] == mac]
 
 
 def wait_advert(lab, capture, host, test, deadline=5, what="advert"):

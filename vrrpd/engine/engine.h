@@ -345,6 +345,7 @@ struct engine {
 	struct loop_timer *rx_timer;	   /* end of the pause on busy ports */
 	struct loop_timer *stray_timer;	   /* pause between looks at stray packets */
 	struct engine_gen *next_gen;	   /* the kernel thread is going over to it, or NULL */
+	struct engine_gen *waiting_gen;	   /* comes next, when those that only leave have left; or NULL */
 	struct engine_claimers *claimers;  /* engine_claim.c */
 	struct ipc_memory *memory;	   /* for the next engine; NULL = none */
 	usec_t suspended;		   /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, as last seen */
@@ -414,7 +415,10 @@ void engine_claim_update(struct engine *e);
 void engine_claim_restart(struct engine_instance *i);
 
 /* engine_reload.c: from one generation to the next */
+/* Takes the generation over; it waits until instances that only leave have handed over. 0 or -EPROTO, -ENOMEM. */
 int engine_reload_begin(struct engine *e, struct engine_gen *next);
+/* Have they? To be called after whatever may have ended the leave of one. */
+void engine_reload_go_on(struct engine *e);
 void engine_reload_switch(struct engine *e, mono_t now);
 
 /* engine_control.c: commands that came through the agent */

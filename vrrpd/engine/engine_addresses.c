@@ -294,9 +294,12 @@ find_held(const struct engine_gen *g, const struct ip_prefix *p, const char *ifn
 }
 
 static void
-flush_orphans(struct engine_kernel *k)
+flush_orphans(struct engine_kernel *k, const struct engine_instance *i)
 {
-	(void)reset_connections(k);
+	if (k->n_ops == 0)
+		return;
+	if (i->reset_connections)
+		(void)reset_connections(k);
 	remove_slice(k, "a changed configuration");
 	k->n_ops = 0;
 }
@@ -325,11 +328,10 @@ kernel_move_addresses(struct engine_kernel *k, struct engine_gen *next)
 				fill_op(k, &addr->prefix, NLK_ADDR_DEL, h->ifindex, &k->ops[k->n_ops++]);
 			}
 			if (k->n_ops == KERNEL_SLICE)
-				flush_orphans(k);
+				flush_orphans(k, i);
 		}
+		flush_orphans(k, i);
 	}
-	if (k->n_ops > 0)
-		flush_orphans(k);
 }
 
 /* The place of an address of the kernel's, marked as ours, that a resumed instance wants. */

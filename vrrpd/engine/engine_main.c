@@ -63,6 +63,7 @@ on_timer(void *arg, mono_t now)
 	engine_health_expire(e, now);
 	engine_tx_flush(e, now);
 	engine_arm(e);
+	engine_reload_go_on(e);
 	if (e->stopping)
 		finish_stop(e);
 }
@@ -314,6 +315,7 @@ on_answer(void *arg, const struct kernel_answer *a)
 	}
 	engine_tx_flush(e, now);
 	engine_arm(e);
+	engine_reload_go_on(e);
 	if (e->leaving_for_good)
 		leave_for_good(e);
 	if (e->stopping)
@@ -392,14 +394,7 @@ take_conf(struct engine *e, const union ipc_msg *m)
 		return r;
 	if (e->gen == NULL)
 		return use_generation(e, g);
-	/* vrrpd waits for one generation before it sends the next. */
-	if (!e->synced || e->next_gen != NULL)
-		r = -EPROTO;
-	else
-		r = engine_reload_begin(e, g);
-	if (r < 0)
-		engine_gen_free(g);
-	return r;
+	return engine_reload_begin(e, g);
 }
 
 /* ---- channels
@@ -599,6 +594,7 @@ close_engine(struct engine *e)
 	loop_timer_del(e->renew_timer);
 	loop_timer_del(e->rx_timer);
 	loop_timer_del(e->stray_timer);
+	engine_gen_free(e->waiting_gen);
 	engine_gen_free(e->next_gen);
 	engine_gen_free(e->gen);
 	ipc_memory_unmap(e->memory);

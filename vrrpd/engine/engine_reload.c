@@ -9,20 +9,52 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
 #include "base/strbuf.h"
 #include "sys/log.h"
 
+/* Those that the generation before last had are unknown to the next one: it would drop them half-way. */
+static bool
+some_leave(const struct engine_gen *g)
+{
+	for (uint32_t n = g->n_configured; n < g->n_instances; n++)
+		if (g->instances[n].releasing || elect_holds(&g->instances[n].elect))
+			return true;
+	return false;
+}
+
+static int
+switch_kernel(struct engine *e)
+{
+	int r = engine_kernel_switch(e->kernel, e->waiting_gen);
+
+	if (r == 0)
+		e->next_gen = TAKE(e->waiting_gen);
+	return r;
+}
+
 int
 engine_reload_begin(struct engine *e, struct engine_gen *next)
 {
-	int r = engine_kernel_switch(e->kernel, next);
+	/* vrrpd waits for one generation before it sends the next. */
+	if (!e->synced || e->next_gen != NULL || e->waiting_gen != NULL) {
+		engine_gen_free(next);
+		return -EPROTO;
+	}
+	e->waiting_gen = next;
+	return some_leave(e->gen) ? 0 : switch_kernel(e);
+}
 
-	if (r == 0)
-		e->next_gen = next;
-	return r;
+void
+engine_reload_go_on(struct engine *e)
+{
+	if (e->waiting_gen == NULL || some_leave(e->gen) || switch_kernel(e) == 0)
+		return;
+	log_error("no memory for another configuration");
+	exit(1); /* the next engine starts with it */
 }
 
 /* The instance of the old generation that this one goes on from, or NULL. */

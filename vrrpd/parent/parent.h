@@ -68,6 +68,7 @@ struct parent {
 	char run_dir[LIMIT_PATH];
 	enum log_level log_level;
 	struct priv_user agent_user;
+	bool restarted;	      /* in place: the program before may have left addresses to go on with */
 	bool may_change_user; /* else the agent keeps ours, without capabilities */
 	int call_table; /* SECCOMP_PARENT_TABLE when that is in force, else 0 */
 	int lock_fd;
@@ -114,7 +115,10 @@ void parent_reload(struct parent *p, bool from_agent, uint32_t token);
 /* A child says that it has taken the present generation. */
 void parent_reload_ready(struct parent *p, enum parent_child_kind kind);
 
-/* The engine ended: a reload under way goes on when the next one is ready. */
+/* The engine ended: a reload under way goes on when the next one is ready, one that waited comes now. */
+void parent_reload_engine_gone(struct parent *p);
+
+/* The children took too long. */
 void parent_on_reload_timer(void *arg, mono_t now);
 
 /* Are these the same virtual router, which goes on? */

@@ -350,8 +350,14 @@ static int
 run(const struct options *o)
 {
 	struct parent p = {0};
+	sigset_t early;
 	int r;
 
+	/* A reload that is asked for while the file is read waits; parent_inherit() lets it in. */
+	sigemptyset(&early);
+	sigaddset(&early, SIGHUP);
+	sigaddset(&early, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &early, NULL);
 	log_init("vrrpd", o->level);
 	p.cfg = load_or_exit(o->file);
 	open_parent(&p, o);

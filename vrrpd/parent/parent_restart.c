@@ -119,6 +119,7 @@ parent_inherit(struct parent *p)
 	/* The last one is not told by every version. */
 	if (value != NULL &&
 	    sscanf(value, "%d,%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3], &p->call_table) >= 4) {
+		p->restarted = true;
 		p->lock_fd = take_over(fds[0]);
 		p->control_fd = take_over(fds[1]);
 		p->listen_fd = take_over(fds[2]);

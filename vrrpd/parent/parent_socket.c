@@ -208,8 +208,14 @@ parent_open_sockets(struct parent *p)
 
 	if (r == 0)
 		r = open_control(p);
-	if (r == 0)
-		r = open_listen(p);
+	if (r < 0)
+		return r;
+	r = open_listen(p);
+	if (r < 0 && p->restarted) {
+		log_error("going on without control.listen: the addresses matter more");
+		close_kept(&p->listen_fd);
+		r = 0;
+	}
 	return r;
 }
 

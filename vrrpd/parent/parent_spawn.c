@@ -371,10 +371,12 @@ child_ended(struct parent *p, struct parent_child *c, int status)
 		withdraw(p);
 	if (p->stopping)
 		return;
-	if (c->kind == PARENT_ENGINE)
+	if (c->kind == PARENT_ENGINE) {
 		engine_ended(p, c, status);
-	else
+		parent_reload_engine_gone(p);
+	} else {
 		restart_later(c);
+	}
 }
 
 /* A replaced engine can be reaped at last. */
