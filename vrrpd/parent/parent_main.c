@@ -287,6 +287,25 @@ close_parent(struct parent *p)
 	loop_free(p->loop);
 }
 
+/* What the engine needs to go on; kept over a restart in place, unless another version gave it another size. */
+static void
+prepare_memory(struct parent *p)
+{
+	struct ipc_memory *kept = ipc_memory_map(p->memory_fd);
+
+	if (kept == NULL && p->memory_fd >= 0) {
+		log_warning("what the version before remembered has another form: the engine starts as Backup");
+		close(p->memory_fd);
+		p->memory_fd = -1;
+	}
+	ipc_memory_unmap(kept);
+	if (p->memory_fd < 0)
+		p->memory_fd = ipc_memory_create();
+	if (p->memory_fd < 0)
+		log_warning("no memory for what a restarted engine needs (%s): it will start as Backup",
+			    strerror(-p->memory_fd));
+}
+
 /* What must be right before anything starts; each failure has said its sentence. */
 static int
 prepare(struct parent *p, const struct options *o)
@@ -319,11 +338,7 @@ prepare(struct parent *p, const struct options *o)
 			    (unsigned)geteuid());
 	else if (p->agent_user.fallback)
 		log_info("no user \"vrrpd\" on this host: vrrpd-agent and its check scripts run as \"nobody\"");
-	if (p->memory_fd < 0)
-		p->memory_fd = ipc_memory_create();
-	if (p->memory_fd < 0)
-		log_warning("no memory for what a restarted engine needs (%s): it will start as Backup",
-			    strerror(-p->memory_fd));
+	prepare_memory(p);
 	return parent_open_sockets(p);
 }
 
