@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,6 +41,10 @@ child(const char *path, char *const argv[], int channel, int signo_parent, const
 	int r;
 
 	reset_signals();
+	/* Who talks to the service manager is the parent alone. */
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 	if (channel == CHANNEL_FD)
 		fcntl(channel, F_SETFD, 0);
 	else if (dup2(channel, CHANNEL_FD) < 0)
