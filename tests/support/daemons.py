@@ -162,7 +162,9 @@ class _UnixConnection(http.client.HTTPConnection):
 class Vrrpd(Process):
     """vrrpd with its engine and agent: one daemon on one host (several with different `name`)."""
 
-    def __init__(self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None):
+    def __init__(
+        self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None, prefix=(), **popen
+    ):
         self.build = build or labs.build_dir()
         self.dir = os.path.join(host.dir, name)
         self.conf_path = os.path.join(self.dir, "vrrpd.conf")
@@ -179,9 +181,10 @@ class Vrrpd(Process):
         super().__init__(
             host,
             name,
-            [program, "-f", self.conf_path, "--run-dir", self.run_dir, *args],
+            [*prefix, program, "-f", self.conf_path, "--run-dir", self.run_dir, *args],
             f"{name}.log",
             env={**sanitizers, **(env or {})},
+            **popen,
         )
         if wait:
             self.wait_ready()

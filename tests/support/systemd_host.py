@@ -170,6 +170,8 @@ class SystemdHost:
         )
         units = os.path.join(upper, "etc/systemd/system")
         os.makedirs(units)
+        with open(os.path.join(upper, "etc/hostname"), "w", encoding="utf-8") as f:
+            f.write(self.host.name + "\n")
         for name in MASKED:
             os.symlink("/dev/null", os.path.join(units, name))
         with open(os.path.join(upper, "etc/vrrpd/vrrpd.conf"), "w", encoding="utf-8") as f:
