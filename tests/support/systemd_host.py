@@ -8,6 +8,7 @@ systemd is process 1 in namespaces and a cgroup of its own (systemd_host.sh) and
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -160,6 +161,7 @@ class SystemdHost:
         # Into the cgroup before anything else: "ip netns exec" hides the tree.
         self.process = host.popen(cmd, "systemd.log", preexec_fn=self._enter_cgroup)
         self.init = host.lab.wait_until(self._find_init, 20, f"{host.name}: systemd is process 1")
+        host.lab.processes.append(self.service())
         host.lab.wait_until(self._booted, 60, f"{host.name}: systemd has started")
 
     def _install(self, conf_text):
@@ -202,6 +204,12 @@ class SystemdHost:
                                  + self.journal())
         return done
 
+    def kill(self):
+        """End process 1, and with it everything on this host; the process that started it reaps it."""
+        if self.process.alive():
+            os.kill(self.init, signal.SIGKILL)
+            self.process.wait()
+
     def systemctl(self, *args, check=True):
         return self.run(["systemctl", *args], check=check)
 
@@ -228,7 +236,12 @@ class Service(daemons.Vrrpd):
         self.machine = machine
         self.host = machine.host
         self.name = "vrrpd.service"
+        self.log_path = "its journal"
         self.socket_path = machine.path("/run/vrrpd/vrrpd.sock")
+
+    def kill(self):
+        """It ends with its host."""
+        self.machine.kill()
 
     def alive(self):
         return self.machine.process.alive()
