@@ -91,8 +91,10 @@ def base_root():
     for old in (root, partial):
         shutil.rmtree(old, ignore_errors=True)
     os.makedirs(folder, exist_ok=True)
+    # In namespaces of its own: whatever becomes of it, nothing it mounts or starts outlives it.
+    cmd = "unshare --mount --propagation private --pid --fork --kill-child --mount-proc debootstrap".split()
     done = subprocess.run(
-        ["debootstrap", "--variant=minbase", "--include=" + wanted.replace(" ", ","), suite, partial, mirror(suite)],
+        [*cmd, "--variant=minbase", "--include=" + wanted.replace(" ", ","), suite, partial, mirror(suite)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         timeout=DEBOOTSTRAP_LIMIT_S,
     )
