@@ -80,6 +80,13 @@ $(eval $(call program,vrrpctl,ctl,ctl sys base,jansson))
 
 include tests/module.mk
 
+UNIT_EDITS = -e 's|@SBINDIR@|$(SBINDIR)|' -e 's|@BINDIR@|$(BINDIR)|'
+ifeq ($(SYSTEMD),)
+# Nobody would tell systemd that vrrpd is ready.
+UNIT_EDITS += -e 's/^Type=notify$$/Type=exec/' -e '/^NotifyAccess=/d' -e '/^WatchdogSec=/d' \
+	-e '/^\# Keeps the memory/d' -e '/^FileDescriptorStoreMax=/d'
+endif
+
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SYSCONFDIR)/vrrpd
@@ -89,7 +96,7 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf || \
 		install -m 644 conf/vrrpd.conf $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf
 	install -d $(DESTDIR)$(UNITDIR)
-	sed 's|@SBINDIR@|$(SBINDIR)|; s|@BINDIR@|$(BINDIR)|' packaging/systemd/vrrpd.service \
+	sed $(UNIT_EDITS) packaging/systemd/vrrpd.service \
 		>$(DESTDIR)$(UNITDIR)/vrrpd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/vrrpd.service
 
