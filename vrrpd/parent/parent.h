@@ -78,6 +78,7 @@ struct parent {
 	char control_path[LIMIT_PATH];
 	bool stopping;
 	struct loop_timer *stop_timer;
+	struct loop_timer *watchdog; /* the service manager's */
 	struct parent_child children[PARENT_CHILDREN];
 };
 
@@ -136,6 +137,33 @@ void parent_restart(struct parent *p);
 
 /* What a restart handed over: descriptors for lock, status sockets and memory, or -1 each. */
 void parent_inherit(struct parent *p);
+
+/* Does the program that lies there now accept the configuration? It prints what is wrong. */
+bool parent_new_program_agrees(struct parent *p);
+
+/* SIGKILL to all children: nobody may say goodbye. They are not reaped here. */
+void parent_end_children(struct parent *p);
+
+/* ---- parent_manager.c: the service manager (systemd); without one all of it does nothing
+ * --------------------------------------- */
+
+/* Take the memory over, or make a new one, and have the manager keep it. */
+void parent_open_memory(struct parent *p);
+
+/* Start answering the manager's watchdog. */
+void parent_manager_open(struct parent *p);
+
+/* The engine has the configuration, or a reload has ended, whether or not anything changed. */
+void parent_manager_ready(struct parent *p);
+
+/* The sentence about vrrpd may have changed. */
+void parent_manager_status(struct parent *p);
+
+/*
+ * Asked to end: will the manager start vrrpd again at once, and can the next one go on where this one ends? Waits for
+ * the manager's answer (up to 0.5 s) and for the next program's check of the configuration. Logs why not.
+ */
+bool parent_manager_restarts(struct parent *p);
 
 /* ---- parent_socket.c: lock and listening sockets in the run folder
  * --------------------------------------------- */

@@ -78,6 +78,8 @@ take_message(struct parent_child *c, const union ipc_msg *m)
 		log_msg((enum log_level)m->LOG.level, "%.*s", (int)sizeof(m->LOG.text) - 1, m->LOG.text);
 	else if (m->h.type == IPC_READY && m->h.gen == c->parent->gen) {
 		c->ready = c->settled = true;
+		if (c->kind == PARENT_ENGINE && !c->parent->reload.running)
+			parent_manager_ready(c->parent);
 		parent_reload_ready(c->parent, c->kind);
 	} else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
@@ -276,6 +278,7 @@ parent_tell_trouble(struct parent *p)
 	str_copy(m.text, sizeof(m.text), p->trouble);
 	/* An agent that is not there hears it when it comes. */
 	(void)ipc_chan_send(&p->children[PARENT_AGENT].chan, IPC_TROUBLE, &m, -1);
+	parent_manager_status(p);
 }
 
 /* The engine ended although nobody asked it to. */
