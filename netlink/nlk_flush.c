@@ -17,7 +17,8 @@
 
 #define RECEIVE_SIZE (32 << 10)
 
-/* A dump that changes overtook is spoilt and is taken anew; after so many of them, what was seen must do. */
+/* A dump that changes overtook may lack some: what it has is removed, then it is taken anew, so often at most.
+ */
 #define DUMP_TRIES 8
 
 struct found {
@@ -138,13 +139,14 @@ int
 nlk_addr_flush(uint8_t proto, unsigned *ret_count)
 {
 	struct found f = {.proto = proto};
-	int r = -EINTR;
+	int r = -EINTR, err = 0;
 
 	*ret_count = 0;
-	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++)
+	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++) {
 		r = look(&f);
-	if (f.n > 0 && (r == 0 || r == -EINTR))
-		r = flush(&f, ret_count);
+		if (f.n > 0 && (r == 0 || r == -EINTR))
+			err = flush(&f, ret_count);
+	}
 	free(f.ops);
-	return r;
+	return r == 0 || r == -EINTR ? err : r;
 }
