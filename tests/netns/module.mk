@@ -1,6 +1,7 @@
 # Tests on a real kernel, in network namespaces, and the demo: both need root. Included by tests/module.mk.
 #
 #   make netns [NETNS="-k keepalived"]    build what is needed and run tests/netns with pytest
+#   make systemd-test                     vrrpd as a service of a real systemd: needs a Debian or Ubuntu and its mirror
 #   make demo                             the show: tests/tools/demo.py
 #   make chaos [SECONDS=600] [SEED=...]   three hosts, everything happens to them at random: tests/tools/chaos.py
 
@@ -23,6 +24,13 @@ netns:
 	$(need_root)
 	@$(MAKE) --no-print-directory -s all lab-tools
 	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B -m pytest -q -p no:cacheprovider $(NETNS) tests/netns
+
+.PHONY: systemd-test
+systemd-test:
+	$(need_root)
+	@tests/tools/install_deps.sh test systemd
+	@$(MAKE) --no-print-directory -s all lab-tools
+	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) systemd
 
 .PHONY: demo
 demo:

@@ -7,11 +7,13 @@ measured ("pytest -rP" shows it). The bounds are for a busy machine; the figures
 import os
 import shutil
 import signal
+import sys
 import time
 
 import pytest
 
 import lab as labs
+from daemons import conf, instance
 from packets import priority_of
 from pairs import VIP, Pair, alive, engine_pid, events_of, gone, kill_engine, sent_by, transitions_of, wait_advert
 from wire import any_of, is_arp, is_vrrp
@@ -259,3 +261,16 @@ def test_restart_into_another_build(pair, tmp_path):
         assert os.path.samefile(f"/proc/{process}/exe", os.path.join(folder, name)), name
     d.stop()
     come_back(pair)
+
+
+def test_restart_from_a_version_with_another_memory(lab):
+    """What an earlier version remembered in another form is left alone: the engine starts, as Backup."""
+    a = lab.host("a")
+    hand_over = (
+        "import os, sys; fd = os.memfd_create('old', 0); os.ftruncate(fd, 100); "
+        "os.environ['VRRPD_RESTART'] = f'-1,-1,-1,{fd}'; os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    d = a.vrrpd(conf(instance(), node="a"), prefix=[sys.executable, "-c", hand_over])
+    d.wait_state("pg", "active", 5)
+    assert "remembered has another form" in d.log_text()
+    assert d.status()["engine_restarts"] == 0

@@ -165,7 +165,9 @@ class Vrrpd(Process):
     `prefix` is a command that executes the daemon, with fewer rights for example.
     """
 
-    def __init__(self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None, prefix=()):
+    def __init__(
+        self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None, prefix=(), **popen
+    ):
         self.build = build or labs.build_dir()
         self.dir = os.path.join(host.dir, name)
         self.conf_path = os.path.join(self.dir, "vrrpd.conf")
@@ -185,6 +187,7 @@ class Vrrpd(Process):
             [*prefix, program, "-f", self.conf_path, "--run-dir", self.run_dir, *args],
             f"{name}.log",
             env={**sanitizers, **(env or {})},
+            **popen,
         )
         if wait:
             self.wait_ready()

@@ -437,8 +437,8 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 }
 
 /*
- * What is known of the tracked object of this kind and name. One that is new to a node that takes part changes nothing
- * until something is known of it: a reload must not move addresses because a check has not run yet.
+ * What is known of the tracked object of this kind and name. One that is new to a node that takes part changes
+ * nothing until something is known of it: a reload must not move addresses because a check has not run yet.
  */
 static uint8_t
 track_state_of(const struct elect *e, const struct elect_track_conf *t)

@@ -119,7 +119,7 @@ struct engine_instance {
 	const struct engine_address *addresses;
 	const struct ipc_conf_track *tracks;	/* conf.n_tracks */
 	const uint32_t *track_watches;		/* per track: watch of an interface, else ENGINE_NO_INDEX */
-	struct engine_instance *next_same_vrid; /* the VRID once more on this port: other peers, or one that leaves */
+	struct engine_instance *next_same_vrid; /* the VRID again: other peers, or one that leaves */
 	/* advert loop */
 	struct elect elect;
 	struct ipc_counters counters;
@@ -415,7 +415,8 @@ void engine_claim_update(struct engine *e);
 void engine_claim_restart(struct engine_instance *i);
 
 /* engine_reload.c: from one generation to the next */
-/* Takes the generation over; it waits until instances that only leave have handed over. 0 or -EPROTO, -ENOMEM. */
+/* Takes the generation over; it waits until instances that only leave have handed over. 0 or -EPROTO, -ENOMEM.
+ */
 int engine_reload_begin(struct engine *e, struct engine_gen *next);
 /* Have they? To be called after whatever may have ended the leave of one. */
 void engine_reload_go_on(struct engine *e);

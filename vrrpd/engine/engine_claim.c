@@ -185,9 +185,11 @@ has_claimer(const struct engine_claimers *c, int ifindex, uint8_t family)
 	return false;
 }
 
-/* The socket for this interface and family out of `old`, with the filter for these addresses; -1: there is none. */
+/* The socket for this interface and family out of `old`, with the filter for these addresses; -1: there is
+ * none. */
 static int
-take_over(struct engine *e, struct engine_claimers *old, int ifindex, uint8_t family, uint8_t (*addrs)[16], size_t n)
+take_over(struct engine *e, struct engine_claimers *old, int ifindex, uint8_t family, uint8_t (*addrs)[16],
+	  size_t n)
 {
 	for (uint32_t k = 0; k < old->n; k++) {
 		struct claimer *o = &old->v[k];
@@ -196,7 +198,8 @@ take_over(struct engine *e, struct engine_claimers *old, int ifindex, uint8_t fa
 		if (o->io == NULL || o->ifindex != ifindex || o->family != family)
 			continue;
 		loop_io_del(TAKE(o->io));
-		if (nlk_claim_filter(fd, family == IP_FAMILY_V4 ? AF_INET : AF_INET6, (const uint8_t(*)[16])addrs, n) == 0)
+		if (nlk_claim_filter(fd, family == IP_FAMILY_V4 ? AF_INET : AF_INET6,
+				     (const uint8_t(*)[16])addrs, n) == 0)
 			return fd;
 		engine_kernel_close_fd(e->kernel, fd);
 	}
@@ -230,8 +233,8 @@ open_claimer(struct engine *e, struct engine_claimers *old, int ifindex, uint8_t
 }
 
 /*
- * Sockets stay where they fit. To close one the kernel waits for every processor, tens of milliseconds: that is left
- * to the kernel thread.
+ * Sockets stay where they fit. To close one the kernel waits for every processor, tens of milliseconds: that is
+ * left to the kernel thread.
  */
 void
 engine_claim_update(struct engine *e)

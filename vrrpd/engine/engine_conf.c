@@ -362,8 +362,9 @@ set_destination(struct engine_datagram *d, const struct ip_addr *a)
 }
 
 /*
- * A VRID may come again on a port: for other peers, and for an instance that only leaves while a new one already has
- * its VRID (a changed name). Adverts are for the one that stays, so those that leave are found last.
+ * A VRID may come again on a port: for other peers, and for an instance that only leaves while a new one
+ * already has its VRID (a changed name). Adverts are for the one that stays, so those that leave are found
+ * last.
  */
 static void
 chain_on(struct engine_port *p, struct engine_instance *i)

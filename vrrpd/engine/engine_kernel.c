@@ -22,7 +22,7 @@
 #include "sys/clock.h"
 #include "sys/priv.h"
 
-#define STACK_SIZE     (512 * 1024)
+#define STACK_SIZE (512 * 1024)
 
 void
 kernel_answer(struct engine_kernel *k, const struct kernel_answer *a)

@@ -16,9 +16,9 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
-#include "ipc/ipc_memory.h"
 #include "sys/clock.h"
 #include "sys/seccomp.h"
+#include "sys/notify.h"
 
 #define DEFAULT_RUN_DIR "/run/vrrpd"
 #define STOP_MAX_US	(20 * USEC_PER_SEC) /* longer than the engine allows itself */
@@ -176,6 +176,17 @@ on_child(void *arg, int signo)
 		loop_stop(p->loop);
 }
 
+/* The addresses stay for the next vrrpd, which the service manager starts at once. */
+static void
+leave_to_next(struct parent *p)
+{
+	log_info("asked to end for a restart: the addresses stay for the next vrrpd");
+	notify_stopping("restarting");
+	p->stopping = true;
+	parent_end_children(p);
+	loop_stop(p->loop);
+}
+
 static void
 on_stop(void *arg, int signo)
 {
@@ -183,12 +194,20 @@ on_stop(void *arg, int signo)
 
 	if (p->stopping)
 		return;
+	if (signo == SIGTERM && parent_manager_restarts(p)) {
+		leave_to_next(p);
+		return;
+	}
 	log_info("%s: stopping", signo == SIGINT ? "interrupted" : "asked to end");
+	notify_stopping("handing over");
 	p->stopping = true;
 	loop_timer_set(p->stop_timer, mono_add(loop_now(p->loop), STOP_MAX_US));
 	for (int k = 0; k < PARENT_CHILDREN; k++)
 		loop_timer_set(p->children[k].restart, MONO_NEVER);
-	if (!parent_ask_stop(p, PARENT_ENGINE) && !parent_ask_stop(p, PARENT_AGENT))
+	if (parent_ask_stop(p, PARENT_ENGINE))
+		return;
+	parent_withdraw(p); /* the one that ended was to be resumed from */
+	if (!parent_ask_stop(p, PARENT_AGENT))
 		loop_stop(p->loop);
 }
 
@@ -264,6 +283,7 @@ open_parent(struct parent *p, const struct options *o)
 	loop_signal_add(p->loop, SIGHUP, on_hangup, p);
 	loop_signal_add(p->loop, SIGUSR2, on_usr2, p);
 	parent_inherit(p);
+	parent_manager_open(p);
 }
 
 static void
@@ -275,6 +295,7 @@ close_parent(struct parent *p)
 		loop_timer_del(p->children[k].restart);
 	}
 	loop_timer_del(p->stop_timer);
+	loop_timer_del(p->watchdog);
 	loop_timer_del(p->reload.timer);
 	parent_close_sockets(p);
 	if (p->memory_fd >= 0)
@@ -316,11 +337,7 @@ prepare(struct parent *p, const struct options *o)
 			    (unsigned)geteuid());
 	else if (p->agent_user.fallback)
 		log_info("no user \"vrrpd\" on this host: vrrpd-agent and its check scripts run as \"nobody\"");
-	if (p->memory_fd < 0)
-		p->memory_fd = ipc_memory_create();
-	if (p->memory_fd < 0)
-		log_warning("no memory for what a restarted engine needs (%s): it will start as Backup",
-			    strerror(-p->memory_fd));
+	parent_open_memory(p);
 	return parent_open_sockets(p);
 }
 

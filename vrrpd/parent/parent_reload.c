@@ -15,6 +15,7 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
+#include "sys/notify.h"
 
 /* What is removed may take 10 s to hand over (proto/vrrp_fsm.c), and a next reload waits for it. */
 #define RELOAD_MAX_US (15 * USEC_PER_SEC)
@@ -62,6 +63,7 @@ finish(struct parent *p)
 	loop_timer_set(r->timer, MONO_NEVER);
 	r->running = r->engine_done = r->again = false;
 	cfg_free(TAKE(p->old_cfg));
+	parent_manager_ready(p);
 	if (again)
 		parent_reload(p, false, 0);
 }
@@ -151,7 +153,8 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 
 	if (p->stopping)
 		return refuse(p, from_agent, token);
-	/* Without an engine nothing waits for anything: perhaps what is in force ends it, and this file is the cure. */
+	/* Without an engine nothing waits for anything: perhaps what is in force ends it, and this file is the
+	 * cure. */
 	if (engine->pid != 0 && (r->running || !engine->ready)) {
 		if (from_agent) {
 			tell(p, true, token, "vrrpd is starting, or another reload is under way: try again");
@@ -160,15 +163,18 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 		r->again = true;
 		return;
 	}
+	notify_reloading();
 	if (cfg_load(p->file, &next, &errors) < 0) {
 		for (size_t n = 0; n < errors.n; n++)
 			tell(p, from_agent, token, "%s", errors.v[n]);
 		cfg_errors_free(&errors);
 		tell(p, from_agent, token, "nothing was changed");
+		parent_manager_ready(p);
 		return refuse(p, from_agent, token);
 	}
 	if (r->running && r->from_agent) {
-		tell(p, true, r->token, "another reload came before vrrpd-engine was started again with this one");
+		tell(p, true, r->token,
+		     "another reload came before vrrpd-engine was started again with this one");
 		refuse(p, true, r->token);
 	}
 	cfg_free(TAKE(p->old_cfg));

@@ -23,9 +23,8 @@
 #define ENVIRONMENT "VRRPD_RESTART"
 #define CHECK_MAX_S 10
 
-/* Does the program that lies there now accept the configuration? It prints what is wrong. */
-static bool
-new_program_agrees(struct parent *p)
+bool
+parent_new_program_agrees(struct parent *p)
 {
 	int status = 0;
 	pid_t pid = fork();
@@ -47,9 +46,8 @@ new_program_agrees(struct parent *p)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* SIGKILL: nobody may say goodbye. What is left of them is reaped by the next program. */
-static void
-end_children(struct parent *p)
+void
+parent_end_children(struct parent *p)
 {
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
 		if (p->children[k].pid != 0)
@@ -75,7 +73,7 @@ parent_restart(struct parent *p)
 		log_warning("restart: not while vrrpd is stopping or reloading");
 		return;
 	}
-	if (!new_program_agrees(p)) {
+	if (!parent_new_program_agrees(p)) {
 		log_error("restart: %s does not accept the configuration: nothing was changed", p->self);
 		return;
 	}
@@ -90,7 +88,7 @@ parent_restart(struct parent *p)
 	keep_over_exec(p->control_fd);
 	keep_over_exec(p->listen_fd);
 	keep_over_exec(p->memory_fd);
-	end_children(p);
+	parent_end_children(p); /* what is left of them is reaped by the next program */
 	execv(p->self, p->argv);
 	log_error("restart: cannot execute %s: %s: going on as before", p->self, strerror(errno));
 	sigemptyset(&all);

@@ -77,7 +77,9 @@ take_message(struct parent_child *c, const union ipc_msg *m)
 	if (m->h.type == IPC_LOG && m->LOG.level < LOG_LEVEL_COUNT)
 		log_msg((enum log_level)m->LOG.level, "%.*s", (int)sizeof(m->LOG.text) - 1, m->LOG.text);
 	else if (m->h.type == IPC_READY && m->h.gen == c->parent->gen) {
-		c->ready = true;
+		c->ready = c->settled = true;
+		if (c->kind == PARENT_ENGINE && !c->parent->reload.running)
+			parent_manager_ready(c->parent);
 		parent_reload_ready(c->parent, c->kind);
 	} else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
@@ -180,6 +182,8 @@ spawn(struct parent *p, struct parent_child *c)
 	pid_t pid;
 	int r = ipc_chan_pair(sv);
 
+	c->spawned = clock_mono(); /* also one that cannot be started: it is tried again with pauses */
+	c->settled = false;
 	if (r < 0)
 		return r;
 	snprintf(level, sizeof(level), "%s", log_level_name(p->log_level));
@@ -191,11 +195,18 @@ spawn(struct parent *p, struct parent_child *c)
 		return (int)pid;
 	}
 	c->pid = pid;
-	c->spawned = clock_mono();
 	ipc_chan_init(&c->chan, sv[0], c->kind == PARENT_ENGINE ? IPC_PARENT_TO_ENGINE : IPC_PARENT_TO_AGENT,
 		      c->kind == PARENT_ENGINE ? IPC_ENGINE_TO_PARENT : IPC_AGENT_TO_PARENT);
 	c->io = loop_io_add(p->loop, sv[0], on_child_message, c);
 	return equip(p, c);
+}
+
+/* Ends long ago do not count. */
+static void
+forgive(struct parent_child *c, mono_t now)
+{
+	if (mono_since(now, c->spawned) >= LIVED_LONG_US && !c->last_will)
+		c->crashes = 0;
 }
 
 static void
@@ -203,6 +214,7 @@ restart_later(struct parent_child *c)
 {
 	mono_t now = loop_update_now(c->parent->loop);
 
+	forgive(c, now);
 	if (++c->crashes <= CRASHES_AT_ONCE) {
 		c->backoff_us = BACKOFF_MIN_US;
 		loop_timer_set(c->restart, now);
@@ -245,9 +257,8 @@ forget_active(struct parent *p)
 	ipc_memory_unmap(m);
 }
 
-/* Remove what the engine left: it will not come back soon, or not at all. */
-static void
-withdraw(struct parent *p)
+void
+parent_withdraw(struct parent *p)
 {
 	unsigned n = 0;
 	int r = nlk_addr_flush(IPC_IFA_PROTO, &n);
@@ -267,6 +278,7 @@ parent_tell_trouble(struct parent *p)
 	str_copy(m.text, sizeof(m.text), p->trouble);
 	/* An agent that is not there hears it when it comes. */
 	(void)ipc_chan_send(&p->children[PARENT_AGENT].chan, IPC_TROUBLE, &m, -1);
+	parent_manager_status(p);
 }
 
 /* The engine ended although nobody asked it to. */
@@ -289,12 +301,12 @@ engine_crashed(struct parent *p, struct parent_child *c, int status)
 
 	note_crash(p, status);
 	if (c->last_will) {
-		withdraw(p);
+		parent_withdraw(p);
 	} else if (c->crashes == CRASHES_AT_ONCE) {
 		log_error("vrrpd-engine ended %u times in a row: what it holds is handed over", c->crashes + 1);
 		c->last_will = true;
 	} else if (c->crashes > CRASHES_AT_ONCE) {
-		withdraw(p); /* it may have held something again */
+		parent_withdraw(p); /* it may have held something again */
 	}
 	if (c->crashes >= CRASHES_AT_ONCE)
 		snprintf(p->trouble, sizeof(p->trouble),
@@ -354,21 +366,18 @@ static void
 child_ended(struct parent *p, struct parent_child *c, int status)
 {
 	union ipc_msg m;
-	bool ready;
 	int fd;
 
 	/* Its last words are still in the channel. */
 	while (c->chan.fd >= 0 && ipc_chan_recv(&c->chan, &m, &fd) == 1)
 		take_message(c, &m);
 	describe_end(c, status);
-	ready = c->ready;
 	close_channel(c);
 	c->pid = 0;
-	if (mono_since(loop_update_now(p->loop), c->spawned) >= LIVED_LONG_US && !c->last_will)
-		c->crashes = 0;
+	forgive(c, loop_update_now(p->loop));
 	/* One that ended before it knew everything may not have withdrawn what the one before it left. */
-	if (c->kind == PARENT_ENGINE && p->stopping && (status != 0 || !ready))
-		withdraw(p);
+	if (c->kind == PARENT_ENGINE && p->stopping && (status != 0 || !c->settled))
+		parent_withdraw(p);
 	if (p->stopping)
 		return;
 	if (c->kind == PARENT_ENGINE) {

@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,10 @@ child(const struct spawn_program *s, pid_t parent)
 	int r;
 
 	reset_signals();
+	/* Who talks to the service manager is the parent alone. */
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 	if (s->channel == CHANNEL_FD)
 		fcntl(s->channel, F_SETFD, 0);
 	else if (dup2(s->channel, CHANNEL_FD) < 0)
