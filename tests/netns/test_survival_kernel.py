@@ -66,7 +66,8 @@ def test_deleted_again_and_again(lab):
     d = pair.d("a")
     pair.watch()
     deleted = 0
-    while deleted < 30 and d.state() == "active":
+    end = time.monotonic() + 15
+    while deleted < 30 and d.state() == "active" and time.monotonic() < end:
         if pair.a.holds(VIP):
             pair.a.ip("addr", "del", VIP + "/24", "dev", "eth0", check=False)
             deleted += 1
