@@ -35,7 +35,7 @@ def test_deleted_address_comes_back(lab, v6):
             pair.a.ip("addr", "del", f"{vip}/{64 if v6 else 24}", "dev", "eth0")
             lab.wait_until(lambda n=n: pair.d("a").counters()["addresses_healed"] == n, 3, f"healed {n} times")
         seen = pair.seen("address deleted three times", "a")
-    assert seen.silence_ms < 50 and seen.none_ms < 50, seen
+    assert seen.silence_ms < 250 and seen.none_ms < 50, seen
     own = bytes.fromhex(pair.a.mac().replace(":", ""))
     lab.wait_until(
         lambda: [f for f in capture.frames() if f.data[6:12] == own and f.data[:1] in (b"\xff", b"\x33")],
@@ -238,7 +238,7 @@ def test_nothing_renews_the_addresses(lab, how):
             os.kill(pid, signal.SIGSTOP)
     lab.wait_until(lambda: pair.sampler.present() == ["b"], 6, "b alone holds the address")
     seen = pair.seen(f"all processes {how}, adverts every 100 ms", "b")
-    assert seen.none_ms == 0 and seen.silence_ms < 361 + 200, seen
+    assert seen.none_ms < 20 and seen.silence_ms < 361 + 200, seen
     assert seen.two_ms < 3000, seen
     if how == "frozen":
         pair.watch()
