@@ -80,11 +80,18 @@ note_advert(struct case_world *w, const struct role_action *a)
 {
 	struct ip_addr dst = w->codec.unicast ? w->codec.peers[0] : vrrp_group(w->codec.family);
 	bool has_form = w->codec.version == 3 && w->codec.family == IP_FAMILY_V4;
-	int n = vrrp_packet_encode_ip(&w->codec, a->priority, (enum vrrp_checksum_form)w->e.form, &w->e.source,
-				      &dst, w->sent, sizeof(w->sent));
+	struct vrrp_codec codec = w->codec;
+	char interval[32];
+	int n;
 
-	add_note(&w->result->actions, world_us(w), "advert %u%s", a->priority,
+	if (a->adver_int_cs != 0)
+		codec.adver_int_cs = a->adver_int_cs;
+	snprintf(interval, sizeof(interval), " interval %u", a->adver_int_cs);
+	add_note(&w->result->actions, world_us(w), "advert %u%s%s", a->priority,
+		 a->adver_int_cs != 0 ? interval : "",
 		 has_form && w->e.form == VRRP_CHECKSUM_RFC5798 ? " rfc5798" : "");
+	n = vrrp_packet_encode_ip(&codec, a->priority, (enum vrrp_checksum_form)w->e.form, &w->e.source, &dst,
+				  w->sent, sizeof(w->sent));
 	if (n < 0)
 		add_error(w, "the advert cannot be encoded: %s", strerror(-n));
 	w->sent_len = n < 0 ? 0 : (size_t)n;

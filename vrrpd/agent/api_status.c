@@ -207,7 +207,8 @@ warn_peer(struct json_out *j, const struct view *v, const struct ipc_peer *p)
 			addr, vrrp_checksum_form_name(p->form), vrrp_checksum_form_name(v->now->form));
 	if (p->addresses_differ)
 		json_out_textf(j, NULL, "%s announces other addresses than we have", addr);
-	if (p->adver_int_cs != v->inst->c.adver_int_cs)
+	/* One that leaves announces a short interval on purpose. */
+	if (p->priority != 0 && p->adver_int_cs != v->inst->c.adver_int_cs)
 		json_out_textf(j, NULL,
 			       "%s adverts every %u ms, we every %u ms: set the same advert_interval on both",
 			       addr, p->adver_int_cs * 10u, v->inst->c.adver_int_cs * 10u);

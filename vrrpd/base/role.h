@@ -84,10 +84,11 @@ enum role_action_kind {
 };
 
 struct role_action {
-	uint8_t kind;	  /* enum role_action_kind */
-	uint8_t state;	  /* STATE: enum role_state entered */
-	uint8_t priority; /* ADVERT: 0 when leaving */
-	uint32_t epoch;	  /* ACQUIRE: number of this take-over, to tell late answers from present ones */
+	uint8_t kind;	       /* enum role_action_kind */
+	uint8_t state;	       /* STATE: enum role_state entered */
+	uint8_t priority;      /* ADVERT: 0 when leaving */
+	uint16_t adver_int_cs; /* ADVERT: interval to tell, 0 = the configured one */
+	uint32_t epoch;	       /* ACQUIRE: number of this take-over, to tell late answers from present ones */
 	struct role_cause cause;
 };
 

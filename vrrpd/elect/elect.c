@@ -418,7 +418,7 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	if (ev->on) {
 		/* Something happened meanwhile, and the addresses are still there. */
 		if (e->link == ELECT_LINK_UP && e->source.family != IP_FAMILY_NONE)
-			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
+			vrrp_fsm_goodbye(&e->conf->vrrp, e->priority, out);
 		role_actions_add(out, ROLE_ACTION_RELEASE);
 	}
 	evaluate(e, now, out);

@@ -134,9 +134,11 @@ struct engine_instance {
 	struct engine_datagram *datagrams;
 	bool built; /* the datagrams hold built_* */
 	uint8_t built_priority, built_form;
+	uint16_t built_interval_cs;
 	struct ip_addr built_source;
 	bool queued; /* waits in engine.tx for the flush */
 	uint8_t queued_priority;
+	uint16_t queued_interval_cs; /* 0 = the configured one */
 	bool send_failed; /* the last advert did not leave */
 	bool releasing;	  /* a RELEASE is on its way through the kernel thread */
 	uint32_t release_epoch; /* of the last one */
@@ -387,7 +389,7 @@ void engine_arm(struct engine *e);
 struct engine_tx *engine_tx_new(void);
 void engine_tx_free(struct engine_tx *t);
 /* Queue one advert; it leaves with the next flush, at the end of the wake-up. */
-void engine_tx_queue(struct engine *e, struct engine_instance *i, uint8_t priority);
+void engine_tx_queue(struct engine *e, struct engine_instance *i, const struct role_action *a, mono_t now);
 void engine_tx_flush(struct engine *e, mono_t now);
 
 /* engine_rx.c */

@@ -53,7 +53,7 @@ execute(struct engine *e, struct engine_instance *i, const struct role_actions *
 			engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, a->epoch);
 			break;
 		case ROLE_ACTION_ADVERT:
-			engine_tx_queue(e, i, a->priority);
+			engine_tx_queue(e, i, a, now);
 			break;
 		case ROLE_ACTION_ANNOUNCE:
 			engine_announce_start(e, i, now);

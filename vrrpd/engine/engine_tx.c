@@ -16,8 +16,8 @@
 struct engine_tx {
 	bool flushing; /* a failure during the flush may want another one: the outer one takes it along */
 	uint32_t n_queued;
-	struct engine_instance *queue[4 * LIMIT_INSTANCES]; /* an advert, and the leave after its failure; those that
-						      * only leave come on top */
+	struct engine_instance *queue[4 * LIMIT_INSTANCES]; /* an advert, and the leave after its failure; those
+							     * that only leave come on top */
 	unsigned n_batch;
 	int batch_fd;
 	struct mmsghdr msgs[ENGINE_TX_BATCH];
@@ -38,9 +38,14 @@ engine_tx_free(struct engine_tx *t)
 }
 
 void
-engine_tx_queue(struct engine *e, struct engine_instance *i, uint8_t priority)
+engine_tx_queue(struct engine *e, struct engine_instance *i, const struct role_action *a, mono_t now)
 {
-	i->queued_priority = priority; /* the newest word counts: a leave after an advert is a leave */
+	/* A word about another interval is heard before the next one; otherwise the newest counts: a leave
+	 * after an advert is a leave. */
+	if (i->queued && i->queued_interval_cs != 0)
+		engine_tx_flush(e, now);
+	i->queued_priority = a->priority;
+	i->queued_interval_cs = a->adver_int_cs;
 	if (i->queued)
 		return;
 	ASSERT(e->tx->n_queued < ARRAY_SIZE(e->tx->queue));
@@ -60,18 +65,21 @@ destination(struct engine_datagram *d, int ifindex)
 
 /* Encode the instance's datagrams for this priority, unless they hold it already. */
 static void
-build(struct engine_instance *i, uint8_t priority, int ifindex)
+build(struct engine_instance *i, uint8_t priority, uint16_t interval_cs, int ifindex)
 {
 	const struct elect *el = &i->elect;
+	struct vrrp_codec codec = i->codec;
 	size_t size = 40 + 8 + i->codec.n_addrs * ip_family_size(i->codec.family) + VRRP_AUTH_SIZE;
 
-	if (i->built && i->built_priority == priority && i->built_form == el->form &&
-	    ip_addr_equal(&i->built_source, &el->source))
+	if (i->built && i->built_priority == priority && i->built_interval_cs == interval_cs &&
+	    i->built_form == el->form && ip_addr_equal(&i->built_source, &el->source))
 		return;
+	if (interval_cs != 0)
+		codec.adver_int_cs = interval_cs;
 	for (uint32_t n = 0; n < i->n_datagrams; n++) {
 		struct engine_datagram *d = &i->datagrams[n];
 		struct ip_addr dst = destination(d, ifindex);
-		int len = vrrp_packet_encode_ip(&i->codec, priority, (enum vrrp_checksum_form)el->form,
+		int len = vrrp_packet_encode_ip(&codec, priority, (enum vrrp_checksum_form)el->form,
 						&el->source, &dst, d->buf, size);
 
 		ASSERT(len > 0);
@@ -79,6 +87,7 @@ build(struct engine_instance *i, uint8_t priority, int ifindex)
 	}
 	i->built = true;
 	i->built_priority = priority;
+	i->built_interval_cs = interval_cs;
 	i->built_form = el->form;
 	i->built_source = el->source;
 }
@@ -170,7 +179,7 @@ engine_tx_flush(struct engine *e, mono_t now)
 		i->queued = false;
 		if (p->fd < 0 || i->elect.source.family == IP_FAMILY_NONE)
 			continue;
-		build(i, i->queued_priority, p->ifindex);
+		build(i, i->queued_priority, i->queued_interval_cs, p->ifindex);
 		for (uint32_t n = 0; n < i->n_datagrams; n++)
 			add_datagram(e, i, &i->datagrams[n], p->fd, now);
 		if (k + 1 == t->n_queued)

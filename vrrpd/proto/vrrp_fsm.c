@@ -22,6 +22,10 @@
 #define LEAVE_MARGIN_US (200 * USEC_PER_MS)
 #define LEAVE_MAX_US	(10 * USEC_PER_SEC) /* intervals of 10 s and more: planned work waits no longer */
 
+/* The interval that a leaving Active announces: skew times of at most 40 ms, 1.6 ms apart for ten steps of
+ * priority. */
+#define HURRY_CS 4
+
 /* A router that preempts has its addresses or gets them now: its announcement follows its advert. */
 #define YIELD_US (15 * USEC_PER_MS)
 
@@ -242,8 +246,8 @@ peers_down_us(const struct vrrp_fsm *f)
 }
 
 /*
- * Has this host not run for so long that its peers take over by now? Their timers run since its last advert, which left
- * an interval before the one that is late.
+ * Has this host not run for so long that its peers take over by now? Their timers run since its last advert,
+ * which left an interval before the one that is late.
  */
 static bool
 slept(const struct vrrp_fsm *f, mono_t now)
@@ -251,6 +255,19 @@ slept(const struct vrrp_fsm *f, mono_t now)
 	if (f->state != ROLE_STATE_ACTIVE)
 		return false;
 	return mono_since(now, f->deadline) + own_interval_us(f) > peers_down_us(f);
+}
+
+void
+vrrp_fsm_goodbye(const struct vrrp_fsm_conf *conf, uint8_t priority, struct role_actions *out)
+{
+	struct role_action *a;
+
+	if (conf->version == 3 && conf->adver_int_cs > HURRY_CS) {
+		a = role_actions_add(out, ROLE_ACTION_ADVERT);
+		a->priority = priority;
+		a->adver_int_cs = HURRY_CS;
+	}
+	role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
 }
 
 static void
@@ -261,11 +278,11 @@ on_shutdown(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct 
 
 	if (f->state == ROLE_STATE_ACTIVE) {
 		if (!ev->silent)
-			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
+			vrrp_fsm_goodbye(f->conf, f->priority, out);
 		begin_leaving(f, now, vrrp_fsm_leave_us(f->conf), false);
 	} else if (f->acquiring) {
 		if (resuming(f) && !ev->silent)
-			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
+			vrrp_fsm_goodbye(f->conf, f->priority, out);
 		call_off(f, out);
 	}
 	if (!hold)
@@ -300,9 +317,9 @@ takeover_cause(const struct vrrp_fsm *f, mono_t now)
 }
 
 /*
- * Stepped down for a higher Active that did not announce itself: it was Active all the time and has not heard us yet
- * (a split network grew together). One more advert makes it announce itself (keepalived: higher_prio_send_advert), or
- * hosts would go on sending to us.
+ * Stepped down for a higher Active that did not announce itself: it was Active all the time and has not heard
+ * us yet (a split network grew together). One more advert makes it announce itself (keepalived:
+ * higher_prio_send_advert), or hosts would go on sending to us.
  */
 static void
 prompt_successor(struct vrrp_fsm *f, struct role_actions *out)

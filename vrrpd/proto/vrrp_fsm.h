@@ -10,13 +10,17 @@
  * Backup calls the take-over off.
  *  - With `align`, the Adver_Timer falls on multiples of the interval, so that virtual routers with the same
  *    interval share one wake-up. The first period after an aligned start is shorter, never longer.
- *  - An Active whose last advert is longer ago than the peers wait (its own down interval) did not run: it yields.
+ *  - An Active whose last advert is longer ago than the peers wait (its own down interval) did not run: it
+ * yields.
+ *  - A leaving Active announces a short interval right before its priority 0 (vrrp_fsm_goodbye), so that the
+ * skew time of its Backups is short, too.
  *  - Make before break: an Active that leaves keeps its addresses (`leaving`) until a successor's advert was
  *    heard and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have them.
  *  - Without a virtual MAC address hosts remember who announced last: an Active that hears a claim to its
  *    addresses, or the advert of a lower Active (they could not hear each other for a time), announces them
  *    again, once per second.
- *  - An engine that was started again goes on as Active (STARTUP with `resume`), if no peer can have taken over.
+ *  - An engine that was started again goes on as Active (STARTUP with `resume`), if no peer can have taken
+ * over.
  */
 #ifndef VRRPD_PROTO_VRRP_FSM_H
 #define VRRPD_PROTO_VRRP_FSM_H
@@ -47,9 +51,10 @@ enum vrrp_event_kind {
 	VRRP_EVENT_ACQUIRED, /* the addresses of ROLE_ACTION_ACQUIRE are in place */
 	VRRP_EVENT_PRIORITY, /* effective priority changed by tracking or by command */
 	VRRP_EVENT_SOURCE,   /* the sender address changed, one is still there */
-	VRRP_EVENT_CLAIM,    /* another host announced the addresses: while leaving all of them, while Active any */
-	VRRP_EVENT_SLEPT,    /* this host was suspended for `slept_us`, which its monotonic clock does not show */
-	VRRP_EVENT_CONF,     /* *conf was changed; the epoch goes on */
+	VRRP_EVENT_CLAIM, /* another host announced the addresses: while leaving all of them, while Active any
+			   */
+	VRRP_EVENT_SLEPT, /* this host was suspended for `slept_us`, which its monotonic clock does not show */
+	VRRP_EVENT_CONF,  /* *conf was changed; the epoch goes on */
 	VRRP_EVENT_COUNT
 };
 
@@ -104,11 +109,18 @@ void vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf);
 void vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out);
 
 /*
- * For how long after its last advert may an Active that was started again go on, because no peer's down timer can have
- * run out yet? The fastest one has priority 254; a quarter of an interval is left for the next advert to arrive.
- * Microseconds.
+ * For how long after its last advert may an Active that was started again go on, because no peer's down timer
+ * can have run out yet? The fastest one has priority 254; a quarter of an interval is left for the next advert
+ * to arrive. Microseconds.
  */
 usec_t vrrp_fsm_resume_us(const struct vrrp_fsm_conf *conf);
+
+/*
+ * The last words of an Active of this priority: the advert with priority 0. In version 3 one with a short
+ * interval comes before it: Backups learn an interval from each advert (RFC 9568 6.4.2) and wait the skew time
+ * of the last one, so the next Active is there within 40 ms, whatever the interval is.
+ */
+void vrrp_fsm_goodbye(const struct vrrp_fsm_conf *conf, uint8_t priority, struct role_actions *out);
 
 /* How long a leaving Active waits for a successor: the skew time of priority 1 and a margin. Microseconds. */
 usec_t vrrp_fsm_leave_us(const struct vrrp_fsm_conf *conf);
