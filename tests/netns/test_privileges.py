@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import shutil
 import signal
 
 import pytest
@@ -370,3 +371,15 @@ def test_ordinary_programs_run_as_scripts(lab, name):
         return True
 
     lab.wait_until(ran, 10, f"{name} as a check")
+
+
+def test_programs_in_a_folder_that_only_root_may_enter(lab, tmp_path):
+    """A clone below /root: the agent's user may not look into its folder, but its program is run."""
+    a = lab.host("a")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for name in ("vrrpd", "vrrpd-engine", "vrrpd-agent", "vrrpctl"):
+        shutil.copy(os.path.join(labs.build_dir(), name), closed / name)
+    d = a.vrrpd(conf(instance()), build=str(closed))
+    d.wait_state("pg", "active")
+    assert set(d.processes()) == {"parent", "engine", "agent"}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -253,6 +254,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	log_init("vrrpd-agent", (enum log_level)level);
+	(void)prctl(PR_SET_NAME, "vrrpd-agent"); /* executed by its descriptor, it has no name */
 	if (chdir("/") < 0)
 		log_warning("vrrpd-agent stays in its folder: %s", strerror(errno));
 	return run();

@@ -18,6 +18,7 @@
 #include "base/macros.h"
 
 #define CHANNEL_FD 3
+#define PROGRAM_FD 4
 
 static void
 reset_signals(void)
@@ -41,7 +42,7 @@ child_fails(const char *what, int err)
 __attribute__((noreturn)) static void
 child(const struct spawn_program *s, pid_t parent)
 {
-	int r;
+	int program, r;
 
 	reset_signals();
 	/* Who talks to the service manager is the parent alone. */
@@ -52,7 +53,11 @@ child(const struct spawn_program *s, pid_t parent)
 		fcntl(s->channel, F_SETFD, 0);
 	else if (dup2(s->channel, CHANNEL_FD) < 0)
 		child_fails("channel", errno);
-	close_range(CHANNEL_FD + 1, ~0U, 0);
+	/* The program's user may not be allowed to look into its folder (a build below /root): the file is found now. */
+	program = open(s->path, O_PATH | O_CLOEXEC);
+	if (program < 0 || (program != PROGRAM_FD && dup3(program, PROGRAM_FD, O_CLOEXEC) < 0))
+		child_fails(s->path, errno);
+	close_range(PROGRAM_FD + 1, ~0U, 0);
 	if (s->user == NULL)
 		(void)setgroups(0, NULL); /* not everybody may */
 	if ((r = priv_keep(s->rights, s->user, true)) < 0)
@@ -63,6 +68,8 @@ child(const struct spawn_program *s, pid_t parent)
 	if (getppid() != parent)
 		_exit(127);
 	execv(s->path, s->argv);
+	if (errno == EACCES)
+		(void)execveat(PROGRAM_FD, "", s->argv, environ, AT_EMPTY_PATH);
 	child_fails(s->path, errno);
 }
 
