@@ -18,7 +18,7 @@
 static void
 interface_start(struct check *c)
 {
-	const char *name = c->conf.interface;
+	const char *name = check_text(c, "interface", 0);
 	struct ifreq req = {0};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int err;

@@ -49,7 +49,7 @@ close_fd(int *fd)
 static void
 judge_user(struct script *s)
 {
-	const char *user = s->check->conf.user;
+	const char *user = s->check->def.conf.user;
 	const struct passwd *pw;
 	char self[LIMIT_NAME];
 	struct strbuf b;
@@ -161,7 +161,7 @@ on_exit_of(void *arg, int fd, bool readable, bool writable)
 static int
 spawn(struct script *s, int out)
 {
-	struct ipc_conf_check *conf = &s->check->conf;
+	struct ipc_conf_check *conf = &s->check->def.conf;
 	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	char locale[] = "LC_ALL=C";
 	char check[sizeof("VRRPD_CHECK=") + LIMIT_NAME], node[sizeof("VRRPD_NODE=") + LIMIT_NODE];
@@ -236,7 +236,7 @@ script_start(struct check *c)
 		err = watch(s);
 	if (err != 0) {
 		close_run(s);
-		check_donef(c, false, "cannot run %s: %s", c->conf.command, strerror(err));
+		check_donef(c, false, "cannot run %s: %s", c->def.conf.command, strerror(err));
 	}
 }
 

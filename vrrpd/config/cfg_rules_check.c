@@ -28,20 +28,22 @@ option_applies(struct cfg_source *s, struct cfg *c, void *obj)
 		struct strbuf b;
 		bool written;
 
-		if (o->scope != CFG_SCOPE_CHECK || o->only == CFG_ONLY_ALL)
+		if (o->scope != CFG_SCOPE_CHECK || o->kinds == 0)
 			continue;
 		written = cfg_source_written(s, obj, o->path);
 		strbuf_init(&b, buf, sizeof(buf));
 		cfg_option_wanted(o, &b);
 		if (written && !cfg_option_applies(o, obj)) {
-			const char *other = kinds->words[o->only == CFG_ONLY_SCRIPT ? CFG_CHECK_SCRIPT
-										    : CFG_CHECK_INTERFACE];
+			char others[256] = "";
+			struct strbuf list;
 
-			cfg_source_at(
-				s, obj, o->path, -1,
-				"belongs to checks of kind \"%s\", this one is \"%s\": remove it, or write "
-				"kind = \"%s\"",
-				other, own, other);
+			strbuf_init(&list, others, sizeof(others));
+			for (unsigned k = 0, n = 0; k < CFG_CHECK_KIND_COUNT; k++)
+				if (o->kinds & 1u << k)
+					strbuf_addf(&list, "%s\"%s\"", n++ > 0 ? ", " : "", kinds->words[k]);
+			cfg_source_at(s, obj, o->path, -1,
+				      "belongs to checks of kind %s, this one is \"%s\": remove it, or write another kind",
+				      others, own);
 		} else if (!written && o->required && cfg_option_applies(o, obj)) {
 			cfg_source_at(s, obj, o->path, -1, "is missing: write %s", buf);
 		}

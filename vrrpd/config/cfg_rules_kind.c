@@ -1,0 +1,287 @@
+/*
+ * cfg_rules_kind.c - rules of the options that one kind of check has; run by cfg_check.c in the parent.
+ *
+ * What the agent later takes for granted is checked here: forms of addresses and words, options that belong together,
+ * and files with secrets, which are read here because the agent may not.
+ */
+#include "config/cfg_int.h"
+
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config/cfg_duration.h"
+
+#define KEY_OCTETS LIMIT_OPTION_TEXT
+
+/* "address:port", "[address]:port", or the path of a Unix socket. */
+static bool
+is_endpoint(const char *text)
+{
+	struct ip_addr addr;
+	uint16_t port;
+
+	return text[0] == '/' || cfg_listen_parse(text, &addr, &port) == 0;
+}
+
+static void
+want_endpoint(struct cfg_source *s, const struct cfg_check *k, const char *path, int index, const char *text)
+{
+	if (text != NULL && !is_endpoint(text))
+		cfg_source_at(s, k, path, index,
+			      "\"%s\" is no address: write \"address:port\", \"[IPv6 address]:port\" or the path of a "
+			      "socket; names are not looked up",
+			      text);
+}
+
+static void
+endpoints(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+	bool plain = k->kind == CFG_CHECK_PING || k->kind == CFG_CHECK_INTERFACE;
+	struct ip_addr addr;
+
+	(void)c;
+	want_endpoint(s, k, "socket", -1, k->socket);
+	if (!plain)
+		want_endpoint(s, k, "address", -1, k->address);
+	else if (k->address != NULL && ip_addr_parse(k->address, &addr) < 0)
+		cfg_source_at(s, k, "address", -1, "\"%s\" is no address: write one like \"10.0.0.254\"", k->address);
+	for (size_t n = 0; n < k->n_sentinels; n++)
+		want_endpoint(s, k, "sentinels", (int)n, k->sentinels[n]);
+}
+
+/* Options that a kind cannot do without, beyond those marked in the table. */
+static void
+needed(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+
+	(void)c;
+	if (k->kind == CFG_CHECK_INTERFACE && k->interface == NULL)
+		cfg_source_at(s, k, "interface", -1, "is missing: write a string, e.g. \"eth1\"");
+	if ((k->kind == CFG_CHECK_REDIS || k->kind == CFG_CHECK_SENTINEL || k->kind == CFG_CHECK_POSTGRES ||
+	     k->kind == CFG_CHECK_TCP || k->kind == CFG_CHECK_PING) &&
+	    k->address == NULL)
+		cfg_source_at(s, k, "address", -1, "is missing: write a string, e.g. %s",
+			      k->kind == CFG_CHECK_PING ? "\"10.0.0.254\"" : "\"127.0.0.1:6379\"");
+	if (k->kind == CFG_CHECK_SENTINEL && k->master == NULL)
+		cfg_source_at(s, k, "master", -1, "is missing: write the master's name, e.g. \"mymaster\"");
+	if (k->kind == CFG_CHECK_REDIS && (k->n_sentinels > 0) != (k->master != NULL))
+		cfg_source_at(s, k, k->master != NULL ? "sentinels" : "master", -1,
+			      "is missing: sentinels and master belong together");
+	if (k->kind == CFG_CHECK_REDIS && k->owns_slots && !k->cluster)
+		cfg_source_at(s, k, "owns_slots", -1, "is for a Redis Cluster: write cluster = true as well");
+	if (k->kind == CFG_CHECK_PROCESS && (k->process != NULL) + (k->pid_file != NULL) + (k->cgroup != NULL) != 1)
+		cfg_source_at(s, k, "process", -1, "tells a process by one thing: write process, pid_file or cgroup");
+	if (k->kind == CFG_CHECK_POSTGRES && k->role != NULL && k->username == NULL)
+		cfg_source_at(s, k, "role", -1, "can only be asked after logging in: write username (and password_file)");
+	if ((k->tls_cert != NULL) != (k->tls_key != NULL))
+		cfg_source_at(s, k, k->tls_cert != NULL ? "tls.key" : "tls.cert", -1,
+			      "is missing: a certificate and its key belong together");
+}
+
+/* The words that `role` knows, by kind; NULL-terminated. Patroni: its health endpoints. */
+static const char *const *
+roles_of(enum cfg_check_kind kind)
+{
+	static const char *const patroni[] = {"primary",     "leader",	 "master",	   "read-write",
+					      "replica",     "standby",	 "standby-leader", "read-only",
+					      "sync",	     "synchronous", "quorum",	   "read-only-sync",
+					      "read-only-quorum", "async", "asynchronous",   "health",
+					      "readiness",   "liveness", NULL};
+	static const char *const redis[] = {"master", "replica", NULL};
+	static const char *const postgres[] = {"primary", "replica", NULL};
+
+	if (kind == CFG_CHECK_PATRONI)
+		return patroni;
+	return kind == CFG_CHECK_REDIS ? redis : postgres;
+}
+
+static void
+role_word(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+	const char *const *words = roles_of(k->kind);
+	char list[512] = "";
+	struct strbuf b;
+
+	(void)c;
+	if (k->role == NULL)
+		return;
+	strbuf_init(&b, list, sizeof(list));
+	for (size_t n = 0; words[n] != NULL; n++) {
+		if (strcmp(words[n], k->role) == 0)
+			return;
+		strbuf_addf(&b, "%s\"%s\"", n > 0 ? ", " : "", words[n]);
+	}
+	cfg_source_at(s, k, "role", -1, "\"%s\" is no role: write one of %s", k->role, list);
+}
+
+/* A number of octets with a unit, as Patroni and PostgreSQL write it. */
+static bool
+is_size(const char *text)
+{
+	static const char *const units[] = {"", "B", "kB", "MB", "GB", "TB"};
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	(void)strtoull(text, &end, 10);
+	for (size_t n = 0; n < ARRAY_SIZE(units); n++)
+		if (strcmp(end, units[n]) == 0)
+			return true;
+	return false;
+}
+
+static void
+lag(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+	usec_t us;
+
+	(void)c;
+	if (k->max_lag == NULL)
+		return;
+	if (k->kind == CFG_CHECK_PATRONI && !is_size(k->max_lag))
+		cfg_source_at(s, k, "max_lag", -1, "\"%s\" is no size: write a number with kB, MB, GB or TB, e.g. \"16MB\"",
+			      k->max_lag);
+	if (k->kind == CFG_CHECK_REDIS && cfg_duration_parse(k->max_lag, &us) < 0)
+		cfg_source_at(s, k, "max_lag", -1, "\"%s\" is no duration: write e.g. \"10s\"", k->max_lag);
+}
+
+static void
+url_form(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+
+	(void)c;
+	if (k->url != NULL && strncasecmp(k->url, "http://", 7) != 0 && strncasecmp(k->url, "https://", 8) != 0 &&
+	    strncmp(k->url, "unix:/", 6) != 0)
+		cfg_source_at(s, k, "url", -1, "\"%s\" is no URL: write http://..., https://... or unix:/PATH:/PATH", k->url);
+}
+
+/* "200", "200-299", "200,204,300-399": numbers from 100 to 599. */
+static bool
+is_status_set(const char *text)
+{
+	char *end;
+
+	do {
+		long low = strtol(text, &end, 10), high = low;
+
+		if (end == text)
+			return false;
+		if (*end == '-') {
+			text = end + 1;
+			high = strtol(text, &end, 10);
+			if (end == text)
+				return false;
+		}
+		if (low < 100 || high > 599 || low > high)
+			return false;
+		text = end + 1;
+	} while (*end == ',');
+	return *end == '\0';
+}
+
+static void
+http_words(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+
+	(void)c;
+	if (k->kind != CFG_CHECK_HTTP)
+		return;
+	if (!is_status_set(k->status))
+		cfg_source_at(s, k, "status", -1,
+			      "\"%s\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\"", k->status);
+	if (strcmp(k->method, "GET") != 0 && strcmp(k->method, "HEAD") != 0 && strcmp(k->method, "OPTIONS") != 0)
+		cfg_source_at(s, k, "method", -1, "\"%s\" is not used for checks: write GET, HEAD or OPTIONS", k->method);
+}
+
+static void
+route_forms(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+	struct ip_prefix prefix;
+	struct ip_addr addr;
+
+	(void)c;
+	if (k->kind != CFG_CHECK_ROUTE)
+		return;
+	if (strcmp(k->destination, "default") != 0 && strcmp(k->destination, "default6") != 0 &&
+	    ip_prefix_parse(k->destination, &prefix) < 0)
+		cfg_source_at(s, k, "destination", -1,
+			      "\"%s\" is no destination: write \"default\", \"default6\" or a network like \"10.1.0.0/16\"",
+			      k->destination);
+	if (k->via != NULL && ip_addr_parse(k->via, &addr) < 0)
+		cfg_source_at(s, k, "via", -1, "\"%s\" is no address: write that of the gateway", k->via);
+}
+
+static void
+one_password(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	(void)c;
+	if (cfg_source_written(s, obj, "password") && cfg_source_written(s, obj, "password_file"))
+		cfg_source_at(s, obj, "password_file", -1, "stands beside password: write one of them");
+}
+
+/* This rule and the next also read the files, once, with the checks that they need. */
+static void
+password_file(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	struct cfg_check *k = obj;
+	const char *wrong, *advice;
+	char buf[1024];
+
+	(void)c;
+	if (k->password_file == NULL || k->password != NULL)
+		return;
+	wrong = cfg_read_password(k->password_file, buf, sizeof(buf), &advice);
+	if (wrong != NULL)
+		cfg_source_at(s, obj, "password_file", -1, "\"%s\" cannot be used: %s: %s", k->password_file, wrong, advice);
+	else
+		k->password = cfg_strdup(buf);
+	explicit_bzero(buf, sizeof(buf));
+}
+
+static void
+key_file(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	struct cfg_check *k = obj;
+	const char *wrong, *advice;
+	char *buf;
+
+	(void)c;
+	if (k->tls_key == NULL)
+		return;
+	buf = cfg_zalloc(1, KEY_OCTETS);
+	wrong = cfg_read_secret(k->tls_key, buf, KEY_OCTETS, &advice);
+	if (wrong != NULL)
+		cfg_source_at(s, obj, "tls.key", -1, "\"%s\" cannot be used: %s: %s", k->tls_key, wrong, advice);
+	else
+		k->tls_key_pem = cfg_strdup(buf);
+	explicit_bzero(buf, KEY_OCTETS);
+	free(buf);
+}
+
+static const struct cfg_rule rules[] = {
+	{"endpoints", CFG_SCOPE_CHECK, {"address", "socket", "sentinels"}, endpoints},
+	{"needed", CFG_SCOPE_CHECK, {"kind", "address", "interface"}, needed},
+	{"role_word", CFG_SCOPE_CHECK, {"kind", "role"}, role_word},
+	{"lag", CFG_SCOPE_CHECK, {"kind", "max_lag"}, lag},
+	{"url_form", CFG_SCOPE_CHECK, {"url"}, url_form},
+	{"http_words", CFG_SCOPE_CHECK, {"kind", "status", "method"}, http_words},
+	{"route_forms", CFG_SCOPE_CHECK, {"kind", "destination", "via"}, route_forms},
+	{"one_password", CFG_SCOPE_CHECK, {"password", "password_file"}, one_password},
+	{"password_file", CFG_SCOPE_CHECK, {"password", "password_file"}, password_file},
+	{"key_file", CFG_SCOPE_CHECK, {"tls.key"}, key_file},
+};
+
+const struct cfg_rule *
+cfg_rules_kind(size_t i)
+{
+	return i < ARRAY_SIZE(rules) ? &rules[i] : NULL;
+}
