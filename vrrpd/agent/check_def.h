@@ -1,6 +1,6 @@
 /*
- * check_def.h - the definition of one check as it came from vrrpd: what all kinds have, and the options of its kind as
- * text.
+ * check_def.h - the definition of one check as it came from vrrpd: what all kinds have, and the options of its
+ * kind as text.
  */
 #ifndef VRRPD_AGENT_CHECK_DEF_H
 #define VRRPD_AGENT_CHECK_DEF_H

@@ -16,8 +16,8 @@
 #include "base/addr.h"
 #include "base/strbuf.h"
 
-#define READ_SIZE	4096
-#define READS_PER_TURN	16 /* a server that floods gets its share of the loop and no more */
+#define READ_SIZE      4096
+#define READS_PER_TURN 16 /* a server that floods gets its share of the loop and no more */
 
 struct net_conn {
 	net_conn_fn *fn;

@@ -85,7 +85,8 @@ cfg_check_options(const struct cfg_check *k, option_fn *fn, void *arg)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && (o = cfg_option_at(i)); i++) {
-		/* The command goes its own way: its words are counted. Files of secrets are given by their content. */
+		/* The command goes its own way: its words are counted. Files of secrets are given by their
+		 * content. */
 		if (o->scope != CFG_SCOPE_CHECK || o->kinds == 0 || o->kinds == 1u << CFG_CHECK_SCRIPT ||
 		    !cfg_option_applies(o, k) || strcmp(o->path, "password_file") == 0)
 			continue;

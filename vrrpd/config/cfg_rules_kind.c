@@ -1,8 +1,8 @@
 /*
  * cfg_rules_kind.c - rules of the options that one kind of check has; run by cfg_check.c in the parent.
  *
- * What the agent later takes for granted is checked here: forms of addresses and words, options that belong together,
- * and files with secrets, which are read here because the agent may not.
+ * What the agent later takes for granted is checked here: forms of addresses and words, options that belong
+ * together, and files with secrets, which are read here because the agent may not.
  */
 #include "config/cfg_int.h"
 
@@ -30,7 +30,8 @@ want_endpoint(struct cfg_source *s, const struct cfg_check *k, const char *path,
 {
 	if (text != NULL && !is_endpoint(text))
 		cfg_source_at(s, k, path, index,
-			      "\"%s\" is no address: write \"address:port\", \"[IPv6 address]:port\" or the path of a "
+			      "\"%s\" is no address: write \"address:port\", \"[IPv6 address]:port\" or the "
+			      "path of a "
 			      "socket; names are not looked up",
 			      text);
 }
@@ -47,7 +48,8 @@ endpoints(struct cfg_source *s, struct cfg *c, void *obj)
 	if (!plain)
 		want_endpoint(s, k, "address", -1, k->address);
 	else if (k->address != NULL && ip_addr_parse(k->address, &addr) < 0)
-		cfg_source_at(s, k, "address", -1, "\"%s\" is no address: write one like \"10.0.0.254\"", k->address);
+		cfg_source_at(s, k, "address", -1, "\"%s\" is no address: write one like \"10.0.0.254\"",
+			      k->address);
 	for (size_t n = 0; n < k->n_sentinels; n++)
 		want_endpoint(s, k, "sentinels", (int)n, k->sentinels[n]);
 }
@@ -73,10 +75,13 @@ needed(struct cfg_source *s, struct cfg *c, void *obj)
 			      "is missing: sentinels and master belong together");
 	if (k->kind == CFG_CHECK_REDIS && k->owns_slots && !k->cluster)
 		cfg_source_at(s, k, "owns_slots", -1, "is for a Redis Cluster: write cluster = true as well");
-	if (k->kind == CFG_CHECK_PROCESS && (k->process != NULL) + (k->pid_file != NULL) + (k->cgroup != NULL) != 1)
-		cfg_source_at(s, k, "process", -1, "tells a process by one thing: write process, pid_file or cgroup");
+	if (k->kind == CFG_CHECK_PROCESS &&
+	    (k->process != NULL) + (k->pid_file != NULL) + (k->cgroup != NULL) != 1)
+		cfg_source_at(s, k, "process", -1,
+			      "tells a process by one thing: write process, pid_file or cgroup");
 	if (k->kind == CFG_CHECK_POSTGRES && k->role != NULL && k->username == NULL)
-		cfg_source_at(s, k, "role", -1, "can only be asked after logging in: write username (and password_file)");
+		cfg_source_at(s, k, "role", -1,
+			      "can only be asked after logging in: write username (and password_file)");
 	if ((k->tls_cert != NULL) != (k->tls_key != NULL))
 		cfg_source_at(s, k, k->tls_cert != NULL ? "tls.key" : "tls.cert", -1,
 			      "is missing: a certificate and its key belong together");
@@ -86,11 +91,11 @@ needed(struct cfg_source *s, struct cfg *c, void *obj)
 static const char *const *
 roles_of(enum cfg_check_kind kind)
 {
-	static const char *const patroni[] = {"primary",     "leader",	 "master",	   "read-write",
-					      "replica",     "standby",	 "standby-leader", "read-only",
-					      "sync",	     "synchronous", "quorum",	   "read-only-sync",
-					      "read-only-quorum", "async", "asynchronous",   "health",
-					      "readiness",   "liveness", NULL};
+	static const char *const patroni[] = {
+		"primary", "leader",	     "master",		 "read-write", "replica",
+		"standby", "standby-leader", "read-only",	 "sync",       "synchronous",
+		"quorum",  "read-only-sync", "read-only-quorum", "async",      "asynchronous",
+		"health",  "readiness",	     "liveness",	 NULL};
 	static const char *const redis[] = {"master", "replica", NULL};
 	static const char *const postgres[] = {"primary", "replica", NULL};
 
@@ -145,7 +150,8 @@ lag(struct cfg_source *s, struct cfg *c, void *obj)
 	if (k->max_lag == NULL)
 		return;
 	if (k->kind == CFG_CHECK_PATRONI && !is_size(k->max_lag))
-		cfg_source_at(s, k, "max_lag", -1, "\"%s\" is no size: write a number with kB, MB, GB or TB, e.g. \"16MB\"",
+		cfg_source_at(s, k, "max_lag", -1,
+			      "\"%s\" is no size: write a number with kB, MB, GB or TB, e.g. \"16MB\"",
 			      k->max_lag);
 	if (k->kind == CFG_CHECK_REDIS && cfg_duration_parse(k->max_lag, &us) < 0)
 		cfg_source_at(s, k, "max_lag", -1, "\"%s\" is no duration: write e.g. \"10s\"", k->max_lag);
@@ -157,9 +163,10 @@ url_form(struct cfg_source *s, struct cfg *c, void *obj)
 	const struct cfg_check *k = obj;
 
 	(void)c;
-	if (k->url != NULL && strncasecmp(k->url, "http://", 7) != 0 && strncasecmp(k->url, "https://", 8) != 0 &&
-	    strncmp(k->url, "unix:/", 6) != 0)
-		cfg_source_at(s, k, "url", -1, "\"%s\" is no URL: write http://..., https://... or unix:/PATH:/PATH", k->url);
+	if (k->url != NULL && strncasecmp(k->url, "http://", 7) != 0 &&
+	    strncasecmp(k->url, "https://", 8) != 0 && strncmp(k->url, "unix:/", 6) != 0)
+		cfg_source_at(s, k, "url", -1,
+			      "\"%s\" is no URL: write http://..., https://... or unix:/PATH:/PATH", k->url);
 }
 
 /* "200", "200-299", "200,204,300-399": numbers from 100 to 599. */
@@ -196,9 +203,12 @@ http_words(struct cfg_source *s, struct cfg *c, void *obj)
 		return;
 	if (!is_status_set(k->status))
 		cfg_source_at(s, k, "status", -1,
-			      "\"%s\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\"", k->status);
-	if (strcmp(k->method, "GET") != 0 && strcmp(k->method, "HEAD") != 0 && strcmp(k->method, "OPTIONS") != 0)
-		cfg_source_at(s, k, "method", -1, "\"%s\" is not used for checks: write GET, HEAD or OPTIONS", k->method);
+			      "\"%s\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\"",
+			      k->status);
+	if (strcmp(k->method, "GET") != 0 && strcmp(k->method, "HEAD") != 0 &&
+	    strcmp(k->method, "OPTIONS") != 0)
+		cfg_source_at(s, k, "method", -1, "\"%s\" is not used for checks: write GET, HEAD or OPTIONS",
+			      k->method);
 }
 
 static void
@@ -214,7 +224,8 @@ route_forms(struct cfg_source *s, struct cfg *c, void *obj)
 	if (strcmp(k->destination, "default") != 0 && strcmp(k->destination, "default6") != 0 &&
 	    ip_prefix_parse(k->destination, &prefix) < 0)
 		cfg_source_at(s, k, "destination", -1,
-			      "\"%s\" is no destination: write \"default\", \"default6\" or a network like \"10.1.0.0/16\"",
+			      "\"%s\" is no destination: write \"default\", \"default6\" or a network like "
+			      "\"10.1.0.0/16\"",
 			      k->destination);
 	if (k->via != NULL && ip_addr_parse(k->via, &addr) < 0)
 		cfg_source_at(s, k, "via", -1, "\"%s\" is no address: write that of the gateway", k->via);
@@ -241,7 +252,8 @@ password_file(struct cfg_source *s, struct cfg *c, void *obj)
 		return;
 	wrong = cfg_read_password(k->password_file, buf, sizeof(buf), &advice);
 	if (wrong != NULL)
-		cfg_source_at(s, obj, "password_file", -1, "\"%s\" cannot be used: %s: %s", k->password_file, wrong, advice);
+		cfg_source_at(s, obj, "password_file", -1, "\"%s\" cannot be used: %s: %s", k->password_file,
+			      wrong, advice);
 	else
 		k->password = cfg_strdup(buf);
 	explicit_bzero(buf, sizeof(buf));
@@ -260,7 +272,8 @@ key_file(struct cfg_source *s, struct cfg *c, void *obj)
 	buf = cfg_zalloc(1, KEY_OCTETS);
 	wrong = cfg_read_secret(k->tls_key, buf, KEY_OCTETS, &advice);
 	if (wrong != NULL)
-		cfg_source_at(s, obj, "tls.key", -1, "\"%s\" cannot be used: %s: %s", k->tls_key, wrong, advice);
+		cfg_source_at(s, obj, "tls.key", -1, "\"%s\" cannot be used: %s: %s", k->tls_key, wrong,
+			      advice);
 	else
 		k->tls_key_pem = cfg_strdup(buf);
 	explicit_bzero(buf, KEY_OCTETS);
