@@ -50,6 +50,9 @@ endpoints(struct cfg_source *s, struct cfg *c, void *obj)
 	else if (k->address != NULL && ip_addr_parse(k->address, &addr) < 0)
 		cfg_source_at(s, k, "address", -1, "\"%s\" is no address: write one like \"10.0.0.254\"",
 			      k->address);
+	else if (k->kind == CFG_CHECK_PING && k->address != NULL && ip_addr_is_link_local(&addr) && k->interface == NULL)
+		cfg_source_at(s, k, "interface", -1,
+			      "is missing: the link-local address \"%s\" is a different one on each interface", k->address);
 	for (size_t n = 0; n < k->n_sentinels; n++)
 		want_endpoint(s, k, "sentinels", (int)n, k->sentinels[n]);
 }
