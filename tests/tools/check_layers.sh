@@ -51,6 +51,8 @@ only libconfig.h vrrpd/config/
 only netlink/ netlink/
 only libmnl/ netlink/
 only jansson.h vrrpd/agent/ vrrpd/ctl/
+only libpq-fe.h vrrpd/agent/check_postgres.c
+only systemd/ vrrpd/agent/check_unit.c
 only event2/ vrrpd/sys/loop.c vrrpd/agent/ vrrpd/ctl/
 
 for f in vrrpd/*/*.[ch] netlink/*.[ch]; do

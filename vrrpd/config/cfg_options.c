@@ -134,6 +134,7 @@ has_weight(const void *obj)
 #define ONLY(...) .kinds = (__VA_ARGS__)
 #define LOGIN (KIND(PATRONI) | KIND(HTTP) | KIND(REDIS) | KIND(SENTINEL) | KIND(POSTGRES))
 #define TLS (KIND(PATRONI) | KIND(HTTP) | KIND(REDIS) | KIND(SENTINEL))
+#define TLS_PG (TLS | KIND(POSTGRES))
 
 /* clang-format off: one option per paragraph */
 static const struct cfg_option options[] = {
@@ -184,7 +185,7 @@ static const struct cfg_option options[] = {
 	{CHECK = "user", STRING(cfg_check, user, LIMIT_NAME - 1), ONLY(KIND(SCRIPT)),
 	 .example = "\"nobody\"", .help = "user that runs the command; the agent's own when not written"},
 	{CHECK = "weight_from", WORD(cfg_check, weight_from, CFG_WEIGHT_FROM_NONE, weights_from), ONLY(KIND(SCRIPT)),
-	 .help = "the exit status (2 to 255: status - 2 - 127) or the last line of output gives the weight"},
+	 .help = "the exit status (2 to 255: a weight of 0 to 253) or the last line of output gives the weight"},
 	{CHECK = "interface", STRING(cfg_check, interface, LIMIT_IFNAME - 1), .syntax = CFG_SYNTAX_IFNAME,
 	 ONLY(KIND(INTERFACE) | KIND(ROUTE) | KIND(PING)), .example = "\"eth1\"",
 	 .help = "interface that must exist, be up and have a carrier; of the route; of the echo requests"},
@@ -201,17 +202,17 @@ static const struct cfg_option options[] = {
 	 .shown = has_own_password, .example = "\"secret\"", .help = "its password; better in a file"},
 	{CHECK = "password_file", STRING(cfg_check, password_file, 1023), ONLY(LOGIN), .syntax = CFG_SYNTAX_PATH,
 	 .example = "\"/etc/vrrpd/redis.pass\"", .help = "file that holds the password in its only line"},
-	{CHECK = "tls", GROUP, FLAG(cfg_check, tls), .shown = has_tls, ONLY(TLS), .example = "{ ca = \"/etc/ssl/ca.pem\"; }",
+	{CHECK = "tls", GROUP, FLAG(cfg_check, tls), .shown = has_tls, ONLY(TLS_PG), .example = "{ ca = \"/etc/ssl/ca.pem\"; }",
 	 .help = "speak TLS (https:// needs no group)"},
-	{CHECK = "tls.ca", STRING(cfg_check, tls_ca, 1023), ONLY(TLS), .syntax = CFG_SYNTAX_PATH,
+	{CHECK = "tls.ca", STRING(cfg_check, tls_ca, 1023), ONLY(TLS_PG), .syntax = CFG_SYNTAX_PATH,
 	 .example = "\"/etc/ssl/ca.pem\"", .help = "certificates to trust; the system's when not written"},
 	{CHECK = "tls.cert", STRING(cfg_check, tls_cert, 1023), ONLY(TLS), .syntax = CFG_SYNTAX_PATH,
 	 .example = "\"/etc/vrrpd/client.pem\"", .help = "own certificate"},
 	{CHECK = "tls.key", STRING(cfg_check, tls_key, 1023), ONLY(TLS), .syntax = CFG_SYNTAX_PATH,
 	 .example = "\"/etc/vrrpd/client.key\"", .help = "its private key; only its owner may read the file"},
-	{CHECK = "tls.server_name", STRING(cfg_check, tls_server_name, 255), ONLY(TLS), .example = "\"redis1\"",
+	{CHECK = "tls.server_name", STRING(cfg_check, tls_server_name, 255), ONLY(TLS_PG), .example = "\"redis1\"",
 	 .help = "name in the server's certificate, when it is not the one asked"},
-	{CHECK = "tls.verify", BOOL(cfg_check, tls_verify, true), ONLY(TLS), .help = "check the server's certificate"},
+	{CHECK = "tls.verify", BOOL(cfg_check, tls_verify, true), ONLY(TLS_PG), .help = "check the server's certificate"},
 	{CHECK = "backends", STRINGS(cfg_check, backends, n_backends, 64), ONLY(KIND(HAPROXY)),
 	 .example = "[\"pg_primary\"]", .help = "backends that must have servers up"},
 	{CHECK = "min_servers", INT(cfg_check, min_servers, 1, 1, 10000), ONLY(KIND(HAPROXY)), .unit = "servers",

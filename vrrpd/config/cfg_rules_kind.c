@@ -85,6 +85,11 @@ needed(struct cfg_source *s, struct cfg *c, void *obj)
 	if (k->kind == CFG_CHECK_POSTGRES && k->role != NULL && k->username == NULL)
 		cfg_source_at(s, k, "role", -1,
 			      "can only be asked after logging in: write username (and password_file)");
+	if (k->kind == CFG_CHECK_POSTGRES && k->tls && k->username == NULL)
+		cfg_source_at(s, k, "tls", -1, "is for logging in: write username (and password_file) as well");
+	if (k->kind == CFG_CHECK_POSTGRES && k->tls && k->tls_verify && k->tls_ca == NULL)
+		cfg_source_at(s, k, "tls.ca", -1,
+			      "is missing: write the file with the certificate to trust, or verify = false");
 	if ((k->tls_cert != NULL) != (k->tls_key != NULL))
 		cfg_source_at(s, k, k->tls_cert != NULL ? "tls.key" : "tls.cert", -1,
 			      "is missing: a certificate and its key belong together");
