@@ -25,7 +25,8 @@
 #define QUESTION    "SELECT pg_catalog.pg_is_in_recovery()"
 #define NO_USER	    "vrrpd" /* who we say we are where no user is configured; it need not exist */
 #define SOCKET_NAME "/.s.PGSQL."
-#define RESULTS_MAX 16 /* of one question, which has one */
+#define NO_FILE	    "/dev/null/none" /* instead of those in a home folder */
+#define RESULTS_MAX 16		     /* of one question, which has one */
 
 enum pg_phase { PG_IDLE, PG_SAYS_HELLO, PG_CONNECTS, PG_ASKS };
 
@@ -266,9 +267,11 @@ connect_anew(struct pg *g)
 					    "port",
 					    "user",
 					    "password",
+					    "passfile",
 					    "dbname",
 					    "sslmode",
 					    "sslrootcert",
+					    "sslcert",
 					    "gssencmode",
 					    "connect_timeout",
 					    "application_name",
@@ -278,9 +281,11 @@ connect_anew(struct pg *g)
 					      port,
 					      check_text(c, "username", 0),
 					      password != NULL ? password : "",
+					      NO_FILE,
 					      database != NULL ? database : "postgres",
 					      ssl_mode(c),
 					      check_text(c, "tls.ca", 0),
+					      NO_FILE,
 					      "disable",
 					      "0", /* the frame bounds the time */
 					      "vrrpd",
