@@ -30,6 +30,8 @@ struct checks {
 	uint32_t n_retired;
 	struct check **retired; /* no longer configured, their last run is ending */
 	char node[LIMIT_NODE];
+	struct check_runner runner; /* all NULL: none */
+	uint32_t last_token;
 };
 
 const uint64_t check_bounds_us[CHECK_BUCKETS] = {100, 1000, 5000, 20000, 100000, 500000, 5000000, 0};
@@ -87,6 +89,20 @@ int64_t
 check_number(const struct check *c, const char *path, int64_t otherwise)
 {
 	return check_def_number(&c->def, path, otherwise);
+}
+
+const struct check_runner *
+check_runner(const struct check *c)
+{
+	return c->checks->runner.run != NULL ? &c->checks->runner : NULL;
+}
+
+uint32_t
+check_token(struct check *c)
+{
+	if (++c->checks->last_token == 0)
+		c->checks->last_token = 1;
+	return c->checks->last_token;
 }
 
 struct loop *
@@ -303,6 +319,23 @@ checks_new(struct loop *l, checks_report_fn *report, void *arg)
 		cs->random = loop_now(l).us;
 	cs->random |= 1;
 	return cs;
+}
+
+void
+checks_set_runner(struct checks *cs, const struct check_runner *r)
+{
+	cs->runner = *r;
+}
+
+void
+checks_run_ended(struct checks *cs, const struct ipc_run_ended *m)
+{
+	for (uint32_t i = 0; i < cs->n; i++)
+		if (cs->v[i]->ops->run_ended != NULL && cs->v[i]->ops->run_ended(cs->v[i], m))
+			return;
+	for (uint32_t i = 0; i < cs->n_retired; i++)
+		if (cs->retired[i]->ops->run_ended != NULL && cs->retired[i]->ops->run_ended(cs->retired[i], m))
+			return;
 }
 
 void

@@ -37,6 +37,17 @@ struct check_ops {
 	void (*cancel)(struct check *c, bool force);
 	/* Release c->priv, ending a run that is under way without waiting for it. */
 	void (*free)(struct check *c);
+	/* A command that vrrpd ran for some check has ended: true when it was this one's. NULL: never runs any. */
+	bool (*run_ended)(struct check *c, const struct ipc_run_ended *m);
+};
+
+/* Who runs commands as another user, which takes rights that this process has not. */
+struct check_runner {
+	void *arg;
+	/* Run the command of the check of this index, its output to `out` (stays the caller's). 0 or -errno; then its end
+	 * comes through checks_run_ended(). */
+	int (*run)(void *arg, uint32_t token, uint32_t index, int out);
+	void (*kill)(void *arg, uint32_t token, bool force);
 };
 
 /* Read by the kinds and by the status API; written by check.c only, but for `priv`. */
@@ -75,6 +86,12 @@ extern const uint64_t check_bounds_us[CHECK_BUCKETS];
 
 struct checks *checks_new(struct loop *l, checks_report_fn *report, void *arg);
 
+/* Copied. Without one, commands of other users are not run. */
+void checks_set_runner(struct checks *cs, const struct check_runner *r);
+
+/* A run of the runner's has ended. */
+void checks_run_ended(struct checks *cs, const struct ipc_run_ended *m);
+
 /* Ends runs under way (processes are killed, not waited for). NULL is fine. */
 void checks_free(struct checks *cs);
 
@@ -110,6 +127,10 @@ void check_set_weight(struct check *c, int weight);
 /* The n-th value of an option of the kind, or NULL; an option as a number. See check_def.h. */
 const char *check_text(const struct check *c, const char *path, unsigned n);
 int64_t check_number(const struct check *c, const char *path, int64_t otherwise);
+
+/* NULL when there is none; a number for a run, never 0 and never the same soon. */
+const struct check_runner *check_runner(const struct check *c);
+uint32_t check_token(struct check *c);
 
 struct loop *check_loop(const struct check *c);
 const char *check_node(const struct check *c);

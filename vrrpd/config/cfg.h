@@ -203,6 +203,13 @@ int cfg_print_public(const struct cfg *c, FILE *out);
  */
 int cfg_check_options(const struct cfg_check *k, int (*fn)(void *arg, const char *path, const char *text), void *arg);
 
+/*
+ * May root execute this file, which is to say: can nobody else change it? An ordinary file of root, and it and every
+ * folder on the way to it writable by root alone (a folder for all with the sticky bit, like /tmp, is none to replace
+ * root's files in). False with what is wrong in `why`.
+ */
+bool cfg_command_for_root(const char *path, char *why, size_t size);
+
 /* Do these two instances say the same? */
 bool cfg_instance_equal(const struct cfg_instance *a, const struct cfg_instance *b);
 

@@ -112,23 +112,68 @@ command_file(struct cfg_source *s, struct cfg *c, void *obj)
 			      file, (unsigned)st.st_mode & 07777, file);
 }
 
-/* What root runs, nobody else may change: its owner must be root as well. */
+/* What is wrong with one folder on the way, or with the file at its end; false when nothing is. */
+static bool
+others_can_change(const char *path, bool last, struct strbuf *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		strbuf_addf(why, "%s: %s", path, strerror(errno));
+	else if (last && !S_ISREG(st.st_mode))
+		strbuf_addf(why, "%s is no regular file", path);
+	else if (st.st_uid != 0)
+		strbuf_addf(why, "%s belongs to user %u", path, (unsigned)st.st_uid);
+	else if ((st.st_mode & 022) != 0 && (last || !(st.st_mode & S_ISVTX)))
+		strbuf_addf(why, "%s can be changed by others than root (mode %04o)", path,
+			    (unsigned)st.st_mode & 07777);
+	else
+		return false;
+	return true;
+}
+
+bool
+cfg_command_for_root(const char *path, char *why, size_t size)
+{
+	char part[1024];
+	struct strbuf b;
+
+	strbuf_init(&b, why, size);
+	if (path[0] != '/' || !str_copy(part, sizeof(part), path)) {
+		strbuf_addf(&b, "its path is too long, or not absolute");
+		return false;
+	}
+	for (char *slash = part; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+		*slash = '\0';
+		if (others_can_change(part, false, &b))
+			return false;
+	}
+	return !others_can_change("/", false, &b) && !others_can_change(part, true, &b);
+}
+
+/* What root runs, nobody else may change. */
 static void
-command_owner(struct cfg_source *s, struct cfg *c, void *obj)
+command_for_root(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_check *check = obj;
 	const struct passwd *user = check->user ? getpwnam(check->user) : NULL;
+	char why[512];
 	struct stat st;
 
 	(void)c;
 	if (!user || user->pw_uid != 0 || check->n_command == 0 || check->command[0][0] != '/' ||
-	    stat(check->command[0], &st) < 0)
-		return;
+	    stat(check->command[0], &st) < 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) != 0)
+		return; /* the rule before has spoken */
 	if (st.st_uid != 0)
 		cfg_source_at(s, obj, "command", 0,
 			      "\"%s\" would run as root but belongs to user %u: run chown root %s, or write "
 			      "another user",
 			      check->command[0], (unsigned)st.st_uid, check->command[0]);
+	else if (!cfg_command_for_root(check->command[0], why, sizeof(why)))
+		cfg_source_at(s, obj, "command", 0,
+			      "\"%s\" would run as root, but %s: move it where only root can write, or write another "
+			      "user",
+			      check->command[0], why);
 }
 
 static void
@@ -147,7 +192,7 @@ static const struct cfg_rule rules[] = {
 	{"timeout_within_interval", CFG_SCOPE_CHECK, {"timeout", "interval"}, timeout_within_interval},
 	{"command_size", CFG_SCOPE_CHECK, {"command"}, command_size},
 	{"command_file", CFG_SCOPE_CHECK, {"command"}, command_file},
-	{"command_owner", CFG_SCOPE_CHECK, {"command", "user"}, command_owner},
+	{"command_for_root", CFG_SCOPE_CHECK, {"command", "user"}, command_for_root},
 	{"user_exists", CFG_SCOPE_CHECK, {"user"}, user_exists},
 };
 

@@ -7,9 +7,9 @@
  *
  *   parent -> engine, agent   the configuration (a generation: BEGIN .. COMMIT), the link between the two, STOP
  *   parent -> engine          MEMORY
- *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE
+ *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE, RUN_ENDED
  *   engine, agent -> parent   READY, LOG
- *   agent -> parent           RELOAD
+ *   agent -> parent           RELOAD, RUN, RUN_KILL
  *   agent -> engine           SNAP_GET, CHECK, CONTROL
  *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY
  */
@@ -54,6 +54,9 @@ enum ipc_dir {
 	X(RELOAD, ipc_reload, IPC_AGENT_TO_PARENT, 0)                                                          \
 	X(RELOAD_LINE, ipc_reload_line, IPC_PARENT_TO_AGENT, 0)                                                \
 	X(RELOAD_DONE, ipc_reload_done, IPC_PARENT_TO_AGENT, 0)                                                \
+	X(RUN, ipc_run, IPC_AGENT_TO_PARENT, 1)                                                                \
+	X(RUN_KILL, ipc_run_kill, IPC_AGENT_TO_PARENT, 0)                                                      \
+	X(RUN_ENDED, ipc_run_ended, IPC_PARENT_TO_AGENT, 0)                                                    \
 	X(LINK, ipc_link, IPC_TO_CHILDREN, 1)                                                                  \
 	X(STOP, ipc_stop, IPC_TO_CHILDREN, 0)                                                                  \
 	X(READY, ipc_ready, IPC_TO_PARENT, 0)                                                                  \
@@ -251,6 +254,31 @@ struct ipc_reload_done {
 	uint32_t token;
 	uint8_t ok; /* the new configuration is in force; else nothing changed */
 	uint32_t n_changed, n_added, n_removed;
+};
+
+/*
+ * Run the command of a check as its user, output to the descriptor that comes along. What the command is, vrrpd knows by
+ * itself: the check is named by its index in the generation h.gen.
+ */
+struct ipc_run {
+	struct ipc_head h;
+	uint32_t token; /* comes back; not 0 */
+	uint32_t check;
+};
+
+/* End a run: its process group gets SIGTERM or, by force, SIGKILL. */
+struct ipc_run_kill {
+	struct ipc_head h;
+	uint32_t token;
+	uint8_t force;
+};
+
+struct ipc_run_ended {
+	struct ipc_head h;
+	uint32_t token;
+	int32_t code;	/* CLD_EXITED, CLD_KILLED or CLD_DUMPED; 0: it was not run */
+	int32_t status; /* exit status or signal */
+	char text[LIMIT_CHECK_TEXT]; /* why it was not run */
 };
 
 /* ---- between agent and engine ------------------------------------------------------------------------------

@@ -89,6 +89,7 @@ parent_restart(struct parent *p)
 	keep_over_exec(p->listen_fd);
 	keep_over_exec(p->memory_fd);
 	end_children(p);
+	parent_run_end_all(p);
 	execv(p->self, p->argv);
 	log_error("restart: cannot execute %s: %s: going on as before", p->self, strerror(errno));
 	sigemptyset(&all);

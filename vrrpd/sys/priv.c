@@ -32,16 +32,29 @@ priv_agent_user(struct priv_user *ret)
 	return -ENOENT;
 }
 
-int
-priv_drop_all(const struct priv_user *u)
+/* The groups are set already. */
+static int
+drop_rest(const struct priv_user *u)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (setgroups(0, NULL) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
+	if (setresgid(u->gid, u->gid, u->gid) < 0 ||
 	    setresuid(u->uid, u->uid, u->uid) < 0)
 		return -errno;
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return -EPERM;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int
+priv_drop_all(const struct priv_user *u)
+{
+	return setgroups(0, NULL) < 0 ? -errno : drop_rest(u);
+}
+
+int
+priv_become(const char *name, const struct priv_user *u)
+{
+	return initgroups(name, u->gid) < 0 ? -errno : drop_rest(u);
 }
 
 int

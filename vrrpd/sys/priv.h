@@ -23,6 +23,12 @@ int priv_agent_user(struct priv_user *ret);
 int priv_drop_all(const struct priv_user *u);
 
 /*
+ * The same for the user of this name and ids, with the supplementary groups that it has on this host. root keeps its
+ * user id and nothing else: with no-new-privileges an execution gives no capability back (capabilities(7)). 0 or -errno.
+ */
+int priv_become(const char *name, const struct priv_user *u);
+
+/*
  * Keep only the engine's capabilities (NET_ADMIN, NET_RAW, SYS_NICE, IPC_LOCK), set no-new-privileges. Stays
  * root's uid: what counts are the capabilities. 0 or -errno.
  */
