@@ -3,11 +3,11 @@
  *
  * Runs in vrrpd-agent under check.c. No shell: the words of the configuration are the arguments. The command
  * gets its own process group and a clean environment; whatever is left of the group when the command ends is
- * killed, so a run leaves nothing behind unless it changes its process group itself. A command of another user is run by
- * vrrpd (struct check_runner), which has the rights; its output comes here all the same.
+ * killed, so a run leaves nothing behind unless it changes its process group itself. A command of another user
+ * is run by vrrpd (struct check_runner), which has the rights; its output comes here all the same.
  *
- * weight_from = "exit" is keepalived's rule of misc_dynamic (keepalived.conf(5)): 0 is good and says no weight, 1 is bad,
- * 2 to 255 are good and two more than the weight. "output": the last line is the weight.
+ * weight_from = "exit" is keepalived's rule of misc_dynamic (keepalived.conf(5)): 0 is good and says no weight,
+ * 1 is bad, 2 to 255 are good and two more than the weight. "output": the last line is the weight.
  */
 #include "agent/check.h"
 
@@ -30,11 +30,11 @@
 
 #define SCRIPT_OUTPUT_MAX  (64 * 1024) /* octets of one run that are looked at; the rest is read and dropped */
 #define WEIGHT_MAX	   253
-#define SCRIPT_DRAIN_READS 32	       /* reads after the end: more than a pipe holds */
+#define SCRIPT_DRAIN_READS 32 /* reads after the end: more than a pipe holds */
 
 struct script {
 	struct check *check;
-	pid_t pid; /* and process group; 0 = no run of our own */
+	pid_t pid;	/* and process group; 0 = no run of our own */
 	uint32_t token; /* of vrrpd's run; 0 = none */
 	bool foreign;	/* another user's */
 	int pid_fd, out_fd;
@@ -144,7 +144,8 @@ tell_weight_of_output(struct check *c, const struct script *s)
 	errno = 0;
 	n = strtol(line, &end, 10);
 	if (end == line || *end != '\0' || errno != 0 || n < -WEIGHT_MAX || n > WEIGHT_MAX) {
-		check_donef(c, false, "the last line is no number from -%d to %d: %.40s", WEIGHT_MAX, WEIGHT_MAX, line);
+		check_donef(c, false, "the last line is no number from -%d to %d: %.40s", WEIGHT_MAX,
+			    WEIGHT_MAX, line);
 		return;
 	}
 	check_set_weight(c, (int)n);

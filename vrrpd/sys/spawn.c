@@ -85,7 +85,8 @@ command_child(const struct spawn_command *c, pid_t parent)
 	reset_signals();
 	(void)setpgid(0, 0);
 	in = open("/dev/null", O_RDONLY);
-	if (in < 0 || dup2(c->out, STDOUT_FILENO) < 0 || dup2(c->out, STDERR_FILENO) < 0 || dup2(in, STDIN_FILENO) < 0)
+	if (in < 0 || dup2(c->out, STDOUT_FILENO) < 0 || dup2(c->out, STDERR_FILENO) < 0 ||
+	    dup2(in, STDIN_FILENO) < 0)
 		_exit(127);
 	close_range(STDERR_FILENO + 1, ~0U, 0);
 	if (chdir("/") < 0)

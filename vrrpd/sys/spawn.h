@@ -18,17 +18,18 @@ pid_t spawn_program(const char *path, char *const argv[], int channel, int signo
 		    const struct priv_user *user);
 
 struct spawn_command {
-	char *const *argv;	 /* NULL-terminated; argv[0] is the file to execute */
-	char *const *env;	 /* NULL-terminated: its whole environment */
-	int out;		 /* its standard output and error; stays the caller's */
-	const char *user_name;	 /* who runs it, */
-	struct priv_user user;	 /* and the ids of that name */
+	char *const *argv;     /* NULL-terminated; argv[0] is the file to execute */
+	char *const *env;      /* NULL-terminated: its whole environment */
+	int out;	       /* its standard output and error; stays the caller's */
+	const char *user_name; /* who runs it, */
+	struct priv_user user; /* and the ids of that name */
 };
 
 /*
- * Fork and execute a command as its user: in a process group of its own (whose number is the pid), input from /dev/null,
- * folder /, default signals, no capabilities, no-new-privileges, no other descriptors. The command itself dies with this
- * process. Returns its pid, or -errno when fork failed; what fails later is said on `out` and ends it with status 127.
+ * Fork and execute a command as its user: in a process group of its own (whose number is the pid), input from
+ * /dev/null, folder /, default signals, no capabilities, no-new-privileges, no other descriptors. The command
+ * itself dies with this process. Returns its pid, or -errno when fork failed; what fails later is said on `out`
+ * and ends it with status 127.
  */
 pid_t spawn_command(const struct spawn_command *c);
 
