@@ -134,6 +134,16 @@ def test_ends_what_does_not_end(lab, user):
     lab.wait_until(lambda: not processes_of(mark), 5, "nothing remains after vrrpd")
 
 
+@pytest.mark.parametrize("user", [None, OTHER])
+def test_leaves_nothing_behind(lab, user):
+    """It ends in order, but something that it started in the background does not."""
+    a = lab.host("a")
+    mark = f"6{os.getpid()}"
+    d = start(a, {"c": sh(f"sleep {mark} >/dev/null 2>&1 & echo fine", user=user, interval="1h", timeout="1h")})
+    wait_check(d, "up", "fine")
+    lab.wait_until(lambda: not processes_of(f"sleep\0{mark}"), 5, "what it left is gone")
+
+
 def test_orphans(lab):
     """The agent, or vrrpd itself, is killed while another user's command runs."""
     a = lab.host("a")
