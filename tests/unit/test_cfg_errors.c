@@ -515,12 +515,47 @@ static const struct row syntax_rows[] = {
 		v, ARRAY_SIZE(v)                                                                               \
 	}
 
+#define PG(options) CHECK("kind = \"postgres\"; address = \"10.0.0.1:5432\"; " options)
+#define ROUTE(options) CHECK("kind = \"route\"; " options)
+
+/* Kinds of checks that look at this host, its gateway and PostgreSQL. */
+static const struct row local_rows[] = {
+	{"endpoints", "ping: a name", CHECK("kind = \"ping\"; address = \"gateway\";"),
+	 "1: checks.c.address: \"gateway\" is no address: write one like \"10.0.0.254\""},
+	{"endpoints", "ping: link-local without an interface", CHECK("kind = \"ping\"; address = \"fe80::1\";"),
+	 "1: checks.c.interface: is missing: the link-local address \"fe80::1\" is a different one on each interface"},
+	{"endpoints", "interface: an address with a port",
+	 CHECK("kind = \"interface\"; interface = \"eth1\"; address = \"10.0.0.1:80\";"),
+	 "1: checks.c.address: \"10.0.0.1:80\" is no address: write one like \"10.0.0.254\""},
+	{"needed", "ping: nobody", CHECK("kind = \"ping\";"),
+	 "1: checks.c.address: is missing: write a string, e.g. \"10.0.0.254\""},
+	{"needed", "process: told by nothing", CHECK("kind = \"process\";"),
+	 "1: checks.c.process: tells a process by one thing: write process, pid_file or cgroup"},
+	{"needed", "process: told by two things", CHECK("kind = \"process\"; process = \"a\"; cgroup = \"b\";"),
+	 "1: checks.c.process: tells a process by one thing: write process, pid_file or cgroup"},
+	{"needed", "postgres: a role without a user", PG("role = \"primary\";"),
+	 "1: checks.c.role: can only be asked after logging in: write username (and password_file)"},
+	{"needed", "postgres: TLS without a user", PG("tls = { verify = false; };"),
+	 "1: checks.c.tls: is for logging in: write username (and password_file) as well"},
+	{"needed", "postgres: TLS without a certificate to trust", PG("username = \"u\"; tls = { server_name = \"n\"; };"),
+	 "1: checks.c.tls.ca: is missing: write the file with the certificate to trust, or verify = false"},
+	{"role_word", "postgres: another's role", PG("username = \"u\"; role = \"master\";"),
+	 "1: checks.c.role: \"master\" is no role: write one of \"primary\", \"replica\""},
+	{"route_forms", "route: a name", ROUTE("destination = \"lan\";"),
+	 "1: checks.c.destination: \"lan\" is no destination: write \"default\", \"default6\" or a network like "
+	 "\"10.1.0.0/16\""},
+	{"route_forms", "route: a gateway with a length", ROUTE("via = \"10.0.0.1/24\";"),
+	 "1: checks.c.via: \"10.0.0.1/24\" is no address: write that of the gateway"},
+	{"route_forms", "route: a gateway of the other family", ROUTE("destination = \"default6\"; via = \"10.0.0.1\";"),
+	 "1: checks.c.via: \"10.0.0.1\" is IPv4, but the destination is IPv6: write an IPv6 address"},
+};
+
 static const struct table {
 	const struct row *rows;
 	size_t n;
 } tables[] = {
 	ROWS(type_rows),     ROWS(form_rows), ROWS(unknown_rows), ROWS(check_rows),
-	ROWS(instance_rows), ROWS(root_rows), ROWS(syntax_rows),
+	ROWS(instance_rows), ROWS(root_rows), ROWS(local_rows), ROWS(syntax_rows),
 };
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */

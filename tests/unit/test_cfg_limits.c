@@ -39,6 +39,8 @@ static const struct range {
 	 "3600000001us"},
 	{CFG_SCOPE_CHECK, "rise", IN_CHECK("rise = %s;"), "0", "1", "255", "256"},
 	{CFG_SCOPE_CHECK, "fall", IN_CHECK("fall = %s;"), "0", "1", "255", "256"},
+	{CFG_SCOPE_CHECK, "table", "checks = { c = { kind = \"route\"; table = %s; }; }; " ONE(""), "0", "1",
+	 "2147483647", "2147483648"},
 	{CFG_SCOPE_INSTANCE, "vrid",
 	 "instances = ( { name = \"a\"; interface = \"e\"; addresses = (\"192.0.2.1\"); vrid = %s; } );", "0",
 	 "1", "255", "256"},

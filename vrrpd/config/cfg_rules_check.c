@@ -153,7 +153,7 @@ cfg_command_for_root(const char *path, char *why, size_t size)
 
 /* What root runs, nobody else may change. */
 static void
-command_for_root(struct cfg_source *s, struct cfg *c, void *obj)
+command_owner(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_check *check = obj;
 	const struct passwd *user = check->user ? getpwnam(check->user) : NULL;
@@ -192,7 +192,7 @@ static const struct cfg_rule rules[] = {
 	{"timeout_within_interval", CFG_SCOPE_CHECK, {"timeout", "interval"}, timeout_within_interval},
 	{"command_size", CFG_SCOPE_CHECK, {"command"}, command_size},
 	{"command_file", CFG_SCOPE_CHECK, {"command"}, command_file},
-	{"command_for_root", CFG_SCOPE_CHECK, {"command", "user"}, command_for_root},
+	{"command_owner", CFG_SCOPE_CHECK, {"command", "user"}, command_owner},
 	{"user_exists", CFG_SCOPE_CHECK, {"user"}, user_exists},
 };
 

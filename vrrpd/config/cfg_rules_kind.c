@@ -219,6 +219,15 @@ http_words(struct cfg_source *s, struct cfg *c, void *obj)
 			      k->method);
 }
 
+/* IPv4 by an IPv6 gateway exists (RTA_VIA), the other way round does not. */
+static void
+want_ipv6_gateway(struct cfg_source *s, const struct cfg_check *k, const struct ip_addr *via)
+{
+	if (via->family == IP_FAMILY_V4)
+		cfg_source_at(s, k, "via", -1,
+			      "\"%s\" is IPv4, but the destination is IPv6: write an IPv6 address", k->via);
+}
+
 static void
 route_forms(struct cfg_source *s, struct cfg *c, void *obj)
 {
@@ -235,8 +244,12 @@ route_forms(struct cfg_source *s, struct cfg *c, void *obj)
 			      "\"%s\" is no destination: write \"default\", \"default6\" or a network like "
 			      "\"10.1.0.0/16\"",
 			      k->destination);
-	if (k->via != NULL && ip_addr_parse(k->via, &addr) < 0)
+	if (k->via == NULL)
+		return;
+	if (ip_addr_parse(k->via, &addr) < 0)
 		cfg_source_at(s, k, "via", -1, "\"%s\" is no address: write that of the gateway", k->via);
+	else if (strchr(k->destination, ':') != NULL || strcmp(k->destination, "default6") == 0)
+		want_ipv6_gateway(s, k, &addr);
 }
 
 static void

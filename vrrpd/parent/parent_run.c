@@ -164,14 +164,13 @@ spawn(const struct parent *p, const struct cfg_check *k, const struct priv_user 
 	char check[sizeof("VRRPD_CHECK=") + LIMIT_NAME], node[sizeof("VRRPD_NODE=") + LIMIT_NODE];
 	char *const env[] = {path, locale, check, node, NULL};
 	char *argv[LIMIT_COMMAND_ARGS + 1] = {NULL};
-	const struct spawn_command c = {
-		.argv = argv, .env = env, .out = out, .user_name = k->user, .user = *user};
+	const struct spawn_as c = {.argv = argv, .env = env, .out = out, .user_name = k->user, .user = *user};
 
 	snprintf(check, sizeof(check), "VRRPD_CHECK=%s", k->name);
 	snprintf(node, sizeof(node), "VRRPD_NODE=%s", p->cfg->node);
 	for (size_t i = 0; i < k->n_command && i < LIMIT_COMMAND_ARGS; i++)
 		argv[i] = k->command[i];
-	return spawn_command(&c);
+	return spawn_as(&c);
 }
 
 void

@@ -78,7 +78,7 @@ command_fails(const char *what, int err)
 }
 
 __attribute__((noreturn)) static void
-command_child(const struct spawn_command *c, pid_t parent)
+command_child(const struct spawn_as *c, pid_t parent)
 {
 	int in, r;
 
@@ -104,7 +104,7 @@ command_child(const struct spawn_command *c, pid_t parent)
 }
 
 pid_t
-spawn_command(const struct spawn_command *c)
+spawn_as(const struct spawn_as *c)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();

@@ -17,7 +17,7 @@
 pid_t spawn_program(const char *path, char *const argv[], int channel, int signo_parent,
 		    const struct priv_user *user);
 
-struct spawn_command {
+struct spawn_as {
 	char *const *argv;     /* NULL-terminated; argv[0] is the file to execute */
 	char *const *env;      /* NULL-terminated: its whole environment */
 	int out;	       /* its standard output and error; stays the caller's */
@@ -31,6 +31,6 @@ struct spawn_command {
  * itself dies with this process. Returns its pid, or -errno when fork failed; what fails later is said on `out`
  * and ends it with status 127.
  */
-pid_t spawn_command(const struct spawn_command *c);
+pid_t spawn_as(const struct spawn_as *c);
 
 #endif
