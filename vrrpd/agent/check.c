@@ -426,6 +426,13 @@ checks_run_now(struct checks *cs, uint32_t index)
 	arm(cs);
 }
 
+void
+check_again(struct check *c)
+{
+	if (!c->retired)
+		checks_run_now(c->checks, c->index);
+}
+
 uint32_t
 checks_count(const struct checks *cs)
 {

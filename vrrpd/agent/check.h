@@ -124,6 +124,10 @@ void check_donef(struct check *c, bool up, const char *fmt, ...) PRINTF_LIKE(3, 
 /* The result itself says what it weighs (-253..253), added to the priority while the check is up; before check_done(). */
 void check_set_weight(struct check *c, int weight);
 
+/* Something has happened that a run would see: run soon, as if the interval were over. Nothing when it is not configured
+ * any more, or runs. */
+void check_again(struct check *c);
+
 /* The n-th value of an option of the kind, or NULL; an option as a number. See check_def.h. */
 const char *check_text(const struct check *c, const char *path, unsigned n);
 int64_t check_number(const struct check *c, const char *path, int64_t otherwise);

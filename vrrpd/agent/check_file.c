@@ -60,7 +60,7 @@ on_again(void *arg, mono_t now)
 	struct file *f = arg;
 
 	(void)now;
-	checks_run_now(f->check->checks, f->check->index);
+	check_again(f->check);
 }
 
 static void

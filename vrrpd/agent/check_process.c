@@ -50,13 +50,12 @@ static void
 on_event(void *arg, int fd, bool readable, bool writable)
 {
 	struct process *p = arg;
-	struct check *c = p->check;
 
 	(void)fd;
 	(void)readable;
 	(void)writable;
 	let_go(p);
-	checks_run_now(c->checks, c->index);
+	check_again(p->check);
 }
 
 /* The beginning of a file as text. Its length, or -1 and errno. */

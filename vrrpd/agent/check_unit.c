@@ -192,7 +192,7 @@ on_changed(sd_bus_message *m, void *arg, sd_bus_error *ret_error)
 
 	(void)ret_error;
 	if (sd_bus_message_read(m, "s", &interface) >= 0 && strcmp(interface, UNIT) == 0)
-		checks_run_now(u->check->checks, u->check->index);
+		check_again(u->check);
 	return 0;
 }
 

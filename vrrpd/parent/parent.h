@@ -3,7 +3,8 @@
  *
  * The parent reads the configuration, starts the engine and the agent, hands them their generation, the status
  * sockets and the link between the two, restarts what dies, keeps what a restarted engine needs to go on, withdraws
- * addresses when the engine cannot come back, and writes their log lines. It never speaks to the network.
+ * addresses when the engine cannot come back, writes their log lines, and runs the commands of checks that another user
+ * than the agent's is to run. It never speaks to the network.
  */
 #ifndef VRRPD_PARENT_PARENT_H
 #define VRRPD_PARENT_PARENT_H
