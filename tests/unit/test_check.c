@@ -685,7 +685,8 @@ test_script_for_another_user_hangs(void **state)
 
 /* One run; its weight, or 1000 for none. */
 static void
-run_weighed(void **state, enum ipc_weight_from from, const char *text, uint8_t verdict, int weight, const char *last)
+run_weighed(void **state, enum ipc_weight_from from, const char *text, uint8_t verdict, int weight,
+	    const char *last)
 {
 	struct env *e = *state;
 	struct ipc_conf_check c = script(e, "one", text);
