@@ -259,7 +259,7 @@ static const struct cfg_option options[] = {
 	{CHECK = "unit", STRING(cfg_check, unit, 255), ONLY(KIND(UNIT)), .required = true, .example = "\"haproxy.service\"",
 	 .help = "systemd unit that must be active"},
 	{CHECK = "path", STRING(cfg_check, path, 1023), ONLY(KIND(FILE)), .required = true, .syntax = CFG_SYNTAX_PATH,
-	 .example = "\"/etc/vrrpd/maintenance\"", .help = "the file"},
+	 .example = "\"/etc/vrrpd/maintenance\"", .help = "the file that is looked at, by its whole path"},
 	{CHECK = "content", WORD(cfg_check, content, CFG_FILE_ABSENT, contents), ONLY(KIND(FILE)),
 	 .help = "up while it is absent, while it is present, or the number in it is the weight (0: up)"},
 	{CHECK = "destination", STRING(cfg_check, destination, 63), ONLY(KIND(ROUTE)), .text = "default",
