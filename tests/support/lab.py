@@ -391,6 +391,10 @@ class Lab:
         """Names of the hosts that have the address."""
         return [h.name for h in self.hosts.values() if h.holds(address)]
 
+    def sampler(self, address, interval_us=1000, hosts=None):
+        """A sampler of who holds the address, every millisecond, on the present hosts: daemons.Holders."""
+        return daemons.Holders(self, address.split("/")[0], interval_us, hosts)
+
     def wait_until(self, fn, deadline, what):
         """wait_until() with the logs of every daemon of this lab in the failure text."""
         return wait_until(fn, deadline, what, self.logs)

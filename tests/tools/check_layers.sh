@@ -51,6 +51,9 @@ only libconfig.h vrrpd/config/
 only netlink/ netlink/
 only libmnl/ netlink/
 only jansson.h vrrpd/agent/ vrrpd/ctl/
+only seccomp.h vrrpd/sys/
+only cap-ng.h vrrpd/sys/
+only systemd/ vrrpd/sys/notify.c
 only event2/ vrrpd/sys/loop.c vrrpd/agent/ vrrpd/ctl/
 
 for f in vrrpd/*/*.[ch] netlink/*.[ch]; do

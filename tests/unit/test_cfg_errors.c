@@ -593,24 +593,92 @@ test_errors_every_rule_has_a_row(void **state)
 	}
 }
 
-/* A file of another user must not run as root; only root can make one. */
+#define AS_ROOT(file) CHECK("kind = \"script\"; command = [\"" file "\"]; user = \"root\";")
+
+/* Folders, files and links of several owners and modes below $D; only root can make them. */
+static void
+make_owned(const struct cfg_fixture *x)
+{
+	static const struct {
+		const char *name; /* a folder when it ends in / */
+		mode_t mode;
+		uid_t owner;
+	} v[] = {
+		{"own/", 0755, 0},	 {"own/good", 0755, 0}, {"own/foreign", 0755, 65534}, {"open/", 0757, 0},
+		{"open/in/", 0755, 0},	 {"open/in/good", 0755, 0}, {"crew/", 0775, 0}, {"crew/good", 0755, 0},
+		{"theirs/", 0755, 65534}, {"theirs/good", 0755, 0}, {"sticky/", 01777, 0}, {"sticky/good", 0755, 0},
+	};
+	char path[600], target[600];
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		snprintf(path, sizeof(path), "%s/%s", x->dir, v[i].name);
+		if (path[strlen(path) - 1] == '/')
+			assert_int_equal(mkdir(path, 0755), 0);
+		else
+			cfg_fixture_write(x, v[i].name, "x", v[i].mode);
+	}
+	snprintf(path, sizeof(path), "%s/own/absolute", x->dir);
+	snprintf(target, sizeof(target), "%s/open/in", x->dir);
+	assert_int_equal(symlink(target, path), 0);
+	snprintf(path, sizeof(path), "%s/own/relative", x->dir);
+	assert_int_equal(symlink("../own/./good", path), 0);
+	snprintf(path, sizeof(path), "%s/own/round", x->dir);
+	assert_int_equal(symlink("round", path), 0);
+	snprintf(path, sizeof(path), "%s/sticky/theirs", x->dir);
+	assert_int_equal(symlink("../own/good", path), 0);
+	assert_int_equal(lchown(path, 65534, 65534), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		snprintf(path, sizeof(path), "%s/%s", x->dir, v[i].name);
+		assert_int_equal(chown(path, v[i].owner, 0), 0);
+		assert_int_equal(chmod(path, v[i].mode), 0);
+	}
+}
+
+/* What runs as root is root's, with everything on the way to it. */
 static void
 test_errors_command_of_another_owner(void **state)
 {
+	static const struct row rows[] = {
+		{NULL, "file of another user", AS_ROOT("$D/own/foreign"),
+		 "1: checks.c.command[0]: \"$D/own/foreign\" would run as root but it belongs to user 65534: run chown "
+		 "root $D/own/foreign, or write another user"},
+		{NULL, "folder that anybody may change", AS_ROOT("$D/open/in/good"),
+		 "1: checks.c.command[0]: \"$D/open/in/good\" would run as root but the folder $D/open can be changed "
+		 "by others (mode 0757): run chmod go-w $D/open, or write another user"},
+		{NULL, "folder that the group may change", AS_ROOT("$D/crew/good"),
+		 "1: checks.c.command[0]: \"$D/crew/good\" would run as root but the folder $D/crew can be changed "
+		 "by others (mode 0775): run chmod go-w $D/crew, or write another user"},
+		{NULL, "folder of another user", AS_ROOT("$D/theirs/good"),
+		 "1: checks.c.command[0]: \"$D/theirs/good\" would run as root but the folder $D/theirs belongs to user "
+		 "65534: run chown root $D/theirs, or write another user"},
+		{NULL, "folder behind a link", AS_ROOT("$D/own/absolute/good"),
+		 "1: checks.c.command[0]: \"$D/own/absolute/good\" would run as root but the folder $D/open can be "
+		 "changed by others (mode 0757): run chmod go-w $D/open, or write another user"},
+		{NULL, "folder that is left again", AS_ROOT("$D/theirs/../own/good"),
+		 "1: checks.c.command[0]: \"$D/theirs/../own/good\" would run as root but the folder $D/theirs belongs "
+		 "to user 65534: run chown root $D/theirs, or write another user"},
+		{NULL, "link of another user", AS_ROOT("$D/sticky/theirs"),
+		 "1: checks.c.command[0]: \"$D/sticky/theirs\" would run as root but it belongs to user 65534: run "
+		 "chown -h root $D/sticky/theirs, or write another user"},
+		{NULL, "link to itself", AS_ROOT("$D/own/round"),
+		 "1: checks.c.command[0]: \"$D/own/round\" cannot be used: Too many levels of symbolic links: write "
+		 "the path of an existing program"},
+	};
+	static const char *const good[] = {
+		AS_ROOT("$D/own/good"), AS_ROOT("$D/own/relative"), AS_ROOT("$D/sticky/good"), AS_ROOT("/bin/sh"),
+		CHECK("kind = \"script\"; command = [\"$D/own/foreign\"]; user = \"nobody\";"),
+	};
 	const struct cfg_fixture *x = *state;
-	char path[600];
+	size_t wrong = 0;
 
 	if (geteuid() != 0)
 		skip();
-	cfg_fixture_write(x, "foreign", "x", 0755);
-	snprintf(path, sizeof(path), "%s/foreign", x->dir);
-	assert_int_equal(chown(path, 65534, 65534), 0);
-	assert_true(cfg_fixture_bad(
-		x, "owner", CHECK("kind = \"script\"; command = [\"$D/foreign\"]; user = \"root\";"),
-		"1: checks.c.command[0]: \"$D/foreign\" would run as root but belongs to user 65534: run "
-		"chown root $D/foreign, or write another user"));
-	cfg_free(cfg_fixture_good(x,
-				  CHECK("kind = \"script\"; command = [\"$D/foreign\"]; user = \"nobody\";")));
+	make_owned(x);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		wrong += !cfg_fixture_bad(x, rows[i].name, rows[i].text, rows[i].errors);
+	assert_int_equal(wrong, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		cfg_free(cfg_fixture_good(x, good[i]));
 }
 
 static void

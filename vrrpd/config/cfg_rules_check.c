@@ -6,7 +6,9 @@
 #include "config/cfg_int.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,23 +114,38 @@ command_file(struct cfg_source *s, struct cfg *c, void *obj)
 			      file, (unsigned)st.st_mode & 07777, file);
 }
 
-/* What root runs, nobody else may change: its owner must be root as well. */
+/* What root runs, nobody else may change: not the program, nor a folder or link on the way to it. */
 static void
 command_owner(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_check *check = obj;
 	const struct passwd *user = check->user ? getpwnam(check->user) : NULL;
+	const char *file = check->n_command > 0 ? check->command[0] : "";
+	char which[PATH_MAX], where[PATH_MAX + 32] = "it";
 	struct stat st;
 
 	(void)c;
-	if (!user || user->pw_uid != 0 || check->n_command == 0 || check->command[0][0] != '/' ||
-	    stat(check->command[0], &st) < 0)
+	/* What cannot be looked at is command_file()'s. */
+	if (!user || user->pw_uid != 0 || cfg_root_file(file, which, &st) != 1)
 		return;
+	if (S_ISREG(st.st_mode) && st.st_uid == 0)
+		return; /* its mode: command_file() again */
+	if (strcmp(which, file) != 0)
+		snprintf(where, sizeof(where), "%s %s",
+			 S_ISDIR(st.st_mode)   ? "the folder"
+			 : S_ISLNK(st.st_mode) ? "the link"
+					       : "the file",
+			 which);
 	if (st.st_uid != 0)
 		cfg_source_at(s, obj, "command", 0,
-			      "\"%s\" would run as root but belongs to user %u: run chown root %s, or write "
+			      "\"%s\" would run as root but %s belongs to user %u: run chown %sroot %s, or write "
 			      "another user",
-			      check->command[0], (unsigned)st.st_uid, check->command[0]);
+			      file, where, (unsigned)st.st_uid, S_ISLNK(st.st_mode) ? "-h " : "", which);
+	else
+		cfg_source_at(s, obj, "command", 0,
+			      "\"%s\" would run as root but %s can be changed by others (mode %04o): run chmod go-w "
+			      "%s, or write another user",
+			      file, where, (unsigned)st.st_mode & 07777, which);
 }
 
 static void
