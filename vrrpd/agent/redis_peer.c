@@ -3,13 +3,15 @@
  * check_sentinel.c and redis_votes.c.
  *
  * Sources: the pages "AUTH" and "ACL" of Redis' documentation (forms of AUTH, its errors), its networking code
- * for errors that come unasked. A connection serves one run, so that a server that lets nobody in is noticed;
- * over TLS, where each one costs a handshake on both sides, it serves the runs of a minute.
+ * for errors that come unasked. A connection serves the runs of some seconds, which costs a fifth of a new one
+ * for each; but not for ever, so that a server that lets nobody in any more is noticed. Over TLS, where a new
+ * one costs both sides milliseconds, it serves a minute. One that was closed between two runs says nothing.
  *
  * The server's text is never shown where it might repeat the password: servers that do not know AUTH do so.
  */
 #include "agent/redis_peer.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,8 @@
 #include "agent/agent_util.h"
 #include "base/strbuf.h"
 
-#define KEEP_US (60 * USEC_PER_SEC)
+#define KEEP_US	    (10 * USEC_PER_SEC)
+#define KEEP_TLS_US (60 * USEC_PER_SEC)
 
 struct redis_peer {
 	struct check *check;
@@ -198,7 +201,7 @@ take_reply(struct redis_peer *p, const struct resp_value *v)
 		return;
 	}
 	p->at++;
-	if (p->at == p->n && (!p->has_tls || v->type == RESP_ERROR))
+	if (p->at == p->n && v->type == RESP_ERROR)
 		hang_up(p); /* before the call, which may ask anew; the reply lives until its end */
 	p->fn(p->arg, i, v, NULL);
 }
@@ -207,6 +210,7 @@ static void
 on_resp(void *arg, const struct resp_value *v, const char *wrong)
 {
 	struct redis_peer *p = arg;
+	bool closed;
 
 	if (v != NULL) {
 		take_reply(p, v);
@@ -221,11 +225,9 @@ on_resp(void *arg, const struct resp_value *v, const char *wrong)
 		open_and_send(p);
 		return;
 	}
-	if (wrong != NULL)
-		fail(p, "%s on %s: %s", p->what, p->endpoint, wrong);
-	else
-		fail(p, "%s on %s closed the connection without an answer%s", p->what, p->endpoint,
-		     p->at == 0 && !p->has_tls ? ": does it want TLS?" : "");
+	closed = wrong == NULL || strcmp(wrong, strerror(ECONNRESET)) == 0;
+	fail(p, "%s on %s: %s%s", p->what, p->endpoint, wrong != NULL ? wrong : "closed the connection",
+	     closed && p->at == 0 && !p->has_tls ? " (does it want TLS?)" : "");
 }
 
 static void
@@ -250,7 +252,8 @@ redis_peer_ask(struct redis_peer *p, const struct redis_command *commands, unsig
 	mono_t now = loop_now(check_loop(p->check));
 
 	ASSERT(n > 0 && n <= REDIS_COMMANDS_MAX);
-	if (p->conn != NULL && (p->at < p->n || mono_since(now, p->opened) > KEEP_US))
+	if (p->conn != NULL &&
+	    (p->at < p->n || mono_since(now, p->opened) > (p->has_tls ? KEEP_TLS_US : KEEP_US)))
 		hang_up(p);
 	memcpy(p->commands, commands, n * sizeof(*commands));
 	p->n = n;
