@@ -6,7 +6,6 @@
  */
 #include "agent/net_resp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +33,8 @@ struct net_resp {
 	bool too_big;
 	bool in_call; /* the user's function runs: freeing waits for its return */
 	bool closed;  /* by the user */
+	size_t out_len;
+	char out[RESP_OUT_MAX];
 };
 
 /* ---- values, as the reader finds them ---------------------------------------------------------- */
@@ -266,30 +267,28 @@ net_resp_open(struct loop *l, const char *endpoint, const struct net_tls_conf *t
 	return NULL;
 }
 
-static void
-send_octets(struct net_resp *r, const void *data, size_t n)
+void
+net_resp_add(struct net_resp *r, const char *const *words, unsigned n)
 {
-	if (r->tls != NULL)
-		net_tls_send(r->tls, data, n);
-	else if (r->plain != NULL)
-		net_conn_send(r->plain, data, n);
+	struct strbuf b;
+
+	strbuf_init(&b, r->out + r->out_len, sizeof(r->out) - r->out_len);
+	strbuf_addf(&b, "*%u\r\n", n);
+	for (unsigned i = 0; i < n; i++)
+		strbuf_addf(&b, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+	ASSERT(!b.cut);
+	r->out_len += b.len;
 }
 
 void
-net_resp_send(struct net_resp *r, const char *const *words, unsigned n)
+net_resp_flush(struct net_resp *r)
 {
-	size_t size = 32, at;
-	char *text;
-
-	for (unsigned i = 0; i < n; i++)
-		size += strlen(words[i]) + 32;
-	text = agent_alloc(size, 1);
-	at = (size_t)snprintf(text, size, "*%u\r\n", n);
-	for (unsigned i = 0; i < n; i++)
-		at += (size_t)snprintf(text + at, size - at, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
-	send_octets(r, text, at);
-	explicit_bzero(text, size); /* it may hold a password */
-	free(text);
+	if (r->tls != NULL)
+		net_tls_send(r->tls, r->out, r->out_len);
+	else if (r->plain != NULL)
+		net_conn_send(r->plain, r->out, r->out_len);
+	explicit_bzero(r->out, r->out_len); /* it may hold a password */
+	r->out_len = 0;
 }
 
 void

@@ -15,6 +15,7 @@
 #include "sys/loop.h"
 
 #define RESP_OCTETS_MAX (256 * 1024) /* of one reply: CLUSTER NODES of about a thousand nodes */
+#define RESP_OUT_MAX	4096	     /* commands that wait: a password of 1023 octets and a few short ones */
 #define RESP_VALUES_MAX 4096	     /* of one reply, nested ones included: ROLE with 1000 replicas */
 
 enum resp_type { RESP_STRING, RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_NIL, RESP_ARRAY };
@@ -43,8 +44,9 @@ typedef void net_resp_fn(void *arg, const struct resp_value *v, const char *wron
 struct net_resp *net_resp_open(struct loop *l, const char *endpoint, const struct net_tls_conf *tls,
 			       net_resp_fn *fn, void *arg, const char **ret_wrong);
 
-/* Send a command of n words, at once or when it is connected. */
-void net_resp_send(struct net_resp *r, const char *const *words, unsigned n);
+/* Add a command of n words to those that wait; send those that wait, at once or when it is connected. */
+void net_resp_add(struct net_resp *r, const char *const *words, unsigned n);
+void net_resp_flush(struct net_resp *r);
 
 /* No call comes any more. NULL is fine. */
 void net_resp_close(struct net_resp *r);

@@ -134,11 +134,12 @@ send_all(struct redis_peer *p, bool auth)
 		if (user != NULL)
 			words[n++] = user;
 		words[n++] = password != NULL ? password : "";
-		net_resp_send(p->conn, words, n);
+		net_resp_add(p->conn, words, n);
 		p->in_auth = true;
 	}
 	for (unsigned i = 0; i < p->n; i++)
-		net_resp_send(p->conn, p->commands[i].words, p->commands[i].n);
+		net_resp_add(p->conn, p->commands[i].words, p->commands[i].n);
+	net_resp_flush(p->conn);
 }
 
 /* A user without password (nopass) logs in with any. */
