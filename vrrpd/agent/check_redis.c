@@ -88,7 +88,9 @@ add_wrong(struct redis *r, const char *command, const struct resp_value *v)
 {
 	char text[LIMIT_LOG_TEXT];
 
-	add(&r->bad, redis_error_text(r->check, "Redis", command, v, text, sizeof(text)));
+	redis_error_text(r->check, "Redis", command, v, text, sizeof(text));
+	if (strstr(r->bad_text, text) == NULL) /* some are given to every command */
+		add(&r->bad, text);
 }
 
 static void
