@@ -392,8 +392,7 @@ test_errors(void **state)
 		{"",
 		 {"-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"},
 		 false,
-		 "Redis wants a password (option password_file), Redis wants a password (option "
-		 "password_file)"},
+		 "Redis wants a password (option password_file)"},
 		{"role=replica",
 		 {"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to "
 		  "'no'.\r\n" REPLICA("$9\r\nconnected")},
