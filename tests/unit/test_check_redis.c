@@ -53,6 +53,7 @@ struct server {
 		struct loop_io *io;
 		const char *left;
 		size_t n;
+		bool empty; /* the answer is: hang up without one */
 	} conns[CONNS_MAX];
 };
 
@@ -98,6 +99,7 @@ take_request(struct conn *c)
 	assert_true(s->requests < ANSWERS);
 	c->left = s->answers[s->requests];
 	c->n = s->lengths[s->requests] != 0 ? s->lengths[s->requests] : c->left != NULL ? strlen(c->left) : 0;
+	c->empty = c->left != NULL && c->n == 0;
 	s->requests++;
 }
 
@@ -119,7 +121,7 @@ on_conn(void *arg, int fd, bool readable, bool writable)
 		c->left += sent;
 		c->n -= (size_t)sent;
 	}
-	if (c->n == 0 && c->left != NULL && c->server->hang_up)
+	if (c->n == 0 && c->left != NULL && (c->server->hang_up || c->empty))
 		drop(c);
 	else
 		loop_io_want(c->io, true, c->n > 0);
@@ -595,9 +597,31 @@ test_floods(void **state)
 	expect_flood("*4000\r\n", strings, 4 << 20, false, "the answer is too long");
 	expect_flood("*4090\r\n", ":1\r\n", 4 << 20, false, "no sensible answer to PING");
 	expect_flood("", "+PONG\r\n", 10 << 20, false, "no sensible answer to ROLE");
+	expect_flood("*4000\r\n", "*2\r\n:1\r\n:1\r\n", 4000 * 12, false, "the answer is too long");
 	/* 200 replicas: 800 values. */
 	expect_flood("+PONG\r\n*3\r\n$6\r\nmaster\r\n:1\r\n*200\r\n",
 		     "*3\r\n$3\r\n1.1\r\n$1\r\n7\r\n$1\r\n5\r\n", 200 * 27, true, "role master");
+}
+
+/* An old connection that is closed when it is used again is no failure, a new one is. */
+static void
+test_connection_is_closed_late(void **state)
+{
+	struct env *e = begin(IPC_CHECK_REDIS);
+
+	(void)state;
+	e->def.conf.interval_us = 20 * MS;
+	e->servers[0].answers[0] = e->servers[0].answers[2] = "+PONG\r\n" MASTER;
+	e->servers[0].answers[1] = "";
+	run(e, 2);
+	assert_int_equal(check_of(e)->runs[CHECK_RESULT_UP], 2);
+	assert_int_equal(e->servers[0].requests, 3);
+	end(e);
+	e = begin(IPC_CHECK_REDIS);
+	e->servers[0].answers[0] = "";
+	run(e, 1);
+	assert_non_null(strstr(check_of(e)->last, "closed the connection (does it want TLS?)"));
+	end(e);
 }
 
 /* A connection serves several runs; one that was closed meanwhile is no failure. */
@@ -607,8 +631,6 @@ test_connection_is_kept(void **state)
 	for (unsigned hang_up = 0; hang_up < 2; hang_up++) {
 		struct env *e = begin(IPC_CHECK_REDIS);
 
-		for (unsigned i = 0; i < ANSWERS; i++)
-			e->servers[0].answers[i] = "+PONG\r\n" MASTER;
 		e->servers[0].hang_up = hang_up;
 		e->def.conf.interval_us = 20 * MS;
 		set_options(e, "password=s3cret");
@@ -690,6 +712,26 @@ test_votes(void **state)
 		if (strstr(check_of(e)->last, rows[i].line) != check_of(e)->last)
 			fail_msg("row %zu: \"%s\" and not \"%s\"", i, check_of(e)->last, rows[i].line);
 		assert_int_equal(check_of(e)->state, rows[i].up ? IPC_CHECK_UP : IPC_CHECK_DOWN);
+		end(e);
+	}
+}
+
+/* Those that cannot change the outcome are not waited for. */
+static void
+test_votes_are_decided_early(void **state)
+{
+	(void)state;
+	for (unsigned us = 0; us < 2; us++) {
+		struct env *e = begin(IPC_CHECK_REDIS);
+
+		set_options(e, "role=master master=mymaster self=10.0.0.1:6379");
+		e->servers[0].answers[0] = "+PONG\r\n" MASTER;
+		for (unsigned k = 1; k < SERVERS; k++)
+			option(e, "sentinels", e->servers[k].path);
+		e->servers[1].answers[0] = e->servers[3].answers[0] = us ? US : OTHER;
+		run(e, 1);
+		assert_int_equal(check_of(e)->state, us ? IPC_CHECK_UP : IPC_CHECK_DOWN);
+		assert_true(check_of(e)->took_us < 2000 * MS); /* half of the time-out is 2500 ms */
 		end(e);
 	}
 }
@@ -840,9 +882,11 @@ main(void)
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_connection_is_kept),
+		cmocka_unit_test(test_connection_is_closed_late),
 		cmocka_unit_test(test_silence_is_cancelled),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_votes),
+		cmocka_unit_test(test_votes_are_decided_early),
 		cmocka_unit_test(test_votes_with_login),
 		cmocka_unit_test(test_votes_are_not_asked_in_vain),
 		cmocka_unit_test(test_sentinel),

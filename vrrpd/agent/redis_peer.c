@@ -36,7 +36,6 @@ struct redis_peer {
 	bool logged_in;
 	bool in_auth;	/* the next reply is that to AUTH */
 	bool reused;	/* the connection is an old one and has not answered yet */
-	unsigned skip;	/* replies that are of no interest */
 	unsigned n, at; /* commands, replies to them so far; equal: nothing is asked */
 	struct redis_command commands[REDIS_COMMANDS_MAX];
 };
@@ -47,7 +46,7 @@ static void
 hang_up(struct redis_peer *p)
 {
 	net_resp_close(TAKE(p->conn));
-	p->n = p->at = p->skip = 0;
+	p->n = p->at = 0;
 }
 
 static void fail(struct redis_peer *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -182,10 +181,6 @@ take_reply(struct redis_peer *p, const struct resp_value *v)
 	unsigned i = p->at;
 
 	p->reused = false;
-	if (p->skip > 0) {
-		p->skip--;
-		return;
-	}
 	if (p->in_auth) {
 		(void)take_auth(p, v);
 		return;
@@ -196,7 +191,6 @@ take_reply(struct redis_peer *p, const struct resp_value *v)
 	}
 	if (i == 0 && resp_is_error(v, "NOAUTH") && !p->logged_in && p->login == REDIS_LOGIN_WHEN_ASKED &&
 	    has_login(p)) {
-		p->skip = p->n - 1;
 		p->logged_in = true; /* or it fails */
 		send_all(p, true);
 		return;
@@ -238,7 +232,6 @@ open_and_send(struct redis_peer *p)
 	const char *wrong;
 
 	p->logged_in = p->in_auth = p->reused = false;
-	p->skip = 0;
 	p->opened = loop_now(l);
 	p->conn = net_resp_open(l, p->endpoint, p->has_tls ? &p->tls : NULL, on_resp, p, &wrong);
 	if (p->conn == NULL)
@@ -253,6 +246,7 @@ redis_peer_ask(struct redis_peer *p, const struct redis_command *commands, unsig
 	mono_t now = loop_now(check_loop(p->check));
 
 	ASSERT(n > 0 && n <= REDIS_COMMANDS_MAX);
+	ASSERT(n == 1 || p->login == REDIS_LOGIN_FIRST);
 	if (p->conn != NULL &&
 	    (p->at < p->n || mono_since(now, p->opened) > (p->has_tls ? KEEP_TLS_US : KEEP_US)))
 		hang_up(p);

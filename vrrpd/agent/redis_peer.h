@@ -25,7 +25,8 @@ typedef void redis_peer_fn(void *arg, unsigned i, const struct resp_value *v, co
 
 enum redis_login {
 	REDIS_LOGIN_FIRST,
-	REDIS_LOGIN_WHEN_ASKED, /* only when it refuses otherwise: the credentials are another server's */
+	REDIS_LOGIN_WHEN_ASKED, /* only when it refuses otherwise: the credentials are another server's. For one
+				   command. */
 };
 
 /*
