@@ -193,6 +193,9 @@ def test_tls(lab):
          "requirepass s3cret"],
         cli=("--tls", "--cacert", ca.cert, "--cert", own_cert, "--key", own_key, "-h", "127.0.0.1", "--no-auth-warning", "-a", "s3cret"),
     )
+    locked = os.path.join(ca.dir, "locked.key")  # with a pass phrase, which nobody may be asked for
+    a.run(["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", own_key, "-out", locked])
+    os.chmod(locked, 0o600)
     good = {"ca": ca.cert, "cert": own_cert, "key": own_key}
     login = {"password_file": secret_file(a, "redis.pass", "s3cret\n")}
     checks = {
@@ -202,6 +205,7 @@ def test_tls(lab):
         "other_ca": redis_check(tls={**good, "ca": other.cert}, **login),
         "unverified": redis_check(tls={**good, "ca": other.cert, "verify": False}, **login),
         "no_cert": redis_check(tls={"ca": ca.cert}, **login),
+        "locked": redis_check(tls={**good, "key": locked}, **login),
         "plain": redis_check(**login),
     }
     d = start(a, checks)
@@ -211,6 +215,7 @@ def test_tls(lab):
     wait_check(lab, d, "down", "redis2", "misnamed")
     wait_check(lab, d, "down", "SSL certificate problem: self-signed certificate in certificate chain", "other_ca")
     wait_check(lab, d, "down", "certificate required", "no_cert")
+    wait_check(lab, d, "down", "unable to set private key", "locked")
     wait_check(lab, d, "down", "(does it want TLS?)", "plain")
     # A handshake a minute and not one for every run; what failed left nothing open.
     good_runs = runs(d, "redis", "up")
@@ -369,26 +374,47 @@ MISBEHAVE = {
 }
 
 
+# What TLS makes of them; the others end as "Redis on ADDRESS: " and what OpenSSL says.
+TLS_TEXTS = {
+    "silent": "no result within 500 ms",
+    "slow": "no result within 500 ms",
+    "http": "wrong version number",
+    "reset": "Connection reset by peer",
+}
+
+
+def peak_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
 @pytest.mark.parametrize("tls", [False, True])
 def test_servers_that_misbehave(lab, tls):
-    """Each gets a clear result, memory stays bounded, adverts stay on time."""
-    a = lab.host("a")
+    """Each gets a clear result, memory and descriptors stay bounded, adverts stay on time."""
+    a, b = lab.host("a"), lab.host("b")
+    quick = {"advert_interval": "50ms"}
+    options = {"role": "master", "interval": "500ms", **({"tls": {"verify": False}} if tls else {})}
     checks = {}
     for i, (name, (serve, _)) in enumerate(MISBEHAVE.items()):
         Fake(a, 7000 + i, serve)
-        checks[name] = redis_check(
-            address=f"127.0.0.1:{7000 + i}", role="master", interval="500ms", **({"tls": {"verify": False}} if tls else {})
-        )
-    d = start(a, checks)
+        checks[name] = redis_check(address=f"127.0.0.1:{7000 + i}", **options)
+    tracks = tuple({"check": name, "weight": -1} for name in checks)
+    d = a.vrrpd(conf(instance(priority=200, track=tracks, **quick), node="a", checks=checks))
+    d.wait_state("pg", "active")
+    other = b.vrrpd(conf(instance(priority=100, **quick), node="b"))
+    other.wait_state("pg", "backup")
     for name, (_, text) in MISBEHAVE.items():
-        if not tls:
-            wait_check(lab, d, "down", text, name)
-        else:
-            lab.wait_until(lambda n=name: check_of(d, n)["state"] == "down", 10, f"{name} is down")
+        wait_check(lab, d, "down", TLS_TEXTS.get(name, "Redis on 127.0.0.1:70") if tls else text, name)
+    peak = peak_kib(d.processes()["agent"])
+    lab.wait_until(
+        lambda: all(runs(d, n, "down") + runs(d, n, "timeout") >= 6 for n in checks), 20, "six rounds of each"
+    )
     agent = d.processes()["agent"]
-    with open(f"/proc/{agent}/status", encoding="ascii") as f:
-        peak = next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
-    assert peak < 64 * 1024, f"{peak} KiB"
+    grown = peak_kib(agent) - peak
+    assert peak < 64 * 1024 and grown < 4096, f"{peak} KiB, then {grown} KiB more"
+    assert len(os.listdir(f"/proc/{agent}/fd")) < 100
+    assert d.state() == "active" and other.state() == "backup"
+    assert not [line for line in other.log_text().splitlines() if "-> active" in line]
 
 
 def cpu_seconds(pid):
