@@ -52,6 +52,7 @@ only netlink/ netlink/
 only libmnl/ netlink/
 only jansson.h vrrpd/agent/ vrrpd/ctl/
 only hiredis/ vrrpd/agent/net_resp.c
+only curl/ vrrpd/agent/net_
 only event2/ vrrpd/sys/loop.c vrrpd/agent/ vrrpd/ctl/
 
 for f in vrrpd/*/*.[ch] netlink/*.[ch]; do
