@@ -135,7 +135,11 @@ def test_replica(lab):
 
 def test_passwords_and_users(lab):
     a = lab.host("a")
-    redis = Redis(a, ["requirepass s3cret", "user vrrpd on >pw-of-vrrpd resetkeys -@all +ping +info"], cli=("--no-auth-warning", "-a", "s3cret"))
+    redis = Redis(
+        a,
+        ["requirepass s3cret", "user vrrpd on >pw-of-vrrpd resetkeys -@all +ping +info"],
+        cli=("--no-auth-warning", "-a", "s3cret"),
+    )
     checks = {
         "redis": redis_check(role="master", password_file=secret_file(a, "good.pass", "s3cret\n")),
         "wrong": redis_check(password="wr0ng"),
@@ -148,10 +152,14 @@ def test_passwords_and_users(lab):
     wait_check(lab, d, "down", "Redis says that the password is wrong", "wrong")
     wait_check(lab, d, "down", "Redis wants a password (option password_file)", "none")
     wait_check(lab, d, "up", "role master", "user")
-    wait_check(lab, d, "down", 'Redis does not let user "nobody" in: wrong password, or no such user', "stranger")
+    wait_check(
+        lab, d, "down", 'Redis does not let user "nobody" in: wrong password, or no such user', "stranger"
+    )
     redis.cli("ACL", "SETUSER", "vrrpd", "-info")
     wait_check(lab, d, "down", 'Redis does not let user "vrrpd" run INFO', "user")
-    redis.cli("ACL", "SETUSER", "vrrpd", "-ping", "+info", "+role")
+    redis.cli("ACL", "SETUSER", "vrrpd", "+role")
+    wait_check(lab, d, "up", "role master", "user")
+    redis.cli("ACL", "SETUSER", "vrrpd", "-ping")
     wait_check(lab, d, "down", 'Redis does not let user "vrrpd" run PING', "user")
     secrets = ("s3cret", "wr0ng", "pw-of-vrrpd")
     seen = d.log_text() + d.get("/v1/status")[1] + d.get("/metrics")[1]
@@ -167,7 +175,9 @@ def test_passwords_and_users(lab):
 def test_loading_and_no_room(lab):
     """A server that still loads its data, and one that takes no more clients."""
     a = lab.host("a")
-    redis = Redis(a, ["key-load-delay 2000", "loading-process-events-interval-bytes 1024", "enable-debug-command yes"])
+    redis = Redis(
+        a, ["key-load-delay 2000", "loading-process-events-interval-bytes 1024", "enable-debug-command yes"]
+    )
     d = start(a, {"redis": redis_check(role="master")})
     d.wait_state("pg", "active")
     redis.cli("DEBUG", "POPULATE", "2000", "key", "100")
@@ -185,13 +195,20 @@ def test_loading_and_no_room(lab):
 def test_tls(lab):
     a = lab.host("a")
     ca, other = Authority(a), Authority(a, "other")
-    cert, key = ca.sign("redis1", "DNS:redis1,IP:127.0.0.1")
+    cert, key = ca.sign("redis1", "DNS:redis1,IP:127.0.0.1,IP:::1")
     own_cert, own_key = ca.sign("client")
     redis = Redis(
         a,
-        ["port 0", "tls-port 6379", f"tls-cert-file {cert}", f"tls-key-file {key}", f"tls-ca-cert-file {ca.cert}",
-         "requirepass s3cret"],
-        cli=("--tls", "--cacert", ca.cert, "--cert", own_cert, "--key", own_key, "-h", "127.0.0.1", "--no-auth-warning", "-a", "s3cret"),
+        [
+            "port 0",
+            "tls-port 6379",
+            f"tls-cert-file {cert}",
+            f"tls-key-file {key}",
+            f"tls-ca-cert-file {ca.cert}",
+            "requirepass s3cret",
+        ],
+        cli=["--tls", "--cacert", ca.cert, "--cert", own_cert, "--key", own_key, "-h", "127.0.0.1"]
+        + ["--no-auth-warning", "-a", "s3cret"],
     )
     locked = os.path.join(ca.dir, "locked.key")  # with a pass phrase, which nobody may be asked for
     a.run(["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", own_key, "-out", locked])
@@ -201,6 +218,7 @@ def test_tls(lab):
     checks = {
         "redis": redis_check(role="master", tls=good, **login),
         "named": redis_check(tls={**good, "server_name": "redis1"}, **login),
+        "six": redis_check(address="[::1]:6379", tls=good, **login),
         "misnamed": redis_check(tls={**good, "server_name": "redis2"}, **login),
         "other_ca": redis_check(tls={**good, "ca": other.cert}, **login),
         "unverified": redis_check(tls={**good, "ca": other.cert, "verify": False}, **login),
@@ -211,9 +229,10 @@ def test_tls(lab):
     d = start(a, checks)
     wait_check(lab, d, "up", "role master")
     wait_check(lab, d, "up", "role master", "named")
+    wait_check(lab, d, "up", "role master", "six")
     wait_check(lab, d, "up", "role master", "unverified")
     wait_check(lab, d, "down", "redis2", "misnamed")
-    wait_check(lab, d, "down", "SSL certificate problem: self-signed certificate in certificate chain", "other_ca")
+    wait_check(lab, d, "down", "self-signed certificate in certificate chain", "other_ca")
     wait_check(lab, d, "down", "certificate required", "no_cert")
     wait_check(lab, d, "down", "unable to set private key", "locked")
     wait_check(lab, d, "down", "(does it want TLS?)", "plain")
@@ -221,8 +240,8 @@ def test_tls(lab):
     good_runs = runs(d, "redis", "up")
     lab.wait_until(lambda: runs(d, "redis", "up") >= good_runs + 5, 10, "five more runs")
     clients = [line for line in redis.cli("CLIENT", "LIST").splitlines() if "redis-cli" not in line]
-    assert all(int(line.partition(" age=")[2].split()[0]) >= 1 for line in clients if "cmd=role" in line), clients
-    assert sum("cmd=role" in line for line in clients) == 3, clients
+    ages = [int(c.partition(" age=")[2].split()[0]) for c in clients if "cmd=role" in c]
+    assert len(ages) == 4 and min(ages) >= 1, clients
     assert len(os.listdir(f"/proc/{d.processes()['agent']}/fd")) < 60
     # Closed between two runs: the next one connects anew, and it counts as no failure.
     failed = runs(d, "redis", "down")
@@ -238,8 +257,12 @@ def test_cluster(lab):
     nodes = {
         h.name: Redis(
             h,
-            ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-require-full-coverage no",
-             f"cluster-announce-ip {h.ip4()}"],
+            [
+                "cluster-enabled yes",
+                "cluster-node-timeout 1000",
+                "cluster-require-full-coverage no",
+                f"cluster-announce-ip {h.ip4()}",
+            ],
         )
         for h in hosts
     }
@@ -248,7 +271,9 @@ def test_cluster(lab):
         ["redis-cli", "--cluster", "create", *(f"{h.ip4()}:6379" for h in hosts), "--cluster-yes"], timeout=30
     )
     lab.wait_until(
-        lambda: all("cluster_state:ok" in n.cli("CLUSTER", "INFO") for n in nodes.values()), 15, "the cluster is ok"
+        lambda: all("cluster_state:ok" in n.cli("CLUSTER", "INFO") for n in nodes.values()),
+        15,
+        "the cluster is ok",
     )
     ds = {}
     for h, priority in zip(hosts, (150, 120, 100)):

@@ -84,12 +84,12 @@ class Sentinel(daemons.Process):
         return self.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master).split("\n")[0]
 
     def usable(self):
-        """True when it can reach its quorum and sees `replicas` replicas."""
+        """True when it reaches three Sentinels, itself among them."""
         return self.cli("SENTINEL", "CKQUORUM", self.master).startswith("OK 3 ")
 
     def replicas(self):
-        flat = json.loads(self.host.run(["redis-cli", "-p", "26379", "--json", "SENTINEL", "MASTER", self.master]).stdout)
-        return int(flat["num-slaves"])
+        """How many replicas of the master it knows."""
+        return int(json.loads(self.cli("--json", "SENTINEL", "MASTER", self.master))["num-slaves"])
 
 
 class Authority:
@@ -102,7 +102,8 @@ class Authority:
         os.chmod(self.dir, 0o755)
         self.cert = os.path.join(self.dir, "ca.pem")
         self.key = os.path.join(self.dir, "ca.key")
-        self._openssl("req", "-x509", *self._new(self.key), "-out", self.cert, "-days", "2", "-subj", "/CN=lab " + name)
+        subject = ["-subj", "/CN=lab " + name]
+        self._openssl("req", "-x509", *self._new(self.key), "-out", self.cert, "-days", "2", *subject)
         os.chmod(self.cert, 0o644)
 
     @staticmethod
@@ -120,8 +121,8 @@ class Authority:
             f.write(f"subjectAltName={alt}\n" if alt else "basicConstraints=CA:FALSE\n")
         self._openssl("req", *self._new(key), "-out", request, "-subj", f"/CN={name}")
         self._openssl(
-            "x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial",
-            "-days", "2", "-extfile", ext, "-out", cert,
+            *("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial"),
+            *("-days", "2", "-extfile", ext, "-out", cert),
         )
         os.chmod(cert, 0o644)
         os.chmod(key, 0o600)

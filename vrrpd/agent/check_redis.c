@@ -148,6 +148,7 @@ take_info(struct redis *r, const struct resp_value *v)
 	char role[16], link[32];
 
 	if (v->type != RESP_STRING || info_value(v->text, "role", role, sizeof(role)) == NULL) {
+		r->by_info = false; /* rights may have changed: the next run tries ROLE again */
 		/* Without a wanted role it is not needed. */
 		if (check_text(r->check, "role", 0) != NULL || !resp_is_error(v, "NOPERM"))
 			add_wrong(r, "INFO", v);
@@ -301,7 +302,7 @@ on_reply(void *arg, unsigned i, const struct resp_value *v, const char *wrong)
 		if (questions[k].command.words[0] == r->commands[i].words[0] &&
 		    questions[k].command.words[1] == r->commands[i].words[1])
 			questions[k].take(r, v);
-	if (r->by_info != by_info) {
+	if (r->by_info && !by_info) {
 		redis_peer_stop(r->peer);
 		ask(r);
 	} else if (i + 1 == r->n) {
