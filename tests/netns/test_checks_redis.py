@@ -197,19 +197,17 @@ def test_tls(lab):
     ca, other = Authority(a), Authority(a, "other")
     cert, key = ca.sign("redis1", "DNS:redis1,IP:127.0.0.1,IP:::1")
     own_cert, own_key = ca.sign("client")
-    redis = Redis(
-        a,
-        [
-            "port 0",
-            "tls-port 6379",
-            f"tls-cert-file {cert}",
-            f"tls-key-file {key}",
-            f"tls-ca-cert-file {ca.cert}",
-            "requirepass s3cret",
-        ],
-        cli=["--tls", "--cacert", ca.cert, "--cert", own_cert, "--key", own_key, "-h", "127.0.0.1"]
-        + ["--no-auth-warning", "-a", "s3cret"],
-    )
+    lines = [
+        "port 0",
+        f"tls-cert-file {cert}",
+        f"tls-key-file {key}",
+        f"tls-ca-cert-file {ca.cert}",
+        "requirepass s3cret",
+    ]
+    cli = ["--tls", "--cacert", ca.cert, "--cert", own_cert, "--key", own_key, "-h", "127.0.0.1"]
+    cli += ["--no-auth-warning", "-a", "s3cret"]
+    redis = Redis(a, ["tls-port 6379", *lines], cli=cli)
+    Sentinel(a, a, lines=["tls-port 26379", *lines], cli=cli)
     locked = os.path.join(ca.dir, "locked.key")  # with a pass phrase, which nobody may be asked for
     a.run(["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", own_key, "-out", locked])
     os.chmod(locked, 0o600)
@@ -218,6 +216,7 @@ def test_tls(lab):
     checks = {
         "redis": redis_check(role="master", tls=good, **login),
         "named": redis_check(tls={**good, "server_name": "redis1"}, **login),
+        "voted": redis_check(tls=good, sentinels=["127.0.0.1:26379"], master="mymaster", **login),
         "six": redis_check(address="[::1]:6379", tls=good, **login),
         "misnamed": redis_check(tls={**good, "server_name": "redis2"}, **login),
         "other_ca": redis_check(tls={**good, "ca": other.cert}, **login),
@@ -229,6 +228,7 @@ def test_tls(lab):
     d = start(a, checks)
     wait_check(lab, d, "up", "role master")
     wait_check(lab, d, "up", "role master", "named")
+    wait_check(lab, d, "up", "role master, named by 1 of 1 Sentinels", "voted")
     wait_check(lab, d, "up", "role master", "six")
     wait_check(lab, d, "up", "role master", "unverified")
     wait_check(lab, d, "down", "redis2", "misnamed")
@@ -241,7 +241,7 @@ def test_tls(lab):
     lab.wait_until(lambda: runs(d, "redis", "up") >= good_runs + 5, 10, "five more runs")
     clients = [line for line in redis.cli("CLIENT", "LIST").splitlines() if "redis-cli" not in line]
     ages = [int(c.partition(" age=")[2].split()[0]) for c in clients if "cmd=role" in c]
-    assert len(ages) == 4 and min(ages) >= 1, clients
+    assert len(ages) == 5 and min(ages) >= 1, clients
     assert len(os.listdir(f"/proc/{d.processes()['agent']}/fd")) < 60
     # Closed between two runs: the next one connects anew, and it counts as no failure.
     failed = runs(d, "redis", "down")

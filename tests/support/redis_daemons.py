@@ -64,8 +64,9 @@ class Redis(daemons.Process):
 class Sentinel(daemons.Process):
     """One Sentinel that monitors `master_host`'s Redis."""
 
-    def __init__(self, host, master_host, master="mymaster", name="sentinel", lines=()):
+    def __init__(self, host, master_host, master="mymaster", name="sentinel", lines=(), cli=()):
         self.dir = os.path.join(host.dir, name)
+        self.cli_args = ["redis-cli", "-p", "26379", *cli]
         self.master = master
         conf_path = os.path.join(self.dir, "sentinel.conf")
         if not os.path.exists(self.dir):
@@ -77,7 +78,7 @@ class Sentinel(daemons.Process):
         host.lab.wait_until(lambda: "PONG" in self.cli("PING"), 10, f"{host.name}: {name} answers")
 
     def cli(self, *words):
-        done = self.host.run(["redis-cli", "-p", "26379", *words], check=False, timeout=10)
+        done = self.host.run([*self.cli_args, *words], check=False, timeout=10)
         return (done.stdout + done.stderr).strip()
 
     def master_ip(self):
