@@ -54,6 +54,8 @@ only jansson.h vrrpd/agent/ vrrpd/ctl/
 only seccomp.h vrrpd/sys/
 only cap-ng.h vrrpd/sys/
 only systemd/ vrrpd/sys/notify.c
+only hiredis/ vrrpd/agent/net_resp.c
+only curl/ vrrpd/agent/net_
 only event2/ vrrpd/sys/loop.c vrrpd/agent/ vrrpd/ctl/
 
 for f in vrrpd/*/*.[ch] netlink/*.[ch]; do

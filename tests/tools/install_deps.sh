@@ -22,10 +22,12 @@ die() {
 packages_apt() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config libnl-3-dev libnl-route-3-dev libmnl-dev libconfig-dev libevent-dev \
-		libjansson-dev libcap-ng-dev libseccomp-dev libsystemd-dev ;;
+		libjansson-dev libcap-ng-dev libseccomp-dev libsystemd-dev libhiredis-dev \
+		libcurl4-openssl-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl ;;
+	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
+		redis-server redis-sentinel redis-tools openssl ;;
 	systemd) echo debootstrap ;;
 	esac
 }
@@ -33,21 +35,21 @@ packages_apt() {
 packages_dnf() {
 	case $1 in
 	build) echo gcc make pkgconf-pkg-config libnl3-devel libmnl-devel libconfig-devel libevent-devel \
-		jansson-devel libcap-ng-devel libseccomp-devel systemd-devel ;;
+		jansson-devel libcap-ng-devel libseccomp-devel systemd-devel hiredis-devel libcurl-devel ;;
 	demo) echo haproxy iproute socat python3 ;;
 	bench) echo keepalived iproute python3 ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
-		curl ;;
+		curl redis openssl ;;
 	esac
 }
 
 packages_apk() {
 	case $1 in
 	build) echo build-base pkgconf linux-headers libnl3-dev libmnl-dev libconfig-dev libevent-dev jansson-dev \
-		libcap-ng-dev libseccomp-dev ;;
+		libcap-ng-dev libseccomp-dev hiredis-dev curl-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl ;;
+	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl ;;
 	esac
 }
 

@@ -157,6 +157,41 @@ lag(struct cfg_source *s, struct cfg *c, void *obj)
 		cfg_source_at(s, k, "max_lag", -1, "\"%s\" is no duration: write e.g. \"10s\"", k->max_lag);
 }
 
+/* "name:port" with any name: Sentinels may know hosts by names. */
+static bool
+is_host_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char *end;
+
+	if (colon == NULL || colon == text || colon[1] < '1' || colon[1] > '9')
+		return false;
+	return strtoul(colon + 1, &end, 10) <= 65535 && *end == '\0';
+}
+
+static void
+redis_forms(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+	bool path = k->address != NULL && k->address[0] == '/';
+
+	(void)c;
+	if (k->kind != CFG_CHECK_REDIS && k->kind != CFG_CHECK_SENTINEL)
+		return;
+	if (k->tls && path)
+		cfg_source_at(s, k, "tls", -1,
+			      "is not spoken on a Unix socket: write \"address:port\" as address");
+	if (k->self != NULL && !is_host_port(k->self))
+		cfg_source_at(s, k, "self", -1, "\"%s\" has no port: write e.g. \"10.0.0.1:6379\"", k->self);
+	if (k->kind == CFG_CHECK_REDIS && k->n_sentinels > 0 && k->self == NULL && path)
+		cfg_source_at(s, k, "self", -1,
+			      "is missing: a Unix socket does not tell by which port the Sentinels know this "
+			      "Redis, write e.g. \"10.0.0.1:6379\"");
+	if (k->n_sentinels > 0 && k->role != NULL && strcmp(k->role, "replica") == 0)
+		cfg_source_at(s, k, "sentinels", -1,
+			      "are asked for the master, but role is \"replica\": leave out one of them");
+}
+
 static void
 url_form(struct cfg_source *s, struct cfg *c, void *obj)
 {
@@ -285,6 +320,7 @@ static const struct cfg_rule rules[] = {
 	{"needed", CFG_SCOPE_CHECK, {"kind", "address", "interface"}, needed},
 	{"role_word", CFG_SCOPE_CHECK, {"kind", "role"}, role_word},
 	{"lag", CFG_SCOPE_CHECK, {"kind", "max_lag"}, lag},
+	{"redis_forms", CFG_SCOPE_CHECK, {"kind", "address", "self"}, redis_forms},
 	{"url_form", CFG_SCOPE_CHECK, {"url"}, url_form},
 	{"http_words", CFG_SCOPE_CHECK, {"kind", "status", "method"}, http_words},
 	{"route_forms", CFG_SCOPE_CHECK, {"kind", "destination", "via"}, route_forms},
