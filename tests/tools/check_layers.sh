@@ -51,6 +51,7 @@ only libconfig.h vrrpd/config/
 only netlink/ netlink/
 only libmnl/ netlink/
 only jansson.h vrrpd/agent/ vrrpd/ctl/
+only curl/ vrrpd/agent/net_http.c
 only event2/ vrrpd/sys/loop.c vrrpd/agent/ vrrpd/ctl/
 
 for f in vrrpd/*/*.[ch] netlink/*.[ch]; do

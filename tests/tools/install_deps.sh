@@ -22,31 +22,33 @@ die() {
 packages_apt() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config libnl-3-dev libnl-route-3-dev libmnl-dev libconfig-dev libevent-dev \
-		libjansson-dev libcap-ng-dev ;;
+		libjansson-dev libcap-ng-dev libcurl4-openssl-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl ;;
+	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
+		openssl patroni postgresql etcd-server etcd-client ;;
 	esac
 }
 
 packages_dnf() {
 	case $1 in
 	build) echo gcc make pkgconf-pkg-config libnl3-devel libmnl-devel libconfig-devel libevent-devel \
-		jansson-devel libcap-ng-devel ;;
+		jansson-devel libcap-ng-devel libcurl-devel ;;
 	demo) echo haproxy iproute socat python3 ;;
 	bench) echo keepalived iproute python3 ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
-		curl ;;
+		curl openssl patroni patroni-etcd postgresql-server etcd ;;
 	esac
 }
 
 packages_apk() {
 	case $1 in
 	build) echo build-base pkgconf linux-headers libnl3-dev libmnl-dev libconfig-dev libevent-dev jansson-dev \
-		libcap-ng-dev ;;
+		libcap-ng-dev curl-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl ;;
+	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl \
+		openssl patroni postgresql etcd etcd-ctl ;;
 	esac
 }
 
