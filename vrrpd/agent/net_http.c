@@ -85,6 +85,8 @@ explain(struct net_http_req *r, CURLcode code)
 
 	if (r->header_len > NET_HTTP_HEADER_MAX)
 		return "the answer begins with more than 64 KiB of headers";
+	if (code == CURLE_OUT_OF_MEMORY) /* what libcurl 7 says of a line beyond its 100 KiB */
+		return "the answer has a header that is too long";
 	if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os) == CURLE_OK &&
 	    os != 0)
 		return strerror((int)os);
