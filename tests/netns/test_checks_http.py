@@ -6,8 +6,6 @@ import socket
 import threading
 import time
 
-import pytest
-
 import daemons
 import wire
 from daemons import conf, instance
@@ -375,36 +373,3 @@ def test_names_that_nobody_looks_up(lab):
     stopped = time.monotonic()
     assert d.stop() == 0
     assert time.monotonic() - stopped < 5
-
-
-@pytest.mark.parametrize(
-    "options,text",
-    [
-        ({"url": "http://127.0.0.1/"}, None),
-        ({"url": "https://[::1]:8443/a?b=%20"}, None),
-        ({"url": "127.0.0.1:80"}, "is no URL"),
-        ({"url": "http:///x"}, "is no URL"),
-        ({"url": "http://u:geheim@127.0.0.1/"}, "holds a user"),
-        ({"url": "http://127.0.0.1/a b"}, "character that no URL has"),
-        ({"url": "http://127.0.0.1/", "tls": {"verify": False}}, "write https://"),
-        ({"url": "unix:" + "/x" * 60}, "at most|more than 107 octets"),
-        ({"url": "http://127.0.0.1/", "status": "20x"}, "no set of statuses"),
-        ({"url": "http://127.0.0.1/", "method": "POST"}, "GET, HEAD or OPTIONS"),
-        ({"url": "http://h/", "kind": "patroni", "role": "standby"}, "is no role"),
-        ({"url": "http://h/", "kind": "patroni", "role": "primary", "max_lag": "1MB"}, "may lag behind"),
-        ({"url": "http://h/", "kind": "patroni", "role": "replica", "max_lag": "1 MB"}, "is no size"),
-        ({"url": "http://h/", "kind": "patroni", "role": "read-only", "max_lag": "1MB"}, None),
-    ],
-)
-def test_configuration(lab, options, text):
-    a = lab.host("a")
-    path = os.path.join(a.dir, "c.conf")
-    with open(path, "w", encoding="ascii") as f:
-        f.write(conf(instance(), node="a", checks={"c": {"kind": "http", **options}}))
-    from lab import build_dir  # pylint: disable=import-outside-toplevel
-
-    done = a.run([os.path.join(build_dir(), "vrrpd"), "--check", "-f", path], check=False)
-    said = done.stdout + done.stderr
-    assert (done.returncode == 0) == (text is None), said
-    assert text is None or re.search(text, said), said
-    assert "geheim" not in said

@@ -5,6 +5,8 @@ by waiting until it is whole, whoever leads.
 """
 
 import os
+import re
+import shutil
 import signal
 import time
 from types import SimpleNamespace
@@ -21,6 +23,13 @@ INTERVAL = 0.5  # seconds, the time-out too
 FALL = 2
 # Noticing takes interval x fall; the rest is the protocol's time (adverts every 100 ms) and a busy machine.
 NOTICED = INTERVAL * FALL + 4
+
+
+# Debian has both, and install_deps.sh installs them; other distributions may not.
+pytestmark = pytest.mark.skipif(
+    not shutil.which("apt-get") and not (shutil.which("patroni") and shutil.which("etcd")),
+    reason="this distribution has no packages of Patroni and etcd",
+)
 
 
 def vrrpd_conf(host, priority):
@@ -80,11 +89,11 @@ def check_of(c, name, check="primary"):
 
 
 def wait_result(c, name, state, text, check="primary", deadline=NOTICED):
-    """Wait for the verdict of a check and a word in its result."""
+    """Wait for the verdict of a check and a result that matches a pattern."""
 
     def seen():
         one = check_of(c, name, check)
-        assert one["state"] == state and text in one["last"], f"{one['state']}: {one['last']}"
+        assert one["state"] == state and re.search(text, one["last"]), f"{one['state']}: {one['last']}"
         return True
 
     c.lab.wait_until(seen, deadline, f'{name}: check {check} is {state}: "{text}"')
@@ -99,7 +108,7 @@ def resume(pids):
 
 
 def test_the_addresses_follow_the_roles(whole):
-    wait_result(whole, whole.leader, "up", "role master, running")
+    wait_result(whole, whole.leader, "up", "role (master|primary), running")
     wait_result(whole, whole.other, "down", "/primary answers 503: role replica, running")
     wait_result(whole, whole.other, "up", "role replica, running, replay lag 0 B", "replica")
     at(whole, READ_VIP, whole.other)
@@ -109,18 +118,18 @@ def test_the_addresses_follow_the_roles(whole):
 
 def test_paused_cluster_without_etcd(whole):
     """Maintenance: the lock cannot be renewed, but nobody else is made a primary, so the address stays."""
+    changes = whole.vrrpd[whole.leader].counters("rw")["transitions"]
     whole.patroni[whole.leader].ctl("pause", "--wait", "pg")
     wait_result(whole, whole.leader, "up", ", paused")
     whole.etcd.kill()
     wait_result(whole, whole.leader, "up", ", paused, nobody holds the leader lock", deadline=20)
-    assert whole.lab.holders(VIP) == [whole.leader]
     whole.etcd = patroni.Etcd(whole.dcs)
     whole.lab.wait_until(
         lambda: whole.patroni[whole.leader].ctl("resume", "pg", check=False).returncode == 0, 20, "resumed"
     )
-    at(whole, VIP, whole.leader)
-    history = whole.vrrpd[whole.leader].ctl("events").stdout
-    assert "no answer" not in history
+    wait_result(whole, whole.leader, "up", "running$")
+    assert whole.lab.holders(VIP) == [whole.leader]
+    assert whole.vrrpd[whole.leader].counters("rw")["transitions"] == changes
 
 
 @pytest.mark.parametrize("what", ["patroni", "postgres"])
@@ -139,7 +148,7 @@ def test_a_hung_process(whole, what):
     finally:
         resume(pids)
     at(whole, VIP, whole.leader)
-    wait_result(whole, whole.leader, "up", "role master, running")
+    wait_result(whole, whole.leader, "up", "role (master|primary), running")
 
 
 def test_switchover(whole):
@@ -165,4 +174,4 @@ def test_primary_killed(whole):
     """PostgreSQL dies: Patroni hands the role on at once (primary_start_timeout is 0)."""
     os.kill(whole.patroni[whole.leader].postgres_pids()[0], signal.SIGKILL)
     at(whole, VIP, whole.other, deadline=25)
-    wait_result(whole, whole.other, "up", "role master, running")
+    wait_result(whole, whole.other, "up", "role (master|primary), running")

@@ -37,7 +37,7 @@ packages_dnf() {
 	demo) echo haproxy iproute socat python3 ;;
 	bench) echo keepalived iproute python3 ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
-		curl openssl patroni patroni-etcd postgresql-server etcd ;;
+		curl openssl ;;
 	esac
 }
 
@@ -48,7 +48,7 @@ packages_apk() {
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl \
-		openssl patroni postgresql etcd etcd-ctl ;;
+		openssl ;;
 	esac
 }
 

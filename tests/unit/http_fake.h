@@ -39,6 +39,7 @@
 enum fake_how {
 	FAKE_SAY,     /* the answer, then close in order */
 	FAKE_SILENT,  /* nothing, until the client goes */
+	FAKE_KEEP,    /* the answer, and wait for another request on the same connection */
 	FAKE_RESET,   /* the answer, then a reset */
 	FAKE_FOR_EVER /* the answer, and its last octet again and again until the client goes */
 };
@@ -54,7 +55,7 @@ struct fake {
 	size_t len, piece; /* octets sent at once; 0: all */
 	/* seen */
 	char asked[8192];
-	atomic_int accepted;
+	atomic_int accepted, kept; /* connections; second requests on one */
 	atomic_ullong sent;
 };
 
@@ -106,6 +107,8 @@ fake_answer(struct fake *f, int c)
 		;
 	if (f->how == FAKE_SILENT)
 		(void)!recv(c, &end, 1, 0);
+	if (f->how == FAKE_KEEP && recv(c, &end, 1, 0) == 1)
+		f->kept++;
 	if (f->how == FAKE_RESET)
 		setsockopt(c, SOL_SOCKET, SO_LINGER, &gone, sizeof(gone));
 }

@@ -291,6 +291,7 @@ test_requests_from_an_answer(void **state)
 
 	(void)state;
 	fake_says(&fake, OK);
+	fake.how = FAKE_KEEP;
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u//", fake.port);
 	ask.headers = headers;
 	k.req = net_http_req_new(h, &ask, on_answer, &k);
@@ -302,6 +303,7 @@ test_requests_from_an_answer(void **state)
 	assert_int_equal(loop_run(k.loop), 0);
 	assert_int_equal(k.answers, 5);
 	assert_int_equal(fake.accepted, 5); /* a plain connection is not used again */
+	assert_int_equal(fake.kept, 0);
 	assert_int_equal(k.status, 200);
 	assert_memory_equal(fake.asked, "GET /p?q=1 HTTP/1.1\r\n", 21);
 	assert_non_null(strstr(fake.asked, "\r\nX-One: 1\r\nX-Two: 2\r\n"));
