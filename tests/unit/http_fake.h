@@ -57,6 +57,7 @@ struct fake {
 	char asked[8192];
 	atomic_int accepted, kept; /* connections; second requests on one */
 	atomic_ullong sent;
+	atomic_bool quit;
 };
 
 /* What one run of a check said. */
@@ -84,15 +85,29 @@ fake_send(struct fake *f, int c, const char *data, size_t n)
 	return true;
 }
 
+/* Wait until the client sends an octet or goes, or the test ends, failed perhaps. True for an octet. */
+static inline bool
+fake_hears(struct fake *f, int c)
+{
+	struct pollfd p = {.fd = c, .events = POLLIN};
+	char octet;
+
+	while (!f->quit && poll(&p, 1, 20) == 0)
+		;
+	return p.revents != 0 && recv(c, &octet, 1, 0) == 1;
+}
+
 static inline void
 fake_answer(struct fake *f, int c)
 {
 	static char flood[65536];
 	struct linger gone = {.l_onoff = 1};
+	struct timeval limit = {.tv_sec = 5}; /* a client that a failed test left behind */
 	size_t n = 0;
 	ssize_t got;
-	char end;
 
+	setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(c, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	/* Requests of checks have no body. */
 	f->asked[0] = '\0';
 	while (strstr(f->asked, "\r\n\r\n") == NULL &&
@@ -106,8 +121,8 @@ fake_answer(struct fake *f, int c)
 	while (f->how == FAKE_FOR_EVER && fake_send(f, c, flood, sizeof(flood)))
 		;
 	if (f->how == FAKE_SILENT)
-		(void)!recv(c, &end, 1, 0);
-	if (f->how == FAKE_KEEP && recv(c, &end, 1, 0) == 1)
+		(void)fake_hears(f, c);
+	if (f->how == FAKE_KEEP && fake_hears(f, c))
 		f->kept++;
 	if (f->how == FAKE_RESET)
 		setsockopt(c, SOL_SOCKET, SO_LINGER, &gone, sizeof(gone));
@@ -158,6 +173,7 @@ fake_start(struct fake *f)
 static inline void
 fake_stop(struct fake *f)
 {
+	f->quit = true;
 	shutdown(f->fd, SHUT_RDWR);
 	shutdown(f->unix_fd, SHUT_RDWR);
 	pthread_join(f->thread, NULL);
