@@ -27,7 +27,7 @@ packages_apt() {
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
-		redis-server redis-sentinel redis-tools openssl ;;
+		redis-server redis-sentinel redis-tools openssl patroni postgresql etcd-server etcd-client ;;
 	systemd) echo debootstrap ;;
 	esac
 }

@@ -26,6 +26,8 @@
 #define CHECK(options)	   CHECKS("c = { " options " };")
 #define SCRIPT(options)	   CHECK("kind = \"script\"; command = [\"/bin/true\"]; " options)
 #define COMMAND(word)	   CHECK("kind = \"script\"; command = [" word "];")
+#define HTTP(options)	   CHECK("kind = \"http\"; " options)
+#define PATRONI(options)   CHECK("kind = \"patroni\"; url = \"http://192.0.2.1:8008\"; " options)
 #define TRACK(entries)                                                                                         \
 	"checks = { web = { kind = \"script\"; command = [\"/bin/true\"]; }; pg = { kind = \"interface\"; "    \
 	"interface = \"eth1\"; }; };\n" ONE("track = ( " entries " );")
@@ -306,6 +308,43 @@ static const struct row check_rows[] = {
 	 "1: checks.c.user: there is no user \"no-such-user\": write the name of one, or create it"},
 };
 
+#define LAG_HELP "is for a role that may lag behind: write role = \"replica\", \"read-only\", \"sync\" or alike"
+#define URL_HELP "is no URL: write http://..., https://... or unix:/PATH:/PATH"
+
+static const struct row http_rows[] = {
+	{"url_form", "no URL", HTTP("url = \"127.0.0.1:80\";"), "1: checks.c.url: \"127.0.0.1:80\" " URL_HELP},
+	{"url_form", "another protocol", HTTP("url = \"ftp://127.0.0.1/\";"),
+	 "1: checks.c.url: \"ftp://127.0.0.1/\" " URL_HELP},
+	{"url_form", "no host", HTTP("url = \"http:///x\";"), "1: checks.c.url: \"http:///x\" " URL_HELP},
+	{"url_form", "no host but a port", HTTP("url = \"https://:80/\";"),
+	 "1: checks.c.url: \"https://:80/\" " URL_HELP},
+	{"url_form", "relative socket", HTTP("url = \"unix:x.sock\";"),
+	 "1: checks.c.url: \"unix:x.sock\" " URL_HELP},
+	{"url_form", "a password, not repeated", HTTP("url = \"http://u:geheim@127.0.0.1/\";"),
+	 "1: checks.c.url: holds a user: write username and password_file instead, which are not shown"},
+	{"url_form", "a space", HTTP("url = \"http://127.0.0.1/a b\";"),
+	 "1: checks.c.url: has a character that no URL has: write it as % and two hexadecimal digits"},
+	{"url_form", "long path of a socket", HTTP("url = \"unix:/" LONG32 LONG32 LONG32 LONG32 ":/x\";"),
+	 "1: checks.c.url: names a socket whose path has more than 107 octets: move it"},
+	{"url_form", "TLS without TLS", HTTP("url = \"http://192.0.2.1/\"; tls = { verify = false; };"),
+	 "1: checks.c.url: is without TLS, but there is a group tls: write https://..."},
+	{"http_words", "no status", HTTP("url = \"http://192.0.2.1/\"; status = \"20x\";"),
+	 "1: checks.c.status: \"20x\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\""},
+	{"http_words", "a method that changes things", HTTP("url = \"http://192.0.2.1/\"; method = \"POST\";"),
+	 "1: checks.c.method: \"POST\" is not used for checks: write GET, HEAD or OPTIONS"},
+	{"role_word", "no role of Patroni", PATRONI("role = \"standby\";"),
+	 "1: checks.c.role: \"standby\" is no role: write one of \"primary\", \"leader\", \"master\", "
+	 "\"read-write\", \"replica\", \"standby-leader\", \"read-only\", \"sync\", \"synchronous\", "
+	 "\"quorum\", "
+	 "\"read-only-sync\", \"read-only-quorum\", \"async\", \"asynchronous\", \"health\", \"readiness\", "
+	 "\"liveness\""},
+	{"lag", "lag without a unit that Patroni knows", PATRONI("role = \"replica\"; max_lag = \"1 MB\";"),
+	 "1: checks.c.max_lag: \"1 MB\" is no size: write a number with kB, MB, GB or TB, e.g. \"16MB\""},
+	{"lag", "lag of a primary", PATRONI("role = \"primary\"; max_lag = \"1MB\";"),
+	 "1: checks.c.max_lag: " LAG_HELP},
+	{"lag", "lag of any role", PATRONI("max_lag = \"1MB\";"), "1: checks.c.max_lag: " LAG_HELP},
+};
+
 static const struct row instance_rows[] = {
 	{"option_applies", "password in version 3", ONE("auth = { pass = \"x\"; };"),
 	 "1: instances.a.auth: belongs to VRRP version 2: remove it, or write version = 2"},
@@ -536,8 +575,8 @@ static const struct table {
 	const struct row *rows;
 	size_t n;
 } tables[] = {
-	ROWS(type_rows),     ROWS(form_rows), ROWS(unknown_rows), ROWS(check_rows),
-	ROWS(instance_rows), ROWS(root_rows), ROWS(syntax_rows),
+	ROWS(type_rows), ROWS(form_rows),     ROWS(unknown_rows), ROWS(check_rows),
+	ROWS(http_rows), ROWS(instance_rows), ROWS(root_rows),	  ROWS(syntax_rows),
 };
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */
