@@ -64,6 +64,14 @@ $(BUILD)/obj/$$($(1)_DIR)/%.o: $$($(1)_DIR)/%.c
 endef
 $(foreach m,$(notdir $(MODULES)),$(eval $(call rules,$(m))))
 
+# The parent knows where the other programs are installed: another place means compiling it anew.
+$(BUILD)/libexecdir: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = "$(LIBEXECDIR)" ] || echo "$(LIBEXECDIR)" >$@
+.PHONY: FORCE
+FORCE:
+$(parent_OBJS): $(BUILD)/libexecdir
+
 # Which archives a program may link is its list of rights (vrrpd/README.md); what is missing here cannot be called.
 define program
 $(BUILD)/$(1): $(BUILD)/obj/$$($(2)_DIR)/$$($(2)_MAIN:.c=.o) $(foreach l,$(3),$(BUILD)/lib$(l).a)

@@ -159,7 +159,7 @@ FLOODS = {
 def test_flood(lab, kind):
     """Packets as fast as they can be sent for two seconds: adverts stay on time, no more than allowed."""
     a, b = host_pair(lab)
-    capture = b.capture(lambda f: is_vrrp(f) and not f.outgoing)
+    capture = b.capture(incoming=True)
     d = a.vrrpd(conf(instance(priority=100), node="dut"))
     d.wait_state("pg", "active")
     pids = d.processes()

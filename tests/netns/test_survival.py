@@ -128,7 +128,7 @@ def test_address_deleted_by_hand(pair):
         pair.lab.wait_until(lambda: d.counters()["addresses_healed"] == healed + 1, 5, "counted")
         pair.lab.wait_until(lambda: arp.frames(), 5, "a gratuitous ARP frame")
         seen = pair.seen("address deleted by hand", "a")
-    assert seen.silence_ms < 50 and seen.none_ms < 50, seen
+    assert seen.silence_ms < 250 and seen.none_ms < 50, seen
     assert "address_healed" in [e["reason"] for e in events_of(d)]
     assert d.instance()["addresses"][0]["held"]
 
@@ -272,5 +272,5 @@ def test_restart_from_a_version_with_another_memory(lab):
     )
     d = a.vrrpd(conf(instance(), node="a"), prefix=[sys.executable, "-c", hand_over])
     d.wait_state("pg", "active", 5)
-    assert "remembered has another form" in d.log_text()
+    assert "is not of its form" in d.log_text()
     assert d.status()["engine_restarts"] == 0

@@ -330,9 +330,9 @@ class Host:
 
     # ---- frames ----
 
-    def capture(self, keep=wire.is_vrrp, ifname="eth0"):
+    def capture(self, keep=wire.is_vrrp, ifname="eth0", incoming=False):
         """Capture frames on an interface of this host from now on; stopped with the lab."""
-        capture = wire.Capture(self.netns, ifname, keep)
+        capture = wire.Capture(self.netns, ifname, keep, incoming)
         self.lab.on_close(capture.stop)
         return capture
 

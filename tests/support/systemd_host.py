@@ -139,7 +139,8 @@ def remove_stale_cgroups():
     top = cgroup_mount()
     for name in os.listdir(top):
         parts = name.split("-")
-        if parts[0] == labs.PREFIX and len(parts) > 2 and parts[1].isdigit() and not os.path.exists(f"/proc/{parts[1]}"):
+        ours = parts[0] == labs.PREFIX and len(parts) > 2 and parts[1].isdigit()
+        if ours and not os.path.exists(f"/proc/{parts[1]}"):
             remove_cgroup(os.path.join(top, name), 0)
 
 

@@ -168,7 +168,7 @@ api_reload_done(struct api *api, const struct ipc_reload_done *m)
 		json_out_uint(&j, "removed", m->n_removed);
 	} else {
 		json_out_text(&j, "error", "the configuration was not changed");
-		json_out_text(&j, "detail", "the file has errors, or vrrpd cannot reload now: see lines");
+		json_out_text(&j, "detail", "the lines say why");
 	}
 	json_out_raw(&j, "lines", lines, len);
 	free(lines);

@@ -223,7 +223,7 @@ cmd_reload(struct ctl *c, int argc, char **argv)
 {
 	CLEANUP(ctl_reply_free) struct ctl_reply r = {0};
 	struct flags f = {0};
-	json_t *doc = NULL;
+	json_t *doc = NULL, *again = NULL;
 	int status = read_flags(argc, argv, false, true, &f);
 
 	if (status >= 0)
@@ -243,11 +243,11 @@ cmd_reload(struct ctl *c, int argc, char **argv)
 		       (long long)json_integer_value(json_object_get(doc, "changed")),
 		       (long long)json_integer_value(json_object_get(doc, "added")),
 		       (long long)json_integer_value(json_object_get(doc, "removed")));
+	if (r.status != 200 && json_array_size(json_object_get(doc, "lines")) > 0)
+		status = CTL_UNFIT; /* the lines have said it */
+	else if (r.status != 200)
+		status = ctl_reply_json(&r, &again); /* says what is wrong */
+	json_decref(again);
 	json_decref(doc);
-	doc = NULL;
-	if (r.status != 200) {
-		status = ctl_reply_json(&r, &doc); /* says what is wrong */
-		json_decref(doc);
-	}
 	return status;
 }

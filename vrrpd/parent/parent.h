@@ -160,8 +160,9 @@ void parent_manager_ready(struct parent *p);
 void parent_manager_status(struct parent *p);
 
 /*
- * Asked to end: will the manager start vrrpd again at once, and can the next one go on where this one ends? Waits for
- * the manager's answer (up to 0.5 s) and for the next program's check of the configuration. Logs why not.
+ * Asked to end: will the manager start vrrpd again at once, and can the next one go on where this one ends? Waits
+ * for the manager's answer (up to 0.5 s) and for the next program's check of the configuration (up to 10 s). Logs
+ * why not.
  */
 bool parent_manager_restarts(struct parent *p);
 
