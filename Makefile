@@ -11,6 +11,7 @@ SBINDIR ?= $(PREFIX)/sbin
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/vrrpd
 SYSCONFDIR ?= /etc
+UNITDIR ?= /lib/systemd/system
 VERSION := 0.1.0
 
 CC ?= cc
@@ -63,6 +64,14 @@ $(BUILD)/obj/$$($(1)_DIR)/%.o: $$($(1)_DIR)/%.c
 endef
 $(foreach m,$(notdir $(MODULES)),$(eval $(call rules,$(m))))
 
+# The parent knows where the other programs are installed: another place means compiling it anew.
+$(BUILD)/libexecdir: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = "$(LIBEXECDIR)" ] || echo "$(LIBEXECDIR)" >$@
+.PHONY: FORCE
+FORCE:
+$(parent_OBJS): $(BUILD)/libexecdir
+
 # Which archives a program may link is its list of rights (vrrpd/README.md); what is missing here cannot be called.
 define program
 $(BUILD)/$(1): $(BUILD)/obj/$$($(2)_DIR)/$$($(2)_MAIN:.c=.o) $(foreach l,$(3),$(BUILD)/lib$(l).a)
@@ -70,14 +79,21 @@ $(BUILD)/$(1): $(BUILD)/obj/$$($(2)_DIR)/$$($(2)_MAIN:.c=.o) $(foreach l,$(3),$(
 	@$$(CC) $$(SANFLAGS) $$(LDHARDEN) $$(LDFLAGS) -pthread -o $$@ $$< -Wl,--start-group \
 		$$(filter %.a,$$^) -Wl,--end-group -Wl,--as-needed $$(call pkg_libs,$(4)) -lm
 endef
-$(eval $(call program,vrrpd,parent,parent config ipc sys elect proto netlink base,libevent libconfig libmnl libcap-ng))
-$(eval $(call program,vrrpd-engine,engine,engine ipc sys elect proto netlink base,libevent libmnl libnl-3.0 libnl-route-3.0 libcap-ng))
-$(eval $(call program,vrrpd-agent,agent,agent ipc sys elect proto base,libevent libcap-ng libpq $(SYSTEMD_PKG)))
+$(eval $(call program,vrrpd,parent,parent config ipc sys elect proto netlink base,libevent libconfig libmnl libcap-ng $(SECCOMP) $(SYSTEMD)))
+$(eval $(call program,vrrpd-engine,engine,engine ipc sys elect proto netlink base,libevent libmnl libnl-3.0 libnl-route-3.0 libcap-ng $(SECCOMP)))
+$(eval $(call program,vrrpd-agent,agent,agent ipc sys elect proto base,libevent hiredis jansson libcurl libpq libcap-ng $(SECCOMP) $(SYSTEMD)))
 $(eval $(call program,vrrpctl,ctl,ctl sys base,jansson))
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 include tests/module.mk
+
+UNIT_EDITS = -e 's|@SBINDIR@|$(SBINDIR)|' -e 's|@BINDIR@|$(BINDIR)|'
+ifeq ($(SYSTEMD),)
+# Nobody would tell systemd that vrrpd is ready.
+UNIT_EDITS += -e 's/^Type=notify$$/Type=exec/' -e '/^NotifyAccess=/d' -e '/^WatchdogSec=/d' \
+	-e '/^\# Keeps the memory/d' -e '/^FileDescriptorStoreMax=/d'
+endif
 
 .PHONY: install
 install: all
@@ -87,6 +103,10 @@ install: all
 	install -m 755 $(BUILD)/vrrpd-engine $(BUILD)/vrrpd-agent scripts/check_* $(DESTDIR)$(LIBEXECDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf || \
 		install -m 644 conf/vrrpd.conf $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf
+	install -d $(DESTDIR)$(UNITDIR)
+	sed $(UNIT_EDITS) packaging/systemd/vrrpd.service \
+		>$(DESTDIR)$(UNITDIR)/vrrpd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/vrrpd.service
 
 .PHONY: clean
 clean:

@@ -176,6 +176,9 @@ struct nlk_claim {
  */
 int nlk_claim_open(uint8_t family, int ifindex, const uint8_t (*addrs)[16], size_t n);
 
+/* Replace the addresses that such a socket hears of. 0 or -errno. */
+int nlk_claim_filter(int fd, uint8_t family, const uint8_t (*addrs)[16], size_t n);
+
 /* Take one claim. 1 and *ret; 0 when there is none now; -errno (-ENETDOWN: once, when the link went down). */
 int nlk_claim_recv(int fd, struct nlk_claim *ret);
 

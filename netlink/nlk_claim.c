@@ -83,8 +83,8 @@ build(struct program *p, uint8_t family, const uint8_t (*addrs)[16], size_t n)
 	add(p, BPF_RET | BPF_K, 0, 0);
 }
 
-static int
-attach(int fd, uint8_t family, const uint8_t (*addrs)[16], size_t n)
+int
+nlk_claim_filter(int fd, uint8_t family, const uint8_t (*addrs)[16], size_t n)
 {
 	struct program *p = calloc(1, sizeof(*p));
 	struct sock_fprog prog;
@@ -113,7 +113,7 @@ nlk_claim_open(uint8_t family, int ifindex, const uint8_t (*addrs)[16], size_t n
 
 	if (fd < 0)
 		return -errno;
-	r = attach(fd, family, addrs, n);
+	r = nlk_claim_filter(fd, family, addrs, n);
 	if (r == 0 && bind(fd, (struct sockaddr *)&ll, sizeof(ll)) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -17,6 +17,10 @@
 
 #define RECEIVE_SIZE (32 << 10)
 
+/* A dump that changes overtook may lack some: what it has is removed, then it is taken anew, so often at most.
+ */
+#define DUMP_TRIES 8
+
 struct found {
 	uint8_t proto;
 	struct nlk_addr_op *ops;
@@ -102,15 +106,27 @@ dump(struct mnl_socket *s, struct found *f)
 	return r < 0 ? -errno : 0;
 }
 
+/* Read them with a socket of its own: what is left of a spoilt dump must not be the answer to the next one. */
 static int
-flush_with(struct mnl_socket *s, struct found *f, unsigned *ret_count)
+look(struct found *f)
+{
+	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int r;
+
+	if (s == NULL)
+		return -errno;
+	f->n = 0;
+	r = mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : dump(s, f);
+	mnl_socket_close(s);
+	return r;
+}
+
+static int
+flush(struct found *f, unsigned *ret_count)
 {
 	struct nlk_batch *b = NULL;
-	int r = mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : dump(s, f);
+	int r = nlk_batch_open(&b);
 
-	if (r < 0 || f->n == 0)
-		return r;
-	r = nlk_batch_open(&b);
 	if (r == 0)
 		r = nlk_addr_apply(b, f->ops, f->n);
 	for (size_t i = 0; i < f->n; i++)
@@ -122,15 +138,15 @@ flush_with(struct mnl_socket *s, struct found *f, unsigned *ret_count)
 int
 nlk_addr_flush(uint8_t proto, unsigned *ret_count)
 {
-	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	struct found f = {.proto = proto};
-	int r;
+	int r = -EINTR, err = 0;
 
 	*ret_count = 0;
-	if (s == NULL)
-		return -errno;
-	r = flush_with(s, &f, ret_count);
-	mnl_socket_close(s);
+	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++) {
+		r = look(&f);
+		if (f.n > 0 && (r == 0 || r == -EINTR))
+			err = flush(&f, ret_count);
+	}
 	free(f.ops);
-	return r;
+	return r == 0 || r == -EINTR ? err : r;
 }

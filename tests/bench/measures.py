@@ -4,16 +4,15 @@ A figure is recorded under a row (one line of the table) and, with everything kn
 line. Nothing runs beside a window in which CPU time is taken: counters are read before and after it.
 """
 
-import contextlib
 import json
 import os
-import signal
 import time
 
 import lab as labs
 
 import procstat
 import rig as rigs
+import survival
 
 LATE_VRID = 128  # of 255: the one whose adverts are timed on the wire
 
@@ -67,87 +66,6 @@ def silence_host_lost(bench):
                 for _ in range(cuts):
                     silence, late = _host_lost(rig, probe, interval_ms, bench.rng)
                     bench.record(row, subject, silence, bound_ms=limit, probe_late_ms=late)
-
-
-def silence_stop(bench):
-    """Client silence when the Active's daemon is asked to end."""
-    row = bench.row("client silence, clean stop, adverts every 1 s", "ms", "under 5 ms", 5, judge="worst")
-    for subject in bench.alternate(bench.rounds(3)):
-        router = rigs.Router(51, 1000, [rigs.VIP + "/24"])
-        with bench.attempt(f"{row.what}: {subject}"), rigs.Rig(subject, [router]) as rig:
-            rig.settle()
-            probe = rig.probe()
-            probe.wait_answers(steady=0.1)
-            probe.report()
-            started = time.monotonic()
-            status = rig.daemon.pop("a").stop(20)
-            stop_ms = (time.monotonic() - started) * 1000
-            rig.wait(lambda r=rig: r.held(r.b) == 1, 10, "host b took over")
-            silence, late = _after(probe, 0.5)
-            bench.record(row, subject, silence, stop_took_ms=stop_ms, exit_status=status, probe_late_ms=late,
-                         left_on_a=rig.held(rig.a))
-
-
-def _after(probe, seconds):
-    """Longest silence from the last report to `seconds` from now, a silence that still lasts included."""
-    time.sleep(seconds)
-    report = probe.report()
-    return probe.silence_ms(report), report["late_us_max"] / 1000
-
-
-# ---- processes killed --------------------------------------------------------------------------------------
-
-
-def killed(bench):
-    """SIGKILL to the process that speaks VRRP, then to all of them."""
-    one = bench.row("client silence, VRRP process killed, adverts every 1 s", "ms", "under 5 ms", 5,
-                    judge="worst")
-    every = bench.row("client silence, all processes killed, adverts every 1 s", "ms")
-    both = bench.row("the same: two holders for (watched for 8 s)", "ms", "at most 4 s", 4000, judge="worst")
-    for subject in bench.alternate(bench.rounds(2)):
-        router = rigs.Router(51, 1000, [rigs.VIP + "/24"])
-        with bench.attempt(f"processes killed: {subject}"), rigs.Rig(subject, [router]) as rig:
-            rig.settle()
-            probe = rig.probe()
-            _killed_one(bench, rig, probe, one)
-            _killed_all(bench, rig, probe, every, both)
-
-
-def _killed_one(bench, rig, probe, row):
-    parent = rig.pid(rig.a)
-    names = ("vrrpd-engine", "keepalived")
-    victim = next(p for p in procstat.tree(parent) if p != parent and procstat.name(p) in names)
-    probe.wait_answers(steady=0.1)
-    probe.report()
-    os.kill(victim, signal.SIGKILL)
-    silence, _ = _after(probe, 6)
-    bench.record(row, rig.subject, silence, holders=[h.name for h in (rig.a, rig.b) if rig.held(h)])
-    rig.wait(lambda: rig.held(rig.b) == 0 and rig.held(rig.a) == 1, 20, "host a is the only holder again")
-
-
-def _killed_all(bench, rig, probe, every, both):
-    rig.client.ip("neigh", "flush", "dev", "eth0")
-    probe.wait_answers(steady=0.1)
-    probe.report()
-    pids = procstat.tree(rig.pid(rig.a))
-    for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: nobody may see the other die
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-    rig.daemon.pop("a").popen.wait()
-    start = time.monotonic()
-    two_from = two_to = None
-    while time.monotonic() - start < 8:
-        if rig.held(rig.a) and rig.held(rig.b):
-            two_to = time.monotonic()
-            two_from = two_from or two_to
-        time.sleep(0.05)
-    report = probe.report()
-    bench.record(every, rig.subject, probe.silence_ms(report))
-    bench.record(both, rig.subject, (two_to - two_from) * 1000 if two_from else 0.0,
-                 at_the_end=[h.name for h in (rig.a, rig.b) if rig.held(h)])
-    if rig.held(rig.a) and rig.held(rig.b):
-        bench.detail(f"{rig.subject}: 8 s after all its processes were killed two hosts hold the address")
 
 
 # ---- CPU and memory ----------------------------------------------------------------------------------------
@@ -348,11 +266,5 @@ def _instances(count):
     return f"{count} instance{'s' if count > 1 else ''}"
 
 
-def silence(bench):
-    """Client silence: host lost, clean stop."""
-    silence_host_lost(bench)
-    silence_stop(bench)
-
-
 # In this order; the names are what ONLY= takes.
-ALL = {"silence": silence, "killed": killed, "cpu": cpu, "soak": soak, "takeover": takeover, "memory": memory}
+ALL = {"silence": silence_host_lost, "survival": survival.survival, "cpu": cpu, "soak": soak, "takeover": takeover, "memory": memory}

@@ -13,6 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 import lab as labs  # noqa: E402
 
+collect_ignore = ["test_systemd.py"]  # run by its name only: "make systemd-test"
+
 TEST_TIMEOUT = 120  # seconds; a single test that takes longer hangs
 
 
@@ -25,6 +27,7 @@ def pytest_sessionstart(session):
             pytest.exit(f"{labs.build_dir()}/{program} is missing; type: make netns", 1)
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has ended what fixtures of whole files hold
 def pytest_sessionfinish(session):
     """Whatever happened: no network of this run may remain."""
     left = labs.netns_names(f"{labs.PREFIX}-{os.getpid()}")

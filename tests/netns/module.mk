@@ -1,9 +1,11 @@
 # Tests on a real kernel, in network namespaces, and the demo: both need root. Included by tests/module.mk.
 #
 #   make netns [NETNS="-k keepalived"]    build what is needed and run tests/netns with pytest
+#   make systemd-test                     vrrpd as a service of a real systemd: needs a Debian or Ubuntu and its mirror
 #   make demo                             the show: tests/tools/demo.py
+#   make chaos [SECONDS=600] [SEED=...]   three hosts, everything happens to them at random: tests/tools/chaos.py
 
-LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(wildcard tests/support/probe.c tests/support/udp_echo.c))
+LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(addprefix tests/support/,probe.c udp_echo.c holders.c))
 # The distribution's Python, where its scapy and pytest are; an own one earlier in the path has neither.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 # Says what to type, in one line, and ends make.
@@ -23,9 +25,23 @@ netns:
 	@$(MAKE) --no-print-directory -s all lab-tools
 	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B -m pytest -q -p no:cacheprovider $(NETNS) tests/netns
 
+.PHONY: systemd-test
+systemd-test:
+	$(need_root)
+	@tests/tools/install_deps.sh test systemd
+	@$(MAKE) --no-print-directory -s all lab-tools
+	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) systemd
+
 .PHONY: demo
 demo:
 	$(need_root)
 	@tests/tools/install_deps.sh demo
 	@$(MAKE) --no-print-directory -s all lab-tools
 	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/tools/demo.py
+
+.PHONY: chaos
+chaos:
+	$(need_root)
+	@$(MAKE) --no-print-directory -s all lab-tools
+	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/tools/chaos.py $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED))

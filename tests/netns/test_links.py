@@ -187,3 +187,14 @@ def test_tracked_interface(lab2, weight):
     da.wait_state("pg", "active")
     db.wait_state("pg", "backup")
     lab2.wait_until(lambda: lab2.holders(VIP) == ["a"], 5, "a alone holds the address")
+
+
+def test_sockets_that_could_not_be_opened(lab):
+    """They are tried again by themselves: nothing on the interface changes, and lifetimes are renewed meanwhile."""
+    a = lab.host("a")
+    a.sysctl(**{"net.ipv4.igmp_max_memberships": 0})
+    d = a.vrrpd(conf(instance(), engine={"address_lifetime": "2s"}))
+    expect(d, "fault", "interface eth0 is down")
+    assert "cannot open VRRP sockets on eth0" in d.log_text()
+    a.sysctl(**{"net.ipv4.igmp_max_memberships": 20})
+    d.wait_state("pg", "active", 5)

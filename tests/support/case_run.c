@@ -21,9 +21,10 @@
 
 /* Multiples of every round interval, for the cases that align their timers. */
 static const struct case_manner manners[] = {
-	{"clock at 1000 s", 1000000000, false},
-	{"clock at 400 days", 34560000000000, false},
-	{"timer events too early", 1000000000, true},
+	{"clock at 1000 s", 1000000000, false, false},
+	{"clock at 400 days", 34560000000000, false, false},
+	{"timer events too early", 1000000000, true, false},
+	{"reloads of nothing", 1000000000, false, true},
 };
 
 struct run {

@@ -1,5 +1,5 @@
 /*
- * case_words.c - settings, events and questions of a case; see case_words.h and tests/cases/README.md.
+ * case_words.c - values, settings and questions of a case; see case_words.h and tests/cases/README.md.
  */
 #include "support/case_words.h"
 
@@ -12,27 +12,11 @@
 #include "base/strbuf.h"
 #include "support/case_packets.h"
 
-typedef bool (*word_fn)(struct case_world *w, int n, char **words);
-
-struct word {
-	const char *word;
-	int n_min; /* words of the line, the first included */
-	int n_max;
-	word_fn fn;
-};
-
-static const char *const link_words[ELECT_LINK_COUNT] = {
+const char *const case_words_links[ELECT_LINK_COUNT] = {
 	[ELECT_LINK_MISSING] = "missing",
 	[ELECT_LINK_DOWN] = "down",
 	[ELECT_LINK_NO_CARRIER] = "no_carrier",
 	[ELECT_LINK_UP] = "up",
-};
-
-static const char *const track_words[ELECT_TRACK_COUNT] = {
-	[ELECT_TRACK_PENDING] = "pending",
-	[ELECT_TRACK_UP] = "up",
-	[ELECT_TRACK_DOWN] = "down",
-	[ELECT_TRACK_STALE] = "stale",
 };
 
 static const struct {
@@ -71,8 +55,8 @@ parse_switch(const char *text, bool *ret)
 	return *ret || strcmp(text, "off") == 0;
 }
 
-static bool
-parse_choice(const char *text, const char *const *choices, size_t n, uint8_t *ret)
+bool
+case_words_choice(const char *text, const char *const *choices, size_t n, uint8_t *ret)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(text, choices[i]) == 0) {
@@ -83,8 +67,8 @@ parse_choice(const char *text, const char *const *choices, size_t n, uint8_t *re
 	return false;
 }
 
-static bool
-parse_errno(const char *text, int *ret)
+bool
+case_words_errno(const char *text, int *ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(errno_words); i++) {
 		if (strcmp(text, errno_words[i].word) == 0) {
@@ -201,7 +185,7 @@ setting_checksum(struct case_world *w, int n, char **words)
 	static const char *const choices[ELECT_CHECKSUM_COUNT] = {"auto", "rfc9568", "rfc5798"};
 
 	(void)n;
-	return parse_choice(words[1], choices, ELECT_CHECKSUM_COUNT, &w->conf.checksum);
+	return case_words_choice(words[1], choices, ELECT_CHECKSUM_COUNT, &w->conf.checksum);
 }
 
 static bool
@@ -229,7 +213,7 @@ static bool
 setting_link(struct case_world *w, int n, char **words)
 {
 	(void)n;
-	return parse_choice(words[1], link_words, ELECT_LINK_COUNT, &w->first_link);
+	return case_words_choice(words[1], case_words_links, ELECT_LINK_COUNT, &w->first_link);
 }
 
 static bool
@@ -270,8 +254,8 @@ setting_track(struct case_world *w, int n, char **words)
 }
 
 /* acquire now | manual | after D | fail ERRNO */
-static bool
-setting_acquire(struct case_world *w, int n, char **words)
+bool
+case_words_acquire(struct case_world *w, int n, char **words)
 {
 	w->acquire_manual = false;
 	w->acquire_after = 0;
@@ -281,13 +265,13 @@ setting_acquire(struct case_world *w, int n, char **words)
 	else if (n == 3 && strcmp(words[1], "after") == 0)
 		return case_time_parse(words[2], &w->acquire_after) == 0;
 	else if (n == 3 && strcmp(words[1], "fail") == 0)
-		return parse_errno(words[2], &w->acquire_err);
+		return case_words_errno(words[2], &w->acquire_err);
 	else
 		return n == 2 && strcmp(words[1], "now") == 0;
 	return true;
 }
 
-static const struct word settings[] = {
+static const struct case_word settings[] = {
 	{"version", 2, 2, setting_number},	{"family", 2, 2, setting_number},
 	{"vrid", 2, 2, setting_number},		{"priority", 2, 2, setting_number},
 	{"interval", 2, 2, setting_number},	{"down_adverts", 2, 2, setting_number},
@@ -297,7 +281,7 @@ static const struct word settings[] = {
 	{"checksum", 2, 2, setting_checksum},	{"addresses", 2, 2, setting_addresses},
 	{"unicast", 2, 2, setting_unicast},	{"link", 2, 2, setting_link},
 	{"source", 2, 2, setting_source},	{"pass", 2, 2, setting_pass},
-	{"track", 3, 5, setting_track},		{"acquire", 2, 3, setting_acquire},
+	{"track", 3, 5, setting_track},		{"acquire", 2, 3, case_words_acquire},
 };
 
 void
@@ -325,118 +309,6 @@ case_words_finish(struct case_world *w)
 	w->codec.addrs = w->addrs;
 	w->codec.peers = w->peers;
 }
-
-/* ---- other events ---- */
-
-static bool
-event_plain(struct case_world *w, int n, char **words)
-{
-	bool start = strcmp(words[0], "start") == 0;
-
-	(void)n;
-	case_world_step(w, &(struct elect_event){.kind = start ? ELECT_EVENT_START : ELECT_EVENT_STOP});
-	return true;
-}
-
-static bool
-event_link(struct case_world *w, int n, char **words)
-{
-	struct elect_event ev = {.kind = ELECT_EVENT_LINK};
-
-	(void)n;
-	if (!parse_choice(words[1], link_words, ELECT_LINK_COUNT, &ev.link))
-		return false;
-	case_world_step(w, &ev);
-	return true;
-}
-
-static bool
-event_source(struct case_world *w, int n, char **words)
-{
-	struct elect_event ev = {.kind = ELECT_EVENT_SOURCE};
-
-	(void)n;
-	if (!case_words_addr(w, words[1], &ev.addr))
-		return false;
-	case_world_step(w, &ev);
-	return true;
-}
-
-static bool
-event_track(struct case_world *w, int n, char **words)
-{
-	struct elect_event ev = {.kind = ELECT_EVENT_TRACK};
-
-	(void)n;
-	if (!parse_choice(words[2], track_words, ELECT_TRACK_COUNT, &ev.track_state))
-		return false;
-	for (; ev.track < w->conf.n_tracks; ev.track++) {
-		if (strcmp(w->conf.tracks[ev.track].name, words[1]) == 0) {
-			case_world_step(w, &ev);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* acquired ok|ERRNO [ADDRESS] [stale] */
-static bool
-event_acquired(struct case_world *w, int n, char **words)
-{
-	struct ip_addr addr = {0};
-	uint32_t epoch = w->epoch;
-	int err;
-
-	if (n > 2 && strcmp(words[n - 1], "stale") == 0) {
-		n--;
-		epoch--;
-	}
-	if (!parse_errno(words[1], &err) || (n > 2 && !case_words_addr(w, words[2], &addr)))
-		return false;
-	case_world_acquired(w, err, &addr, epoch);
-	return true;
-}
-
-static bool
-event_send(struct case_world *w, int n, char **words)
-{
-	(void)n;
-	return parse_errno(words[1], &w->send_err);
-}
-
-static bool
-event_freeze(struct case_world *w, int n, char **words)
-{
-	(void)n;
-	w->frozen = strcmp(words[0], "freeze") == 0;
-	return true;
-}
-
-/* A timer event although nothing is due. */
-static bool
-event_timer(struct case_world *w, int n, char **words)
-{
-	(void)n;
-	(void)words;
-	case_world_step(w, &(struct elect_event){.kind = ELECT_EVENT_TIMER});
-	return true;
-}
-
-static const struct word events[] = {
-	{"start", 1, 1, event_plain},
-	{"stop", 1, 1, event_plain},
-	{"link", 2, 2, event_link},
-	{"source", 2, 2, event_source},
-	{"track", 3, 3, event_track},
-	{"advert", 4, CASE_WORDS_MAX, case_packets_advert},
-	{"packet", 2, CASE_WORDS_MAX, case_packets_packet},
-	{"acquired", 2, 4, event_acquired},
-	{"acquire", 2, 3, setting_acquire},
-	{"send", 2, 2, event_send},
-	{"freeze", 1, 1, event_freeze},
-	{"thaw", 1, 1, event_freeze},
-	{"timer", 1, 1, event_timer},
-};
 
 /* ---- questions ---- */
 
@@ -466,6 +338,12 @@ ask_text(struct case_world *w, int n, char **words)
 		return answer_text(w, role_reason_label((enum role_reason)e->cause.reason), words[1]);
 	if (strcmp(words[0], "acquiring") == 0)
 		return answer_text(w, e->vrrp.acquiring ? "yes" : "no", words[1]);
+	if (strcmp(words[0], "leaving") == 0)
+		return answer_text(w, elect_leaving(e) ? "yes" : "no", words[1]);
+	if (strcmp(words[0], "holds") == 0)
+		return answer_text(w, elect_holds(e) ? "yes" : "no", words[1]);
+	if (strcmp(words[0], "drained") == 0)
+		return answer_text(w, e->drained ? "yes" : "no", words[1]);
 	return answer_text(w, vrrp_checksum_form_name((enum vrrp_checksum_form)e->form), words[1]);
 }
 
@@ -500,6 +378,17 @@ ask_deadline(struct case_world *w, int n, char **words)
 	answer_text(w, case_time_format(deadline.us - w->manner->base_us, buf, sizeof(buf)), "");
 	return case_time_parse(words[1] + (words[1][0] == '@'), &us) == 0 &&
 	       us == deadline.us - w->manner->base_us;
+}
+
+/* may_resume AGO yes|no */
+static bool
+ask_may_resume(struct case_world *w, int n, char **words)
+{
+	usec_t ago;
+
+	(void)n;
+	return case_time_parse(words[1], &ago) == 0 &&
+	       answer_text(w, elect_may_resume(&w->conf, ago) ? "yes" : "no", words[2]);
 }
 
 static bool
@@ -578,18 +467,20 @@ ask_count(struct case_world *w, int n, char **words)
 	return case_packets_drop(words[1], &drop) && answer_number(w, w->drops[drop], words[2]);
 }
 
-static const struct word questions[] = {
+static const struct case_word questions[] = {
 	{"state", 2, 2, ask_text},	  {"cause", 2, 2, ask_text},
 	{"acquiring", 2, 2, ask_text},	  {"form", 2, 2, ask_text},
 	{"priority", 2, 2, ask_number},	  {"learned", 2, 2, ask_number},
 	{"peers", 2, 2, ask_number},	  {"transitions", 2, 2, ask_number},
 	{"deadline", 2, 2, ask_deadline}, {"active_peer", 2, 2, ask_active_peer},
 	{"peer", 8, 8, ask_peer},	  {"sent", 2, CASE_WORDS_MAX, ask_sent},
-	{"count", 3, 3, ask_count},
+	{"count", 3, 3, ask_count},	  {"may_resume", 3, 3, ask_may_resume},
+	{"leaving", 2, 2, ask_text},	  {"holds", 2, 2, ask_text},
+	{"drained", 2, 2, ask_text},
 };
 
-static bool
-do_table(struct case_world *w, int n, char **words, const struct word *table, size_t size)
+bool
+case_words_do(struct case_world *w, int n, char **words, const struct case_word *table, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		if (strcmp(words[0], table[i].word) == 0)
@@ -600,17 +491,11 @@ do_table(struct case_world *w, int n, char **words, const struct word *table, si
 bool
 case_words_setting(struct case_world *w, int n, char **words)
 {
-	return do_table(w, n, words, settings, ARRAY_SIZE(settings));
-}
-
-bool
-case_words_event(struct case_world *w, int n, char **words)
-{
-	return do_table(w, n, words, events, ARRAY_SIZE(events));
+	return case_words_do(w, n, words, settings, ARRAY_SIZE(settings));
 }
 
 bool
 case_words_ask(struct case_world *w, int n, char **words)
 {
-	return do_table(w, n, words, questions, ARRAY_SIZE(questions));
+	return case_words_do(w, n, words, questions, ARRAY_SIZE(questions));
 }

@@ -19,6 +19,8 @@
 #include "support/case_words.h"
 #include "support/vectors.h"
 
+#define LEAVE_MAX_US (10 * USEC_PER_SEC)
+
 #define STEPS_PER_INSTANT_MAX 10000 /* more is a timer of no length */
 
 /* Where a failed assertion of the code under test ends: it has no way to say which case it was. */
@@ -64,6 +66,8 @@ note_state(struct case_world *w, const struct role_action *a)
 {
 	char text[LIMIT_CAUSE_TEXT];
 
+	if (a->state != ROLE_STATE_ACTIVE && w->may_hold && !elect_holds(&w->e))
+		add_error(w, "%s is told before the release", role_state_name((enum role_state)a->state));
 	add_note(&w->result->actions, world_us(w), "state %s %s \"%s\"",
 		 role_state_name((enum role_state)a->state),
 		 role_reason_label((enum role_reason)a->cause.reason),
@@ -118,6 +122,8 @@ note_action(struct case_world *w, const struct role_action *a)
 		break;
 	case ROLE_ACTION_RELEASE:
 		add_note(&w->result->actions, world_us(w), "release");
+		if (!w->may_hold)
+			add_error(w, "a release of what is not held");
 		w->may_hold = false;
 		w->answer_at = MONO_NEVER;
 		break;
@@ -125,6 +131,29 @@ note_action(struct case_world *w, const struct role_action *a)
 		add_error(w, "an action of no kind");
 		break;
 	}
+}
+
+/* A leave begins with an Active, ends in time and ends with a release. */
+static void
+check_leave(struct case_world *w)
+{
+	const struct elect *e = &w->e;
+
+	if (!elect_leaving(e)) {
+		w->leaving = false;
+		return;
+	}
+	if (!w->leaving && !w->was_active)
+		add_error(w, "a leave without having been Active");
+	if (!w->leaving)
+		w->left = w->now;
+	w->leaving = true;
+	if (e->state == ROLE_STATE_ACTIVE || e->vrrp.acquiring)
+		add_error(w, "Active or on the way there, and leaving");
+	if (!w->may_hold)
+		add_error(w, "leaving without the addresses");
+	if (elect_deadline(e).us > w->left.us + LEAVE_MAX_US)
+		add_error(w, "a leave that lasts too long");
 }
 
 /* Rules of every case, beyond elect_check(). */
@@ -135,11 +164,15 @@ check_rules(struct case_world *w)
 	bool taking_over = e->running && e->vrrp.acquiring;
 
 	elect_check(e);
+	check_leave(w);
 	if (e->state == ROLE_STATE_ACTIVE && !w->may_hold)
 		add_error(w, "Active without having asked for the addresses");
 	if (e->state != ROLE_STATE_ACTIVE && w->may_hold && !taking_over && !elect_leaving(e))
 		add_error(w, "%s, but the addresses were not released",
 			  role_state_name((enum role_state)e->state));
+	if (elect_holds(e) != w->may_hold)
+		add_error(w, "the addresses are %s, elect_holds() says otherwise",
+			  w->may_hold ? "held" : "released");
 	if (e->running && !taking_over && elect_deadline(e).us == MONO_NEVER.us)
 		add_error(w, "taking part, but no timer runs");
 	if (w->now.us == w->instant.us) {
@@ -158,6 +191,7 @@ step(struct case_world *w, const struct elect_event *ev)
 {
 	struct role_actions out = {0};
 
+	w->was_active = w->e.state == ROLE_STATE_ACTIVE;
 	elect_step(&w->e, ev, w->now, &out);
 	for (unsigned i = 0; i < out.n; i++)
 		note_action(w, &out.v[i]);
@@ -181,6 +215,22 @@ case_world_step(struct case_world *w, const struct elect_event *ev)
 {
 	step(w, ev);
 	answer_sends(w);
+}
+
+void
+case_world_conf(struct case_world *w, bool other)
+{
+	struct elect_conf *last = &w->in_force[w->generation & 1], *next = &w->in_force[~w->generation & 1];
+	struct elect_event ev = {.kind = ELECT_EVENT_CONF, .on = other};
+	struct elect old = w->e;
+
+	*next = w->conf;
+	w->generation++;
+	elect_adopt(&w->e, next, &old);
+	/* As when their memory is given back: whoever still reads these will stand out. */
+	memset(last, 0xff, sizeof(*last));
+	memset(&old, 0xff, sizeof(old));
+	case_world_step(w, &ev);
 }
 
 void
@@ -246,7 +296,8 @@ begin(struct case_world *w)
 
 	w->begun = true;
 	case_words_finish(w);
-	elect_init(&w->e, &w->conf, w->now);
+	w->in_force[0] = w->conf;
+	elect_init(&w->e, &w->in_force[0], w->now);
 	case_world_step(w, &link);
 	case_world_step(w, &source);
 }
@@ -263,11 +314,16 @@ do_words(struct case_world *w, const struct case_line *line, bool (*fn)(struct c
 	free(text);
 }
 
+/* What must not make a difference. */
 static void
 nudge(struct case_world *w)
 {
-	if (w->manner->nudge && w->begun && !w->frozen && mono_before(w->now, elect_deadline(&w->e)))
+	if (!w->begun || w->frozen)
+		return;
+	if (w->manner->nudge && mono_before(w->now, elect_deadline(&w->e)))
 		case_world_step(w, &(struct elect_event){.kind = ELECT_EVENT_TIMER});
+	if (w->manner->reload)
+		case_world_conf(w, false);
 }
 
 /* Packets that arrive while the host does not run wait in the socket. */

@@ -33,6 +33,7 @@ struct case_manner {
 	const char *name;
 	uint64_t base_us; /* where the monotonic clock stands when the case starts */
 	bool nudge;	  /* send a timer event too early before every event */
+	bool reload;	  /* adopt the same settings anew before every event */
 };
 
 /* Run a case. *ret is to be given to case_result_done. */

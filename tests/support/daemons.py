@@ -160,9 +160,14 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Vrrpd(Process):
-    """vrrpd with its engine and agent: one daemon on one host (several with different `name`)."""
+    """vrrpd with its engine and agent: one daemon on one host (several with different `name`).
 
-    def __init__(self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None):
+    `prefix` is a command that executes the daemon, with fewer rights for example.
+    """
+
+    def __init__(
+        self, host, conf_text, name="vrrpd", wait=True, args=(), env=None, build=None, prefix=(), **popen
+    ):
         self.build = build or labs.build_dir()
         self.dir = os.path.join(host.dir, name)
         self.conf_path = os.path.join(self.dir, "vrrpd.conf")
@@ -179,9 +184,10 @@ class Vrrpd(Process):
         super().__init__(
             host,
             name,
-            [program, "-f", self.conf_path, "--run-dir", self.run_dir, *args],
+            [*prefix, program, "-f", self.conf_path, "--run-dir", self.run_dir, *args],
             f"{name}.log",
             env={**sanitizers, **(env or {})},
+            **popen,
         )
         if wait:
             self.wait_ready()
@@ -482,3 +488,66 @@ class Probe(Process):
                 raise labs.LabTimeout(
                     f"{self.name} got no steady answers within {deadline:g} s\n" + self.host.lab.logs()
                 )
+
+
+class Holders(Process):
+    """Who holds an address, sampled on all hosts of the lab every millisecond (tests/support/holders.c).
+
+    Times are those of time.monotonic(). periods() is everything since the start or the last clear().
+    """
+
+    def __init__(self, lab, address, interval_us=1000, hosts=None):
+        hosts = hosts or list(lab.hosts.values())
+        program = os.path.join(labs.build_dir(), "tests", "holders")
+        super().__init__(
+            hosts[-1],
+            "holders",
+            [program, address, str(interval_us), *(f"{h.name}=/run/netns/{h.netns}" for h in hosts)],
+            "holders.log",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._seen = []
+        self.gap_ms = 0.0  # the longest time between two looks so far
+        if self.popen.stdout.readline() != "ready\n":
+            raise RuntimeError(f"holders did not start: {self.log_text()}")
+
+    def _ask(self):
+        self.popen.stdin.write("\n")
+        self.popen.stdin.flush()
+        return json.loads(self.popen.stdout.readline())
+
+    def periods(self):
+        """What was seen so far, oldest first: [(from, to, [names of hosts]), ...]."""
+        report = self._ask()
+        self.gap_ms = max(self.gap_ms, report["gap_us"] / 1000)
+        for start, end, names in report["periods"]:
+            names = names.split()
+            if self._seen and self._seen[-1][2] == names:
+                start = self._seen.pop()[0]
+            else:
+                start /= 1e6
+            self._seen.append((start, end / 1e6, names))
+        return list(self._seen)
+
+    def clear(self):
+        """Forget what was seen so far."""
+        self._ask()
+        self._seen = []
+        self.gap_ms = 0.0
+
+    def present(self):
+        """Who holds it now."""
+        return self.periods()[-1][2]
+
+    def longest_ms(self, count):
+        """The longest time that so many hosts held it: 0, 1; 2 means two or more."""
+        spans = [0.0]
+        before = None
+        for start, end, names in self.periods():
+            if min(len(names), 2) == count:
+                # Periods that follow each other are one, whoever the hosts were.
+                spans.append(end - start + (spans.pop() if before == count else 0.0))
+            before = min(len(names), 2)
+        return max(spans) * 1000

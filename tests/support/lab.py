@@ -330,9 +330,9 @@ class Host:
 
     # ---- frames ----
 
-    def capture(self, keep=wire.is_vrrp, ifname="eth0"):
+    def capture(self, keep=wire.is_vrrp, ifname="eth0", incoming=False):
         """Capture frames on an interface of this host from now on; stopped with the lab."""
-        capture = wire.Capture(self.netns, ifname, keep)
+        capture = wire.Capture(self.netns, ifname, keep, incoming)
         self.lab.on_close(capture.stop)
         return capture
 
@@ -390,6 +390,10 @@ class Lab:
     def holders(self, address):
         """Names of the hosts that have the address."""
         return [h.name for h in self.hosts.values() if h.holds(address)]
+
+    def sampler(self, address, interval_us=1000, hosts=None):
+        """A sampler of who holds the address, every millisecond, on the present hosts: daemons.Holders."""
+        return daemons.Holders(self, address.split("/")[0], interval_us, hosts)
 
     def wait_until(self, fn, deadline, what):
         """wait_until() with the logs of every daemon of this lab in the failure text."""

@@ -16,6 +16,7 @@ ETH_P_ALL = 3
 CLONE_NEWNET = 0x40000000
 SO_TIMESTAMPNS = 35  # linux/socket.h; not in Python's socket module
 PACKET_OUTGOING = 4
+SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23  # linux/if_packet.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -80,9 +81,12 @@ def any_of(*tests):
 
 
 class Capture:
-    """Frames seen on an interface of a host, both directions, kept while `keep(frame)` is true."""
+    """Frames seen on an interface of a host, kept while `keep(frame)` is true.
 
-    def __init__(self, netns, ifname="eth0", keep=is_vrrp):
+    Both directions, or only what comes in: then a flood that leaves this host cannot crowd it out.
+    """
+
+    def __init__(self, netns, ifname="eth0", keep=is_vrrp, incoming=False):
         self._keep = keep
         self._frames = []
         self._lock = threading.Lock()
@@ -90,6 +94,8 @@ class Capture:
         self._sock = in_netns(netns, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        if incoming:
+            self._sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self._sock.settimeout(0.1)
         in_netns(netns, lambda: self._sock.bind((ifname, ETH_P_ALL)))
         self._thread = threading.Thread(target=self._run, daemon=True)

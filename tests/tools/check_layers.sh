@@ -51,8 +51,12 @@ only libconfig.h vrrpd/config/
 only netlink/ netlink/
 only libmnl/ netlink/
 only jansson.h vrrpd/agent/ vrrpd/ctl/
+only seccomp.h vrrpd/sys/
+only cap-ng.h vrrpd/sys/
+only systemd/ vrrpd/sys/notify.c vrrpd/agent/check_unit.c
+only hiredis/ vrrpd/agent/net_resp.c
+only curl/ vrrpd/agent/net_
 only libpq-fe.h vrrpd/agent/check_postgres.c
-only systemd/ vrrpd/agent/check_unit.c
 only event2/ vrrpd/sys/loop.c vrrpd/agent/ vrrpd/ctl/
 
 for f in vrrpd/*/*.[ch] netlink/*.[ch]; do

@@ -40,7 +40,7 @@ check elect
 # shellcheck disable=SC2086 # one word per symbol
 check base $text
 
-for program in vrrpd-engine:'libcurl|libjansson|libconfig|libhiredis|libpq|libssl|libcrypto' \
+for program in vrrpd-engine:'libcurl|libjansson|libconfig|libhiredis|libpq|libssl|libcrypto|libsystemd' \
 	vrrpd-agent:'libnl|libmnl|libnftnl|libconfig' vrrpd:'libcurl|libjansson|libnl-|libhiredis|libpq|libssl|libcrypto'; do
 	file=$build/${program%%:*}
 	needed=$(objdump -p "$file" | awk '$1 == "NEEDED" { print $2 }')

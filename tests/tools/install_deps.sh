@@ -2,7 +2,7 @@
 #
 # install_deps.sh - install what building, the demo, the tests or the benchmarks need, from the distribution.
 #
-#   tests/tools/install_deps.sh build|demo|test|bench ...
+#   tests/tools/install_deps.sh build|demo|test|bench|systemd ...
 #
 # Silent when nothing is missing. Knows apt (Debian, Ubuntu), dnf (Fedora) and apk (Alpine). Installing starts
 # and enables no service on this machine: Debian's packages would start haproxy and keepalived at once and at
@@ -22,32 +22,36 @@ die() {
 packages_apt() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config libnl-3-dev libnl-route-3-dev libmnl-dev libconfig-dev libevent-dev \
-		libjansson-dev libcap-ng-dev libpq-dev libsystemd-dev ;;
+		libjansson-dev libcap-ng-dev libseccomp-dev libsystemd-dev libhiredis-dev \
+		libcurl4-openssl-dev libpq-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
-		postgresql pgbouncer dbus-daemon python3-dbus python3-gi ;;
+		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
+		dbus-daemon python3-dbus python3-gi ;;
+	systemd) echo debootstrap ;;
 	esac
 }
 
 packages_dnf() {
 	case $1 in
 	build) echo gcc make pkgconf-pkg-config libnl3-devel libmnl-devel libconfig-devel libevent-devel \
-		jansson-devel libcap-ng-devel libpq-devel systemd-devel ;;
+		jansson-devel libcap-ng-devel libseccomp-devel systemd-devel hiredis-devel libcurl-devel \
+		libpq-devel ;;
 	demo) echo haproxy iproute socat python3 ;;
 	bench) echo keepalived iproute python3 ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
-		curl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject ;;
+		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject ;;
 	esac
 }
 
 packages_apk() {
 	case $1 in
 	build) echo build-base pkgconf linux-headers libnl3-dev libmnl-dev libconfig-dev libevent-dev jansson-dev \
-		libcap-ng-dev libpq-dev ;;
+		libcap-ng-dev libseccomp-dev hiredis-dev curl-dev libpq-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl \
+	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
 		postgresql pgbouncer dbus-daemon python3-dbus python3-gi ;;
 	esac
 }
@@ -166,7 +170,7 @@ install_apk() {
 
 # ---- main ---------------------------------------------------------------------------------------------------
 
-[ $# -gt 0 ] || die "usage: $me build|demo|test|bench ..."
+[ $# -gt 0 ] || die "usage: $me build|demo|test|bench|systemd ..."
 
 manager=
 for candidate in apt:dpkg-query dnf:rpm apk:apk; do
@@ -183,7 +187,11 @@ for set in "$@"; do
 	build) wanted="$wanted $("packages_$manager" build)" ;;
 	demo | bench) wanted="$wanted $("packages_$manager" build) $("packages_$manager" "$set")" ;;
 	test) wanted="$wanted $("packages_$manager" build) $("packages_$manager" demo) $("packages_$manager" test)" ;;
-	*) die "no such set: $set (build, demo, test, bench)" ;;
+	systemd)
+		[ "$manager" = apt ] || die "the test with a systemd makes a Debian by debootstrap: it needs apt"
+		wanted="$wanted $(packages_apt systemd)"
+		;;
+	*) die "no such set: $set (build, demo, test, bench, systemd)" ;;
 	esac
 done
 

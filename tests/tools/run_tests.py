@@ -79,13 +79,14 @@ def cases(args):
     return p, f
 
 
-def netns(args):
-    report = pathlib.Path(args.build, "netns.xml").resolve()
+def pytest_run(args, name, lines, *what):
+    """Run pytest with a report that can be counted; of a run without failure its last lines are shown."""
+    report = pathlib.Path(args.build, f"{name}.xml").resolve()
     report.unlink(missing_ok=True)
     env = dict(os.environ, VRRPD_BUILD=str(pathlib.Path(args.build).resolve()),
                VRRPD_SAN_BUILD=str(pathlib.Path(args.san).resolve()))
     status, output = run([sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=8",
-                          f"--junitxml={report}", "tests/netns"], NETNS_LIMIT_S, env)
+                          f"--junitxml={report}", *what], NETNS_LIMIT_S, env)
     if not report.exists():
         print(output)
         return 0, 1
@@ -98,11 +99,19 @@ def netns(args):
         print(output)
         bad = max(bad, 1)
     else:
-        print("\n".join(output.splitlines()[-12:]))
+        print("\n".join(output.splitlines()[-lines:]))
     return max(0, total - bad - skipped), bad
 
 
-KINDS = {"structure": structure, "unit": unit, "cases": cases, "netns": netns}
+def netns(args):
+    return pytest_run(args, "netns", 12, "tests/netns")
+
+
+def systemd(args):
+    return pytest_run(args, "systemd", 40, "-s", "tests/netns/test_systemd.py")
+
+
+KINDS = {"structure": structure, "unit": unit, "cases": cases, "netns": netns, "systemd": systemd}
 
 
 def main():

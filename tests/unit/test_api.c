@@ -52,13 +52,13 @@ test_status_document(void **state)
 	assert_has(t, "Content-Type: application/json\r\n");
 	assert_has(t,
 		   "{\"node\":\"proxy1\",\"version\":\"" VRRPD_VERSION "\",\"uptime_s\":12.3,\"realtime\":true,"
-		   "\"memory_locked\":false,\"adverts\":{\"late_max_us\":777,\"late\":[{\"up_to_us\":100,"
-		   "\"adverts\":40}");
+		   "\"memory_locked\":false,\"engine_restarts\":0,\"address_lifetime_s\":0,"
+		   "\"adverts\":{\"late_max_us\":777,\"late\":[{\"up_to_us\":100,\"adverts\":40}");
 	assert_has(t, "\"warnings\":[\"the engine's memory is not locked");
 	assert_has(t, "\"instances\":[{\"name\":\"pg\",\"mode\":\"vrrp\",\"state\":\"active\",\"since_s\":4.2");
 	assert_has(t,
 		   "\"reason\":\"no adverts from 10.0.0.2 for 361 ms\",\"reason_code\":\"no_adverts\","
-		   "\"priority\":{\"base\":150,\"effective\":90},"
+		   "\"priority\":{\"base\":150,\"effective\":90},\"leaving\":false,\"drained\":false,"
 		   "\"active_node\":{\"address\":\"10.0.0.1\",\"priority\":90,\"self\":true},"
 		   "\"addresses\":[{\"address\":\"192.168.34.85/24\",\"interface\":\"eth0\",\"held\":true},"
 		   "{\"address\":\"192.168.34.86/24\",\"interface\":\"eth0\",\"held\":false,\"extra\":true}],"
@@ -70,6 +70,8 @@ test_status_document(void **state)
 	assert_has(t, "\"version\":3,\"checksum\":\"rfc5798\",\"advert_interval_ms\":1000},"
 		      "{\"address\":\"10.0.0.3\",\"priority\":null,\"last_heard_ms\":null,\"version\":null,"
 		      "\"checksum\":null,\"advert_interval_ms\":null}],\"counters\":{\"adverts_sent\":41,");
+	assert_has(t, "\"addresses_healed\":0,\"connections_reset\":0,\"conflicts\":0,");
+	assert_has(t, "\"conflict\":null,");
 	assert_has(t, "\"transitions\":2,\"discarded\":{\"truncated\":0,\"own\":0,\"length\":0,\"destination\":"
 		      "0,\"ttl\":5,");
 	assert_has(

@@ -448,6 +448,7 @@ test_print_of_the_smallest_configuration(void **state)
 				       "\t\t\t\"192.0.2.10/24\"\n"
 				       "\t\t);\n"
 				       "\t\textra_addresses = ();\n"
+				       "\t\treset_connections = true;\n"
 				       "\t\ttrack = ();\n"
 				       "\t\tgarp: {\n"
 				       "\t\t\trepeat = 5;\n"

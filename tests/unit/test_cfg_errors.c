@@ -26,6 +26,8 @@
 #define CHECK(options)	   CHECKS("c = { " options " };")
 #define SCRIPT(options)	   CHECK("kind = \"script\"; command = [\"/bin/true\"]; " options)
 #define COMMAND(word)	   CHECK("kind = \"script\"; command = [" word "];")
+#define HTTP(options)	   CHECK("kind = \"http\"; " options)
+#define PATRONI(options)   CHECK("kind = \"patroni\"; url = \"http://192.0.2.1:8008\"; " options)
 #define TRACK(entries)                                                                                         \
 	"checks = { web = { kind = \"script\"; command = [\"/bin/true\"]; }; pg = { kind = \"interface\"; "    \
 	"interface = \"eth1\"; }; };\n" ONE("track = ( " entries " );")
@@ -125,6 +127,23 @@ static const struct row type_rows[] = {
 	 "1: engine: is a number: write a group, e.g. { realtime_priority = 50; }"},
 	{NULL, "unicast as a boolean", ONE("unicast = true;"),
 	 "1: instances.a.unicast: is a boolean: write a group, e.g. { peers = [\"192.0.2.2\"]; }"},
+	{NULL, "redis: TLS over a Unix socket",
+	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; tls = { verify = false; };"),
+	 "1: checks.c.tls: is not spoken on a Unix socket: write \"address:port\" as address"},
+	{NULL, "redis: self without a port",
+	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"10.0.0.1\";"),
+	 "1: checks.c.self: \"10.0.0.1\" has no port: write e.g. \"10.0.0.1:6379\""},
+	{NULL, "redis: self with a port out of range",
+	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"r1:65536\";"),
+	 "1: checks.c.self: \"r1:65536\" has no port: write e.g. \"10.0.0.1:6379\""},
+	{NULL, "redis: Sentinels and a Unix socket",
+	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; sentinels = [\"10.0.0.1:26379\"]; master = \"m\";"),
+	 "1: checks.c.self: is missing: a Unix socket does not tell by which port the Sentinels know this Redis, "
+	 "write e.g. \"10.0.0.1:6379\""},
+	{NULL, "redis: Sentinels for a replica",
+	 CHECK("kind = \"redis\"; address = \"10.0.0.1:6379\"; role = \"replica\"; sentinels = "
+	       "[\"10.0.0.1:26379\"]; master = \"m\";"),
+	 "1: checks.c.sentinels: are asked for the master, but role is \"replica\": leave out one of them"},
 	{NULL, "checks as a list", "checks = ();\n" ONE(""),
 	 "1: checks: is a list: write a group of named groups, e.g. " EX_CHECKS},
 	{NULL, "check as a number", CHECKS("c = 5;"),
@@ -287,6 +306,43 @@ static const struct row check_rows[] = {
 	 "$D/anybody"},
 	{"user_exists", "unknown user", SCRIPT("user = \"no-such-user\";"),
 	 "1: checks.c.user: there is no user \"no-such-user\": write the name of one, or create it"},
+};
+
+#define LAG_HELP "is for a role that may lag behind: write role = \"replica\", \"read-only\", \"sync\" or alike"
+#define URL_HELP "is no URL: write http://..., https://... or unix:/PATH:/PATH"
+
+static const struct row http_rows[] = {
+	{"url_form", "no URL", HTTP("url = \"127.0.0.1:80\";"), "1: checks.c.url: \"127.0.0.1:80\" " URL_HELP},
+	{"url_form", "another protocol", HTTP("url = \"ftp://127.0.0.1/\";"),
+	 "1: checks.c.url: \"ftp://127.0.0.1/\" " URL_HELP},
+	{"url_form", "no host", HTTP("url = \"http:///x\";"), "1: checks.c.url: \"http:///x\" " URL_HELP},
+	{"url_form", "no host but a port", HTTP("url = \"https://:80/\";"),
+	 "1: checks.c.url: \"https://:80/\" " URL_HELP},
+	{"url_form", "relative socket", HTTP("url = \"unix:x.sock\";"),
+	 "1: checks.c.url: \"unix:x.sock\" " URL_HELP},
+	{"url_form", "a password, not repeated", HTTP("url = \"http://u:geheim@127.0.0.1/\";"),
+	 "1: checks.c.url: holds a user: write username and password_file instead, which are not shown"},
+	{"url_form", "a space", HTTP("url = \"http://127.0.0.1/a b\";"),
+	 "1: checks.c.url: has a character that no URL has: write it as % and two hexadecimal digits"},
+	{"url_form", "long path of a socket", HTTP("url = \"unix:/" LONG32 LONG32 LONG32 LONG32 ":/x\";"),
+	 "1: checks.c.url: names a socket whose path has more than 107 octets: move it"},
+	{"url_form", "TLS without TLS", HTTP("url = \"http://192.0.2.1/\"; tls = { verify = false; };"),
+	 "1: checks.c.url: is without TLS, but there is a group tls: write https://..."},
+	{"http_words", "no status", HTTP("url = \"http://192.0.2.1/\"; status = \"20x\";"),
+	 "1: checks.c.status: \"20x\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\""},
+	{"http_words", "a method that changes things", HTTP("url = \"http://192.0.2.1/\"; method = \"POST\";"),
+	 "1: checks.c.method: \"POST\" is not used for checks: write GET, HEAD or OPTIONS"},
+	{"role_word", "no role of Patroni", PATRONI("role = \"standby\";"),
+	 "1: checks.c.role: \"standby\" is no role: write one of \"primary\", \"leader\", \"master\", "
+	 "\"read-write\", \"replica\", \"standby-leader\", \"read-only\", \"sync\", \"synchronous\", "
+	 "\"quorum\", "
+	 "\"read-only-sync\", \"read-only-quorum\", \"async\", \"asynchronous\", \"health\", \"readiness\", "
+	 "\"liveness\""},
+	{"lag", "lag without a unit that Patroni knows", PATRONI("role = \"replica\"; max_lag = \"1 MB\";"),
+	 "1: checks.c.max_lag: \"1 MB\" is no size: write a number with kB, MB, GB or TB, e.g. \"16MB\""},
+	{"lag", "lag of a primary", PATRONI("role = \"primary\"; max_lag = \"1MB\";"),
+	 "1: checks.c.max_lag: " LAG_HELP},
+	{"lag", "lag of any role", PATRONI("max_lag = \"1MB\";"), "1: checks.c.max_lag: " LAG_HELP},
 };
 
 static const struct row instance_rows[] = {
@@ -554,8 +610,8 @@ static const struct table {
 	const struct row *rows;
 	size_t n;
 } tables[] = {
-	ROWS(type_rows),     ROWS(form_rows), ROWS(unknown_rows), ROWS(check_rows),
-	ROWS(instance_rows), ROWS(root_rows), ROWS(local_rows), ROWS(syntax_rows),
+	ROWS(type_rows), ROWS(form_rows),     ROWS(unknown_rows), ROWS(check_rows),
+	ROWS(http_rows), ROWS(instance_rows), ROWS(root_rows),	  ROWS(local_rows), ROWS(syntax_rows),
 };
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */
@@ -628,24 +684,92 @@ test_errors_every_rule_has_a_row(void **state)
 	}
 }
 
-/* A file of another user must not run as root; only root can make one. */
+#define AS_ROOT(file) CHECK("kind = \"script\"; command = [\"" file "\"]; user = \"root\";")
+
+/* Folders, files and links of several owners and modes below $D; only root can make them. */
+static void
+make_owned(const struct cfg_fixture *x)
+{
+	static const struct {
+		const char *name; /* a folder when it ends in / */
+		mode_t mode;
+		uid_t owner;
+	} v[] = {
+		{"own/", 0755, 0},	 {"own/good", 0755, 0}, {"own/foreign", 0755, 65534}, {"open/", 0757, 0},
+		{"open/in/", 0755, 0},	 {"open/in/good", 0755, 0}, {"crew/", 0775, 0}, {"crew/good", 0755, 0},
+		{"theirs/", 0755, 65534}, {"theirs/good", 0755, 0}, {"sticky/", 01777, 0}, {"sticky/good", 0755, 0},
+	};
+	char path[600], target[600];
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		snprintf(path, sizeof(path), "%s/%s", x->dir, v[i].name);
+		if (path[strlen(path) - 1] == '/')
+			assert_int_equal(mkdir(path, 0755), 0);
+		else
+			cfg_fixture_write(x, v[i].name, "x", v[i].mode);
+	}
+	snprintf(path, sizeof(path), "%s/own/absolute", x->dir);
+	snprintf(target, sizeof(target), "%s/open/in", x->dir);
+	assert_int_equal(symlink(target, path), 0);
+	snprintf(path, sizeof(path), "%s/own/relative", x->dir);
+	assert_int_equal(symlink("../own/./good", path), 0);
+	snprintf(path, sizeof(path), "%s/own/round", x->dir);
+	assert_int_equal(symlink("round", path), 0);
+	snprintf(path, sizeof(path), "%s/sticky/theirs", x->dir);
+	assert_int_equal(symlink("../own/good", path), 0);
+	assert_int_equal(lchown(path, 65534, 65534), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		snprintf(path, sizeof(path), "%s/%s", x->dir, v[i].name);
+		assert_int_equal(chown(path, v[i].owner, 0), 0);
+		assert_int_equal(chmod(path, v[i].mode), 0);
+	}
+}
+
+/* What runs as root is root's, with everything on the way to it. */
 static void
 test_errors_command_of_another_owner(void **state)
 {
+	static const struct row rows[] = {
+		{NULL, "file of another user", AS_ROOT("$D/own/foreign"),
+		 "1: checks.c.command[0]: \"$D/own/foreign\" would run as root but it belongs to user 65534: run chown "
+		 "root $D/own/foreign, or write another user"},
+		{NULL, "folder that anybody may change", AS_ROOT("$D/open/in/good"),
+		 "1: checks.c.command[0]: \"$D/open/in/good\" would run as root but the folder $D/open can be changed "
+		 "by others (mode 0757): run chmod go-w $D/open, or write another user"},
+		{NULL, "folder that the group may change", AS_ROOT("$D/crew/good"),
+		 "1: checks.c.command[0]: \"$D/crew/good\" would run as root but the folder $D/crew can be changed "
+		 "by others (mode 0775): run chmod go-w $D/crew, or write another user"},
+		{NULL, "folder of another user", AS_ROOT("$D/theirs/good"),
+		 "1: checks.c.command[0]: \"$D/theirs/good\" would run as root but the folder $D/theirs belongs to user "
+		 "65534: run chown root $D/theirs, or write another user"},
+		{NULL, "folder behind a link", AS_ROOT("$D/own/absolute/good"),
+		 "1: checks.c.command[0]: \"$D/own/absolute/good\" would run as root but the folder $D/open can be "
+		 "changed by others (mode 0757): run chmod go-w $D/open, or write another user"},
+		{NULL, "folder that is left again", AS_ROOT("$D/theirs/../own/good"),
+		 "1: checks.c.command[0]: \"$D/theirs/../own/good\" would run as root but the folder $D/theirs belongs "
+		 "to user 65534: run chown root $D/theirs, or write another user"},
+		{NULL, "link of another user", AS_ROOT("$D/sticky/theirs"),
+		 "1: checks.c.command[0]: \"$D/sticky/theirs\" would run as root but it belongs to user 65534: run "
+		 "chown -h root $D/sticky/theirs, or write another user"},
+		{NULL, "link to itself", AS_ROOT("$D/own/round"),
+		 "1: checks.c.command[0]: \"$D/own/round\" cannot be used: Too many levels of symbolic links: write "
+		 "the path of an existing program"},
+	};
+	static const char *const good[] = {
+		AS_ROOT("$D/own/good"), AS_ROOT("$D/own/relative"), AS_ROOT("$D/sticky/good"), AS_ROOT("/bin/sh"),
+		CHECK("kind = \"script\"; command = [\"$D/own/foreign\"]; user = \"nobody\";"),
+	};
 	const struct cfg_fixture *x = *state;
-	char path[600];
+	size_t wrong = 0;
 
 	if (geteuid() != 0)
 		skip();
-	cfg_fixture_write(x, "foreign", "x", 0755);
-	snprintf(path, sizeof(path), "%s/foreign", x->dir);
-	assert_int_equal(chown(path, 65534, 65534), 0);
-	assert_true(cfg_fixture_bad(
-		x, "owner", CHECK("kind = \"script\"; command = [\"$D/foreign\"]; user = \"root\";"),
-		"1: checks.c.command[0]: \"$D/foreign\" would run as root but belongs to user 65534: run "
-		"chown root $D/foreign, or write another user"));
-	cfg_free(cfg_fixture_good(x,
-				  CHECK("kind = \"script\"; command = [\"$D/foreign\"]; user = \"nobody\";")));
+	make_owned(x);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		wrong += !cfg_fixture_bad(x, rows[i].name, rows[i].text, rows[i].errors);
+	assert_int_equal(wrong, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		cfg_free(cfg_fixture_good(x, good[i]));
 }
 
 static void

@@ -263,14 +263,20 @@ test_usage(void **state)
 		const char *out, *err;
 	} rows[] = {
 		{"", 2, "", "usage: vrrpctl [--run-dir DIR | --socket PATH] VERB"},
-		{"--help", 0, "  status [-j] [NAME]    who holds what, since when, why\n", ""},
+		{"--help", 0, "  status [-j] [NAME]                who holds what, since when, why\n", ""},
 		{"help", 0, "Exit status: 0 all well", ""},
 		{"help events", 0, "usage: vrrpctl events [-n N] [-j]\n", ""},
 		{"help nothing", 2, "", "there is no verb \"nothing\"; there are: status events"},
 		{"help a b", 2, "", "usage: vrrpctl help [VERB]"},
 		{"--version", 0, "vrrpctl " VRRPD_VERSION "\n", ""},
 		{"stauts", 2, "",
-		 "vrrpctl: there is no verb \"stauts\"; there are: status events metrics config help\n"},
+		 "vrrpctl: there is no verb \"stauts\"; there are: status events drain resume garp reload "
+		 "metrics config help\n"},
+		{"drain", 2, "", "usage: vrrpctl drain [-j] NAME|--all [--wait]\n"},
+		{"drain a --all", 2, "", "usage: vrrpctl drain"},
+		{"resume --all --wait", 2, "", "usage: vrrpctl resume [-j] NAME|--all\n"},
+		{"garp", 2, "", "usage: vrrpctl garp [-j] NAME\n"},
+		{"reload now", 2, "", "usage: vrrpctl reload [-j] [--wait]\n"},
 		{"--bad status", 2, "", "unrecognized option '--bad'"},
 		{"status -x", 2, "", "usage: vrrpctl status [-j] [NAME]\n"},
 		{"status a b", 2, "", "usage: vrrpctl status [-j] [NAME]\n"},

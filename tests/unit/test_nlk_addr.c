@@ -7,7 +7,10 @@
 #include "unit/nlk_netns.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #define MARK 0x77 /* any IFA_PROTO that is not the kernel's own */
 #define MANY 4000
@@ -261,6 +264,60 @@ test_thousands(void **state)
 	nlk_batch_close(b);
 }
 
+/* A process that adds and removes an address as fast as it can, so that dumps are spoilt. */
+static pid_t
+start_changes(int ifindex)
+{
+	struct nlk_addr_op op = op_of(NLK_ADDR_ADD, ifindex, "198.51.100.1/32");
+	struct nlk_batch *b = NULL;
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || nlk_batch_open(&b) < 0)
+		_exit(1);
+	for (;;) {
+		op.verb = op.verb == NLK_ADDR_ADD ? NLK_ADDR_DEL : NLK_ADDR_ADD;
+		(void)nlk_addr_apply(b, &op, 1);
+	}
+}
+
+/* What carries the mark goes, nothing else, also while others change addresses. */
+static void
+test_flush(void **state)
+{
+	struct nlk_batch *b = start();
+	int ifindex = index_of("v0");
+	struct nlk_addr_op *ops = many_ops(NLK_ADDR_ADD, ifindex, MANY);
+	struct nlk_addr_op six = op_of(NLK_ADDR_ADD, ifindex, "2001:db8::1/64");
+	struct nlk_addr_op other = op_of(NLK_ADDR_ADD, index_of("v1"), "192.0.2.1/24");
+	unsigned n = 0;
+	pid_t pid;
+	int r;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		ops[i].proto = MARK;
+	apply_all(b, ops, NLK_ADDR_ADD);
+	six.proto = MARK;
+	assert_int_equal(apply_one(b, &six, NLK_ADDR_ADD), 0);
+	assert_int_equal(apply_one(b, &other, NLK_ADDR_ADD), 0);
+	pid = start_changes(index_of("v1"));
+	assert_true(pid > 0);
+	r = nlk_addr_flush(MARK, &n);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(r, 0);
+	assert_int_equal(n, MANY + 1);
+	assert_int_equal(count_ip4(ifindex), 0);
+	assert_false(look_up(&six).found);
+	assert_true(look_up(&other).found);
+	assert_int_equal(nlk_addr_flush(MARK, &n), 0);
+	assert_int_equal(n, 0);
+	free(ops);
+	nlk_batch_close(b);
+}
+
 /* With room for a few answers only, the kernel drops the rest: known as lost, and not mixed up with later ones.
  */
 static void
@@ -329,6 +386,7 @@ main(void)
 		cmocka_unit_test(test_failures_among_many_keep_their_places),
 		cmocka_unit_test(test_unknown_verb_does_nothing),
 		cmocka_unit_test(test_thousands),
+		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_lost_answers_are_reported),
 		cmocka_unit_test(test_no_rights),
 	};

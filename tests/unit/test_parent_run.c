@@ -87,7 +87,7 @@ setup(void **state)
 	e->p.loop = loop_new();
 	e->p.cfg = &e->cfg;
 	e->p.gen = GEN;
-	e->p.root = geteuid() == 0;
+	e->p.may_change_user = geteuid() == 0;
 	e->p.children[PARENT_ENGINE].chan.fd = -1;
 	assert_int_equal(ipc_chan_pair(sv), 0);
 	ipc_chan_init(&e->p.children[PARENT_AGENT].chan, sv[0], IPC_PARENT_TO_AGENT, IPC_AGENT_TO_PARENT);
@@ -158,7 +158,7 @@ test_what_is_never_run(void **state)
 	run(e, GEN, 6, INTERFACE); /* no command */
 	e->checks[QUICK].user = no_such_user;
 	run(e, GEN, 7, QUICK);
-	e->p.root = false;
+	e->p.may_change_user = false;
 	run(e, GEN, 8, SLOW);
 	wait_for(e, 8);
 	for (unsigned i = 0; i < 4; i++)
@@ -166,7 +166,7 @@ test_what_is_never_run(void **state)
 	expect_refusal(e, 4, 5, "it is no command of another user");
 	expect_refusal(e, 5, 6, "it is no command of another user");
 	expect_refusal(e, 6, 7, "there is no user \"no-such-user\"");
-	expect_refusal(e, 7, 8, "vrrpd runs without root's rights");
+	expect_refusal(e, 7, 8, "vrrpd may not change users");
 	errno = 0;
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD); /* nothing was started */

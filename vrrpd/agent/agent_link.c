@@ -127,6 +127,7 @@ agent_link_report(void *arg, const struct check *c)
 {
 	struct agent *a = arg;
 
+	api_check_ended(a->api, c);
 	if (agent_link_up(a) && a->conf != NULL && !a->verdicts_due)
 		send_verdict(a, c);
 }

@@ -24,6 +24,8 @@
 #include "agent/api.h"
 #include "base/strbuf.h"
 #include "sys/log.h"
+#include "sys/priv.h"
+#include "sys/seccomp.h"
 
 #define AGENT_FILES 8192 /* descriptors wanted: connections, and four per running script */
 
@@ -186,6 +188,20 @@ keep_files_from_scripts(void)
 		(void)fcntl(IPC_CHAN_FD, F_SETFD, FD_CLOEXEC); /* before Linux 5.11 */
 }
 
+/* vrrpd has dropped all rights before it started us; this is for what an execution may have given back. */
+static void
+give_up_rights(void)
+{
+	int r = priv_keep(PRIV_AGENT, NULL, false);
+
+	if (r < 0)
+		log_warning("vrrpd-agent could not give up capabilities: %s", strerror(-r));
+	r = seccomp_enter(SECCOMP_AGENT);
+	if (r < 0 && r != -ENOSYS)
+		log_warning("the system calls of vrrpd-agent and its check scripts are not filtered: %s",
+			    strerror(-r));
+}
+
 /* The exit status. */
 static int
 run(void)
@@ -197,6 +213,7 @@ run(void)
 	keep_files_from_scripts();
 	ipc_chan_init(&a.parent, IPC_CHAN_FD, IPC_AGENT_TO_PARENT, IPC_PARENT_TO_AGENT);
 	log_set_sink(log_to_parent, &a);
+	give_up_rights();
 	raise_file_limit();
 	a.events = events_new();
 	a.snaps = snaps_new(&a);

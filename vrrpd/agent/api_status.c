@@ -371,7 +371,7 @@ put_adverts(struct json_out *j, const struct ipc_snap_engine *e)
 static uint64_t
 lifetime_s(const struct ipc_snap_engine *e)
 {
-	return 3 * e->renew_us / USEC_PER_SEC;
+	return (3 * e->renew_us + USEC_PER_SEC / 2) / USEC_PER_SEC; /* a third of it was rounded down */
 }
 
 /* An unexpected end of the engine is news for this long. */

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "agent/agent_util.h"
+#include "agent/net_http.h"
 #include "agent/text.h"
 #include "base/macros.h"
 #include "base/strbuf.h"
@@ -32,6 +33,7 @@ struct checks {
 	char node[LIMIT_NODE];
 	struct check_runner runner; /* all NULL: none */
 	uint32_t last_token;
+	struct net_http *http; /* NULL until a check needs it */
 };
 
 const uint64_t check_bounds_us[CHECK_BUCKETS] = {100, 1000, 5000, 20000, 100000, 500000, 5000000, 0};
@@ -115,6 +117,14 @@ const char *
 check_node(const struct check *c)
 {
 	return c->checks->node;
+}
+
+struct net_http *
+check_net_http(const struct check *c)
+{
+	if (c->checks->http == NULL)
+		c->checks->http = net_http_new(c->checks->loop);
+	return c->checks->http;
 }
 
 /* A number below `limit` (> 0); good enough to keep checks from marching in step. */
@@ -347,6 +357,7 @@ checks_free(struct checks *cs)
 		free_check(cs->v[i]);
 	for (uint32_t i = 0; i < cs->n_retired; i++)
 		free_check(cs->retired[i]);
+	net_http_free(cs->http);
 	loop_timer_del(cs->timer);
 	free(cs->v);
 	free(cs->retired);

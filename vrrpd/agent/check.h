@@ -20,6 +20,7 @@
 
 struct check;
 struct checks;
+struct net_http;
 
 enum check_result { CHECK_RESULT_UP, CHECK_RESULT_DOWN, CHECK_RESULT_TIMEOUT, CHECK_RESULT_COUNT };
 
@@ -138,6 +139,9 @@ uint32_t check_token(struct check *c);
 
 struct loop *check_loop(const struct check *c);
 const char *check_node(const struct check *c);
+
+/* What sends HTTP requests for all checks; made when it is first asked for. */
+struct net_http *check_net_http(const struct check *c);
 
 /* One file per kind: check_KIND.c. */
 extern const struct check_ops check_script_ops, check_interface_ops, check_haproxy_ops, check_patroni_ops,

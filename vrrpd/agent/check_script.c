@@ -3,8 +3,10 @@
  *
  * Runs in vrrpd-agent under check.c. No shell: the words of the configuration are the arguments. The command
  * gets its own process group and a clean environment; whatever is left of the group when the command ends is
- * killed, so a run leaves nothing behind unless it changes its process group itself. A command of another user
- * is run by vrrpd (struct check_runner), which has the rights; its output comes here all the same.
+ * killed, so a run leaves nothing behind unless it changes its process group itself. The command itself is also
+ * killed when the agent dies. It has the agent's rights: its user, no capabilities, the same system calls
+ * (sys/seccomp.h). A command of another user is run by vrrpd (struct check_runner), which has the rights; its
+ * output comes here all the same.
  *
  * weight_from = "exit" is keepalived's rule of misc_dynamic (keepalived.conf(5)): 0 is good and says no weight,
  * 1 is bad, 2 to 255 are good and two more than the weight. "output": the last line is the weight.
@@ -15,7 +17,6 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include "agent/text.h"
 #include "base/macros.h"
 #include "base/strbuf.h"
+#include "sys/spawn.h"
 
 #define SCRIPT_OUTPUT_MAX  (64 * 1024) /* octets of one run that are looked at; the rest is read and dropped */
 #define WEIGHT_MAX	   253
@@ -228,31 +230,19 @@ spawn(struct script *s, int out)
 	char check[sizeof("VRRPD_CHECK=") + LIMIT_NAME], node[sizeof("VRRPD_NODE=") + LIMIT_NODE];
 	char *env[] = {path, locale, check, node, NULL};
 	char *argv[LIMIT_COMMAND_ARGS + 1] = {NULL};
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
+	const struct spawn_command c = {.argv = argv, .env = env, .out = out};
 	char *word = conf->command;
-	int err;
+	pid_t pid;
 
 	snprintf(check, sizeof(check), "VRRPD_CHECK=%s", conf->name);
 	snprintf(node, sizeof(node), "VRRPD_NODE=%s", check_node(s->check));
 	for (unsigned i = 0; i < conf->n_command; i++, word += strlen(word) + 1)
 		argv[i] = word;
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
-	err = posix_spawn(&s->pid, argv[0], &files, &attr, argv, env);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return err;
+	pid = spawn_command(&c);
+	if (pid < 0)
+		return (int)-pid;
+	s->pid = pid;
+	return 0;
 }
 
 /* Watch the started command; the pidfd becomes readable when it ends. 0 or an errno, and then it is gone. */

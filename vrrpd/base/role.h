@@ -39,7 +39,7 @@ enum role_state {
 	X(PREEMPT, "preempt", "{addr} advertises priority {b}, lower than ours ({a})")                         \
 	X(HIGHER_PRIORITY, "higher_priority", "{addr} advertises priority {b}, higher than ours ({a})")        \
 	X(HIGHER_ADDRESS, "higher_address", "{addr} advertises our priority ({a}) and has the higher address") \
-	X(SLEPT, "slept", "this host did not run for {ms} ms, longer than the down interval")                  \
+	X(SLEPT, "slept", "this host did not run for {ms} ms, its peers may have taken over")                  \
 	X(INTERFACE_MISSING, "interface_missing", "interface {name} does not exist")                           \
 	X(INTERFACE_DOWN, "interface_down", "interface {name} is down")                                        \
 	X(NO_CARRIER, "no_carrier", "interface {name} has no carrier")                                         \

@@ -205,8 +205,8 @@ int cfg_check_options(const struct cfg_check *k, int (*fn)(void *arg, const char
 
 /*
  * May root execute this file, which is to say: can nobody else change it? An ordinary file of root, and it and every
- * folder on the way to it writable by root alone (a folder for all with the sticky bit, like /tmp, is none to replace
- * root's files in). False with what is wrong in `why`.
+ * folder and symbolic link on the way to it writable by root alone (a folder for all with the sticky bit, like /tmp, is
+ * none to replace root's files in). False with what is wrong in `why` (cfg_root_file.c).
  */
 bool cfg_command_for_root(const char *path, char *why, size_t size);
 

@@ -7,8 +7,10 @@
 #ifndef VRRPD_CONFIG_CFG_INT_H
 #define VRRPD_CONFIG_CFG_INT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/macros.h"
 #include "config/cfg.h"
@@ -138,6 +140,13 @@ const struct cfg_rule *cfg_rule_at(size_t i);
 
 /* Run every rule and report what breaks it (cfg_check.c). */
 void cfg_check(struct cfg_source *s, struct cfg *c);
+
+/*
+ * Can only root change what lies behind this absolute path: the file, every folder and every symbolic link on the way
+ * (cfg_root_file.c)? 0 when it is so; 1 with the first thing on the way that others may change, and its state; -errno
+ * when that cannot be looked at.
+ */
+int cfg_root_file(const char *path, char ret[PATH_MAX], struct stat *ret_st);
 
 /* How many advertised addresses fit one packet of an MTU of 1500 octets. */
 size_t cfg_advert_room(const struct cfg_instance *i);

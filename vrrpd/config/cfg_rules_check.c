@@ -6,7 +6,9 @@
 #include "config/cfg_int.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,68 +114,38 @@ command_file(struct cfg_source *s, struct cfg *c, void *obj)
 			      file, (unsigned)st.st_mode & 07777, file);
 }
 
-/* What is wrong with one folder on the way, or with the file at its end; false when nothing is. */
-static bool
-others_can_change(const char *path, bool last, struct strbuf *why)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		strbuf_addf(why, "%s: %s", path, strerror(errno));
-	else if (last && !S_ISREG(st.st_mode))
-		strbuf_addf(why, "%s is no regular file", path);
-	else if (st.st_uid != 0)
-		strbuf_addf(why, "%s belongs to user %u", path, (unsigned)st.st_uid);
-	else if ((st.st_mode & 022) != 0 && (last || !(st.st_mode & S_ISVTX)))
-		strbuf_addf(why, "%s can be changed by others than root (mode %04o)", path,
-			    (unsigned)st.st_mode & 07777);
-	else
-		return false;
-	return true;
-}
-
-bool
-cfg_command_for_root(const char *path, char *why, size_t size)
-{
-	char part[1024];
-	struct strbuf b;
-
-	strbuf_init(&b, why, size);
-	if (path[0] != '/' || !str_copy(part, sizeof(part), path)) {
-		strbuf_addf(&b, "its path is too long, or not absolute");
-		return false;
-	}
-	for (char *slash = part; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
-		*slash = '\0';
-		if (others_can_change(part, false, &b))
-			return false;
-	}
-	return !others_can_change("/", false, &b) && !others_can_change(part, true, &b);
-}
-
-/* What root runs, nobody else may change. */
+/* What root runs, nobody else may change: not the program, nor a folder or link on the way to it. */
 static void
 command_owner(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_check *check = obj;
 	const struct passwd *user = check->user ? getpwnam(check->user) : NULL;
-	char why[512];
+	const char *file = check->n_command > 0 ? check->command[0] : "";
+	char which[PATH_MAX], where[PATH_MAX + 32] = "it";
 	struct stat st;
 
 	(void)c;
-	if (!user || user->pw_uid != 0 || check->n_command == 0 || check->command[0][0] != '/' ||
-	    stat(check->command[0], &st) < 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) != 0)
-		return; /* the rule before has spoken */
+	/* What cannot be looked at is command_file()'s. */
+	if (!user || user->pw_uid != 0 || cfg_root_file(file, which, &st) != 1)
+		return;
+	if (S_ISREG(st.st_mode) && st.st_uid == 0)
+		return; /* its mode: command_file() again */
+	if (strcmp(which, file) != 0)
+		snprintf(where, sizeof(where), "%s %s",
+			 S_ISDIR(st.st_mode)   ? "the folder"
+			 : S_ISLNK(st.st_mode) ? "the link"
+					       : "the file",
+			 which);
 	if (st.st_uid != 0)
 		cfg_source_at(s, obj, "command", 0,
-			      "\"%s\" would run as root but belongs to user %u: run chown root %s, or write "
+			      "\"%s\" would run as root but %s belongs to user %u: run chown %sroot %s, or write "
 			      "another user",
-			      check->command[0], (unsigned)st.st_uid, check->command[0]);
-	else if (!cfg_command_for_root(check->command[0], why, sizeof(why)))
+			      file, where, (unsigned)st.st_uid, S_ISLNK(st.st_mode) ? "-h " : "", which);
+	else
 		cfg_source_at(s, obj, "command", 0,
-			      "\"%s\" would run as root, but %s: move it where only root can write, or write another "
-			      "user",
-			      check->command[0], why);
+			      "\"%s\" would run as root but %s can be changed by others (mode %04o): run chmod go-w "
+			      "%s, or write another user",
+			      file, where, (unsigned)st.st_mode & 07777, which);
 }
 
 static void

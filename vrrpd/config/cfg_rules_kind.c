@@ -14,6 +14,8 @@
 #include "config/cfg_duration.h"
 
 #define KEY_OCTETS LIMIT_OPTION_TEXT
+#define URL_OCTETS                                                                                             \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/?#[]@!$&'()*+,;=%" /* RFC 3986 */
 
 /* "address:port", "[address]:port", or the path of a Unix socket. */
 static bool
@@ -100,10 +102,9 @@ static const char *const *
 roles_of(enum cfg_check_kind kind)
 {
 	static const char *const patroni[] = {
-		"primary", "leader",	     "master",		 "read-write", "replica",
-		"standby", "standby-leader", "read-only",	 "sync",       "synchronous",
-		"quorum",  "read-only-sync", "read-only-quorum", "async",      "asynchronous",
-		"health",  "readiness",	     "liveness",	 NULL};
+		"primary",   "leader",	     "master",	    "read-write", "replica",	    "standby-leader",
+		"read-only", "sync",	     "synchronous", "quorum",	  "read-only-sync", "read-only-quorum",
+		"async",     "asynchronous", "health",	    "readiness",  "liveness",	    NULL};
 	static const char *const redis[] = {"master", "replica", NULL};
 	static const char *const postgres[] = {"primary", "replica", NULL};
 
@@ -148,6 +149,19 @@ is_size(const char *text)
 	return false;
 }
 
+/* The endpoints of Patroni that look at ?lag= (its manual, REST API). */
+static bool
+role_has_lag(const char *role)
+{
+	static const char *const without[] = {"primary",	"leader", "master",  "read-write",
+					      "standby-leader", "health", "liveness"};
+
+	for (size_t n = 0; n < ARRAY_SIZE(without); n++)
+		if (strcmp(role, without[n]) == 0)
+			return false;
+	return true;
+}
+
 static void
 lag(struct cfg_source *s, struct cfg *c, void *obj)
 {
@@ -161,20 +175,85 @@ lag(struct cfg_source *s, struct cfg *c, void *obj)
 		cfg_source_at(s, k, "max_lag", -1,
 			      "\"%s\" is no size: write a number with kB, MB, GB or TB, e.g. \"16MB\"",
 			      k->max_lag);
+	if (k->kind == CFG_CHECK_PATRONI && !role_has_lag(k->role != NULL ? k->role : "health"))
+		cfg_source_at(s, k, "max_lag", -1,
+			      "is for a role that may lag behind: write role = \"replica\", \"read-only\", "
+			      "\"sync\" or alike");
 	if (k->kind == CFG_CHECK_REDIS && cfg_duration_parse(k->max_lag, &us) < 0)
 		cfg_source_at(s, k, "max_lag", -1, "\"%s\" is no duration: write e.g. \"10s\"", k->max_lag);
 }
 
+/* "name:port" with any name: Sentinels may know hosts by names. */
+static bool
+is_host_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char *end;
+
+	if (colon == NULL || colon == text || colon[1] < '1' || colon[1] > '9')
+		return false;
+	return strtoul(colon + 1, &end, 10) <= 65535 && *end == '\0';
+}
+
+static void
+redis_forms(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_check *k = obj;
+	bool path = k->address != NULL && k->address[0] == '/';
+
+	(void)c;
+	if (k->kind != CFG_CHECK_REDIS && k->kind != CFG_CHECK_SENTINEL)
+		return;
+	if (k->tls && path)
+		cfg_source_at(s, k, "tls", -1,
+			      "is not spoken on a Unix socket: write \"address:port\" as address");
+	if (k->self != NULL && !is_host_port(k->self))
+		cfg_source_at(s, k, "self", -1, "\"%s\" has no port: write e.g. \"10.0.0.1:6379\"", k->self);
+	if (k->kind == CFG_CHECK_REDIS && k->n_sentinels > 0 && k->self == NULL && path)
+		cfg_source_at(s, k, "self", -1,
+			      "is missing: a Unix socket does not tell by which port the Sentinels know this "
+			      "Redis, write e.g. \"10.0.0.1:6379\"");
+	if (k->n_sentinels > 0 && k->role != NULL && strcmp(k->role, "replica") == 0)
+		cfg_source_at(s, k, "sentinels", -1,
+			      "are asked for the master, but role is \"replica\": leave out one of them");
+}
+
+/* What stands before the host's name, or NULL when that is no URL that a check asks. */
+static const char *
+host_of(const char *url)
+{
+	if (strncasecmp(url, "http://", 7) == 0)
+		return url + 7;
+	if (strncasecmp(url, "https://", 8) == 0)
+		return url + 8;
+	return strncmp(url, "unix:/", 6) == 0 ? url + 5 : NULL;
+}
+
+/* The URL itself is not repeated where it may hold a password. */
 static void
 url_form(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_check *k = obj;
+	const char *host = k->url != NULL ? host_of(k->url) : NULL;
+	bool to_socket = host != NULL && k->url[0] == 'u';
 
 	(void)c;
-	if (k->url != NULL && strncasecmp(k->url, "http://", 7) != 0 &&
-	    strncasecmp(k->url, "https://", 8) != 0 && strncmp(k->url, "unix:/", 6) != 0)
+	if (k->url == NULL)
+		return;
+	if (host == NULL || (!to_socket && strcspn(host, "/?#:") == 0))
 		cfg_source_at(s, k, "url", -1,
 			      "\"%s\" is no URL: write http://..., https://... or unix:/PATH:/PATH", k->url);
+	else if (!to_socket && memchr(host, '@', strcspn(host, "/?#")) != NULL)
+		cfg_source_at(s, k, "url", -1,
+			      "holds a user: write username and password_file instead, which are not shown");
+	else if (host[strspn(host, URL_OCTETS)] != '\0')
+		cfg_source_at(s, k, "url", -1,
+			      "has a character that no URL has: write it as %% and two hexadecimal digits");
+	else if (to_socket && strcspn(host, ":") >= LIMIT_PATH)
+		cfg_source_at(s, k, "url", -1, "names a socket whose path has more than %d octets: move it",
+			      LIMIT_PATH - 1);
+	if (k->tls && strncasecmp(k->url, "http://", 7) == 0)
+		cfg_source_at(s, k, "url", -1, "is without TLS, but there is a group tls: write https://...");
 }
 
 /* "200", "200-299", "200,204,300-399": numbers from 100 to 599. */
@@ -306,6 +385,7 @@ static const struct cfg_rule rules[] = {
 	{"needed", CFG_SCOPE_CHECK, {"kind", "address", "interface"}, needed},
 	{"role_word", CFG_SCOPE_CHECK, {"kind", "role"}, role_word},
 	{"lag", CFG_SCOPE_CHECK, {"kind", "max_lag"}, lag},
+	{"redis_forms", CFG_SCOPE_CHECK, {"kind", "address", "self"}, redis_forms},
 	{"url_form", CFG_SCOPE_CHECK, {"url"}, url_form},
 	{"http_words", CFG_SCOPE_CHECK, {"kind", "status", "method"}, http_words},
 	{"route_forms", CFG_SCOPE_CHECK, {"kind", "destination", "via"}, route_forms},

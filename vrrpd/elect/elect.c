@@ -198,16 +198,23 @@ elect_holds(const struct elect *e)
 	return e->state == ROLE_STATE_ACTIVE || e->vrrp.acquiring || elect_leaving(e);
 }
 
+usec_t
+elect_resume_us(const struct elect_conf *conf)
+{
+	return vrrp_fsm_resume_us(&conf->vrrp);
+}
+
 bool
 elect_may_resume(const struct elect_conf *conf, usec_t ago_us)
 {
-	return vrrp_fsm_may_resume(&conf->vrrp, ago_us);
+	return ago_us < elect_resume_us(conf);
 }
 
+/* While leaving it only has an effect when there is nobody left to serve: no link, no source. */
 static void
 stop_mode(struct elect *e, mono_t now, struct role_actions *out)
 {
-	if (!e->running)
+	if (!e->running && !elect_leaving(e))
 		return;
 	ops(e)->stop(e, now, out);
 	e->running = false;
@@ -232,9 +239,11 @@ evaluate(struct elect *e, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause;
 
-	if (!e->started || e->stopping)
+	if (!e->started)
 		return;
-	if (unfit(e, &cause)) {
+	if (e->stopping) {
+		stop_mode(e, now, out);
+	} else if (unfit(e, &cause)) {
 		stop_mode(e, now, out);
 		enter(e, ROLE_STATE_FAULT, &cause, now, out);
 	} else if (e->drained) {
@@ -366,7 +375,8 @@ on_lost(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 {
 	struct role_cause cause = {.reason = ROLE_REASON_ADDRESS_TAKEN, .addr = ev->addr};
 
-	if (e->running)
+	/* Told late, it may be of addresses that are no longer ours to lose. */
+	if (e->running && elect_holds(e) && !elect_leaving(e))
 		fail(e, &cause, RETRY_TAKEN_US, now, out);
 }
 
@@ -408,9 +418,9 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	unsigned from = out->n;
 
 	e->started = true;
-	if (!ev->on && e->conf->start_delay_us > 0)
+	if (!ev->on && !e->stopping && e->conf->start_delay_us > 0)
 		e->delay_until = mono_add(now, e->conf->start_delay_us);
-	if (ev->on && !e->drained && !unfit(e, &cause)) {
+	if (ev->on && !e->drained && !e->stopping && !unfit(e, &cause)) {
 		e->running = true;
 		ops(e)->resume(e, ev, now, out);
 		note_states(e, out, from, now);
@@ -437,11 +447,15 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 	enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
 }
 
-/* What is known of the tracked object of this kind and name. */
+/*
+ * What is known of the tracked object of this kind and name. One that is new to a node that takes part changes
+ * nothing until something is known of it: a reload must not move addresses because a check has not run yet.
+ */
 static void
 adopt_track(struct elect *e, size_t at, const struct elect *old)
 {
 	const struct elect_track_conf *t = &e->conf->tracks[at];
+	bool raises = t->has_weight && (t->weight > 0) != t->inverted;
 
 	for (size_t i = 0; i < old->conf->n_tracks; i++) {
 		if (old->conf->tracks[i].is_interface != t->is_interface ||
@@ -451,6 +465,8 @@ adopt_track(struct elect *e, size_t at, const struct elect *old)
 		e->weights[at] = old->weights[i];
 		return;
 	}
+	if (old->running && !raises)
+		e->tracks[at] = t->inverted ? ELECT_TRACK_DOWN : ELECT_TRACK_UP;
 }
 
 void

@@ -169,6 +169,9 @@ void elect_recall(struct elect *e, uint32_t transitions, enum vrrp_checksum_form
 /* May a node whose last advert as Active left `ago_us` ago go on (ELECT_EVENT_START with `on`)? */
 bool elect_may_resume(const struct elect_conf *conf, usec_t ago_us);
 
+/* Until how long after its last advert, in microseconds. */
+usec_t elect_resume_us(const struct elect_conf *conf);
+
 /* Are the addresses to be in the kernel now: Active, on the way there, or still serving? */
 bool elect_holds(const struct elect *e);
 

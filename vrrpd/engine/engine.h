@@ -119,7 +119,7 @@ struct engine_instance {
 	const struct engine_address *addresses;
 	const struct ipc_conf_track *tracks;	/* conf.n_tracks */
 	const uint32_t *track_watches;		/* per track: watch of an interface, else ENGINE_NO_INDEX */
-	struct engine_instance *next_same_vrid; /* unicast: the VRID once more on this port, other peers */
+	struct engine_instance *next_same_vrid; /* the VRID again: other peers, or one that leaves */
 	/* advert loop */
 	struct elect elect;
 	struct ipc_counters counters;
@@ -236,6 +236,7 @@ enum kernel_answer_kind {
 	KERNEL_ANSWER_WATCH,   /* new state of `watch` */
 	KERNEL_ANSWER_SYNCED,  /* the first look at everything is done */
 	KERNEL_ANSWER_TROUBLE, /* something to log: `text`, err */
+	KERNEL_ANSWER_BROKEN,  /* netlink cannot be read any more (err): the thread has ended */
 };
 
 struct kernel_answer {
@@ -264,7 +265,7 @@ int engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel
 
 /*
  * Say what is wanted of an instance's addresses; never blocks. A wish that was not yet carried out is replaced
- * and never answered. Between engine_kernel_switch() and its answer wishes are dropped.
+ * and never answered. Between engine_kernel_switch() and engine_kernel_switched() wishes are dropped.
  */
 void engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want want, uint32_t epoch);
 
@@ -274,6 +275,9 @@ void engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_
  * SWITCHED. Never blocks. 0 or -ENOMEM, and then nothing changes.
  */
 int engine_kernel_switch(struct engine_kernel *k, struct engine_gen *next);
+
+/* SWITCHED has come, and from now on the caller's wishes are about the new generation. */
+void engine_kernel_switched(struct engine_kernel *k);
 
 /* Has port `p` of generation `g` the same sockets as one of `old`? Then *ret is that one's index. */
 bool engine_port_stays(const struct engine_gen *old, const struct engine_gen *g, const struct engine_port *p,
@@ -343,6 +347,7 @@ struct engine {
 	struct loop_timer *rx_timer;	   /* end of the pause on busy ports */
 	struct loop_timer *stray_timer;	   /* pause between looks at stray packets */
 	struct engine_gen *next_gen;	   /* the kernel thread is going over to it, or NULL */
+	struct engine_gen *waiting_gen;	   /* comes next, when those that only leave have left; or NULL */
 	struct engine_claimers *claimers;  /* engine_claim.c */
 	struct ipc_memory *memory;	   /* for the next engine; NULL = none */
 	usec_t suspended;		   /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, as last seen */
@@ -412,7 +417,11 @@ void engine_claim_update(struct engine *e);
 void engine_claim_restart(struct engine_instance *i);
 
 /* engine_reload.c: from one generation to the next */
+/* Takes the generation over; it waits until instances that only leave have handed over. 0 or -EPROTO, -ENOMEM.
+ */
 int engine_reload_begin(struct engine *e, struct engine_gen *next);
+/* Have they? To be called after whatever may have ended the leave of one. */
+void engine_reload_go_on(struct engine *e);
 void engine_reload_switch(struct engine *e, mono_t now);
 
 /* engine_control.c: commands that came through the agent */

@@ -158,10 +158,10 @@ note_added(struct engine_kernel *k, uint32_t *ret_failed)
 	return err;
 }
 
-/* Add what `wanted` picks, until something fails. How many were added; *ret_err and *ret_failed as note_added(). */
+/* Add what `wanted` picks, until something fails. How many were added, *ret_which is one of them; or note_added()'s. */
 static uint32_t
 add_addresses(struct engine_kernel *k, struct engine_instance *i, kernel_wanted_fn *wanted, int *ret_err,
-	      uint32_t *ret_failed)
+	      uint32_t *ret_which)
 {
 	uint32_t n = 0;
 
@@ -169,8 +169,10 @@ add_addresses(struct engine_kernel *k, struct engine_instance *i, kernel_wanted_
 	for (uint32_t pos = 0; pos < i->n_addresses && *ret_err == 0;) {
 		k->n_ops = 0;
 		collect(k, i, &pos, wanted);
+		if (k->n_ops > 0)
+			*ret_which = k->places[0].address;
 		apply(k);
-		*ret_err = note_added(k, ret_failed);
+		*ret_err = note_added(k, ret_which);
 		n += (uint32_t)k->n_ops;
 	}
 	return n;
@@ -192,12 +194,12 @@ void
 kernel_heal(struct engine_kernel *k, struct engine_instance *i)
 {
 	struct kernel_answer a = {.kind = KERNEL_ANSWER_HEALED, .index = i->index};
-	uint32_t failed = 0;
+	uint32_t which = 0;
 	int err;
 
-	a.count = add_addresses(k, i, want_missing, &err, &failed);
+	a.count = add_addresses(k, i, want_missing, &err, &which);
 	a.err = err;
-	a.addr = i->addresses[failed].prefix.addr;
+	a.addr = i->addresses[which].prefix.addr;
 	kernel_answer(k, &a);
 }
 
@@ -292,9 +294,12 @@ find_held(const struct engine_gen *g, const struct ip_prefix *p, const char *ifn
 }
 
 static void
-flush_orphans(struct engine_kernel *k)
+flush_orphans(struct engine_kernel *k, const struct engine_instance *i)
 {
-	(void)reset_connections(k);
+	if (k->n_ops == 0)
+		return;
+	if (i->reset_connections)
+		(void)reset_connections(k);
 	remove_slice(k, "a changed configuration");
 	k->n_ops = 0;
 }
@@ -323,11 +328,10 @@ kernel_move_addresses(struct engine_kernel *k, struct engine_gen *next)
 				fill_op(k, &addr->prefix, NLK_ADDR_DEL, h->ifindex, &k->ops[k->n_ops++]);
 			}
 			if (k->n_ops == KERNEL_SLICE)
-				flush_orphans(k);
+				flush_orphans(k, i);
 		}
+		flush_orphans(k, i);
 	}
-	if (k->n_ops > 0)
-		flush_orphans(k);
 }
 
 /* The place of an address of the kernel's, marked as ours, that a resumed instance wants. */

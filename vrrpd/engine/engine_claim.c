@@ -42,23 +42,18 @@ engine_claim_open(struct engine *e)
 	return e->claimers == NULL ? -ENOMEM : 0;
 }
 
-static void
-close_all(struct engine_claimers *c)
+void
+engine_claim_close(struct engine *e)
 {
+	struct engine_claimers *c = e->claimers;
+
+	if (c == NULL)
+		return;
 	for (uint32_t n = 0; n < c->n; n++) {
 		loop_io_del(c->v[n].io);
 		close(c->v[n].fd);
 	}
 	free(c->v);
-	*c = (struct engine_claimers){0};
-}
-
-void
-engine_claim_close(struct engine *e)
-{
-	if (e->claimers == NULL)
-		return;
-	close_all(e->claimers);
 	free(TAKE(e->claimers));
 }
 
@@ -190,17 +185,44 @@ has_claimer(const struct engine_claimers *c, int ifindex, uint8_t family)
 	return false;
 }
 
+/* The socket for this interface and family out of `old`, with the filter for these addresses; -1: there is
+ * none. */
+static int
+take_over(struct engine *e, struct engine_claimers *old, int ifindex, uint8_t family, uint8_t (*addrs)[16],
+	  size_t n)
+{
+	for (uint32_t k = 0; k < old->n; k++) {
+		struct claimer *o = &old->v[k];
+		int fd = o->fd;
+
+		if (o->io == NULL || o->ifindex != ifindex || o->family != family)
+			continue;
+		loop_io_del(TAKE(o->io));
+		if (nlk_claim_filter(fd, family == IP_FAMILY_V4 ? AF_INET : AF_INET6,
+				     (const uint8_t(*)[16])addrs, n) == 0)
+			return fd;
+		engine_kernel_close_fd(e->kernel, fd);
+	}
+	return -1;
+}
+
 static void
-open_claimer(struct engine *e, int ifindex, uint8_t family, uint8_t (*addrs)[16])
+open_claimer(struct engine *e, struct engine_claimers *old, int ifindex, uint8_t family, uint8_t (*addrs)[16])
 {
 	struct engine_claimers *c = e->claimers;
 	struct claimer *k = &c->v[c->n];
-	size_t n = collect(e->gen, ifindex, family, addrs);
+	size_t n;
 	int fd;
 
-	if (n == 0 || has_claimer(c, ifindex, family))
+	if (has_claimer(c, ifindex, family))
 		return;
-	fd = nlk_claim_open(family == IP_FAMILY_V4 ? AF_INET : AF_INET6, ifindex, (const uint8_t(*)[16])addrs, n);
+	n = collect(e->gen, ifindex, family, addrs);
+	if (n == 0)
+		return;
+	fd = take_over(e, old, ifindex, family, addrs, n);
+	if (fd < 0)
+		fd = nlk_claim_open(family == IP_FAMILY_V4 ? AF_INET : AF_INET6, ifindex,
+				    (const uint8_t(*)[16])addrs, n);
 	if (fd < 0) {
 		log_warning("claims of other hosts to our addresses cannot be heard: %s", strerror(-fd));
 		return;
@@ -210,20 +232,30 @@ open_claimer(struct engine *e, int ifindex, uint8_t family, uint8_t (*addrs)[16]
 	c->n++;
 }
 
+/*
+ * Sockets stay where they fit. To close one the kernel waits for every processor, tens of milliseconds: that is
+ * left to the kernel thread.
+ */
 void
 engine_claim_update(struct engine *e)
 {
 	const struct engine_gen *g = e->gen;
-	struct engine_claimers *c = e->claimers;
+	struct engine_claimers *c = e->claimers, old = *c;
 	uint8_t(*addrs)[16] = calloc(g->n_addresses, sizeof(*addrs));
 
-	close_all(c);
-	c->v = calloc(2 * (size_t)g->n_watches, sizeof(*c->v));
+	*c = (struct engine_claimers){.v = calloc(2 * (size_t)g->n_watches, sizeof(*c->v))};
 	for (uint32_t n = 0; addrs != NULL && c->v != NULL && n < g->n_watches; n++) {
 		if (g->watches[n].ifindex == 0)
 			continue;
-		open_claimer(e, g->watches[n].ifindex, IP_FAMILY_V4, addrs);
-		open_claimer(e, g->watches[n].ifindex, IP_FAMILY_V6, addrs);
+		open_claimer(e, &old, g->watches[n].ifindex, IP_FAMILY_V4, addrs);
+		open_claimer(e, &old, g->watches[n].ifindex, IP_FAMILY_V6, addrs);
 	}
+	for (uint32_t n = 0; n < old.n; n++) {
+		if (old.v[n].io == NULL)
+			continue;
+		loop_io_del(old.v[n].io);
+		engine_kernel_close_fd(e->kernel, old.v[n].fd);
+	}
+	free(old.v);
 	free(addrs);
 }

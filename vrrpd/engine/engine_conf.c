@@ -362,6 +362,22 @@ set_destination(struct engine_datagram *d, const struct ip_addr *a)
 	}
 }
 
+/*
+ * A VRID may come again on a port: for other peers, and for an instance that only leaves while a new one
+ * already has its VRID (a changed name). Adverts are for the one that stays, so those that leave are found
+ * last.
+ */
+static void
+chain_on(struct engine_port *p, struct engine_instance *i)
+{
+	struct engine_instance **at = &p->by_vrid[i->codec.vrid];
+
+	while (i->removed && *at != NULL)
+		at = &(*at)->next_same_vrid;
+	i->next_same_vrid = *at;
+	*at = i;
+}
+
 /* Addresses are counted now: room for the datagrams, and the instance's place on its port. */
 static int
 finish_instance(struct engine_gen *g, struct engine_instance *i)
@@ -384,9 +400,7 @@ finish_instance(struct engine_gen *g, struct engine_instance *i)
 		i->datagrams[n].len = (uint16_t)size;
 	}
 	p->multicast = p->multicast || !i->codec.unicast;
-	/* A VRID may come again on a port only for other peers: the group's virtual router stays at the end. */
-	i->next_same_vrid = p->by_vrid[i->codec.vrid];
-	p->by_vrid[i->codec.vrid] = i;
+	chain_on(p, i);
 	return 0;
 }
 

@@ -76,19 +76,19 @@ void
 engine_event(struct engine *e, struct engine_instance *i, const struct elect_event *ev, mono_t now)
 {
 	struct role_actions acts = {.n = 0};
-	uint8_t state = i->elect.state;
-	bool leaving = elect_leaving(&i->elect);
+	uint8_t state = i->elect.state, form = i->elect.form;
+	bool leaving = elect_leaving(&i->elect), drained = i->elect.drained;
 
 	elect_step(&i->elect, ev, now, &acts);
 	if (!leaving && elect_leaving(&i->elect)) {
 		engine_claim_restart(i);
 		engine_announce_cancel(e, i);
 	}
-	if (acts.n > 0) {
-		execute(e, i, &acts, state, now);
-		if (acts.n > 1 || acts.v[0].kind != ROLE_ACTION_ADVERT)
-			engine_memory_note(e, i);
-	}
+	execute(e, i, &acts, state, now);
+	/* Mostly nothing but an advert follows, or nothing at all. */
+	if (acts.n > 1 || (acts.n == 1 && acts.v[0].kind != ROLE_ACTION_ADVERT) || i->elect.form != form ||
+	    i->elect.drained != drained)
+		engine_memory_note(e, i);
 	e->next_wake = mono_min(e->next_wake, elect_deadline(&i->elect));
 }
 
@@ -154,14 +154,24 @@ engine_want_again(struct engine *e, struct engine_instance *i)
 /* ---- time ---------------------------------------------------------------------------------------------------------
  */
 
+/* How much further the clock is that goes on while suspended; read last, it never seems to be behind. */
+static usec_t
+suspended_us(void)
+{
+	mono_t mono = clock_mono();
+
+	return clock_boot_us() - mono.us;
+}
+
 void
 engine_notice_suspend(struct engine *e)
 {
-	mono_t mono = clock_mono();
-	usec_t suspended = clock_boot_us() - mono.us; /* read after the other one: never negative */
+	usec_t suspended = suspended_us();
 	struct elect_event ev = {.kind = ELECT_EVENT_SLEPT};
 
-	/* The two clocks are not read in one instant. */
+	/* The two clocks are not read in one instant, and this thread may have waited in between. */
+	if (suspended >= e->suspended + USEC_PER_MS)
+		suspended = MIN(suspended, suspended_us());
 	if (suspended < e->suspended + USEC_PER_MS)
 		return;
 	ev.us = suspended - e->suspended;

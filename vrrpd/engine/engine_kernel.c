@@ -19,10 +19,10 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
+#include "sys/clock.h"
 #include "sys/priv.h"
 
-#define STACK_SIZE     (512 * 1024)
-#define RETRY_PORTS_MS 1000 /* sockets that could not be opened are tried again */
+#define STACK_SIZE (512 * 1024)
 
 void
 kernel_answer(struct engine_kernel *k, const struct kernel_answer *a)
@@ -184,9 +184,15 @@ close_returned(struct engine_kernel *k)
 static int
 poll_timeout_ms(const struct engine_kernel *k)
 {
+	mono_t now;
+
 	if (kernel_renewing(k) || k->changed)
 		return 0;
-	return k->port_retry ? RETRY_PORTS_MS : -1;
+	if (!k->port_retry)
+		return -1;
+	now = clock_mono();
+	/* Rounded up: not once more for the rest of a millisecond. */
+	return mono_due(now, k->retry_at) ? 0 : (int)(mono_since(k->retry_at, now) / USEC_PER_MS) + 1;
 }
 
 static void
@@ -197,12 +203,14 @@ serve(struct engine_kernel *k)
 		{.fd = nlk_cache_fd(k->cache), .events = POLLIN},
 		{.fd = k->close_pipe[0], .events = POLLIN},
 	};
+	struct kernel_answer broken = {.kind = KERNEL_ANSWER_BROKEN, .fd = -1, .stray_fd = -1};
 	uint64_t woken;
 	int r;
 
 	while (!wants_quit(k)) {
 		r = poll(fds, ARRAY_SIZE(fds), poll_timeout_ms(k));
-		if (r == 0 && k->port_retry)
+		/* By the clock: renewals wake this thread more often than ports are tried again. */
+		if (k->port_retry && mono_due(clock_mono(), k->retry_at))
 			k->changed = true;
 		if (r > 0 && fds[0].revents)
 			(void)!read(k->wake, &woken, sizeof(woken));
@@ -210,8 +218,12 @@ serve(struct engine_kernel *k)
 		serve_wishes(k);
 		if (r > 0 && fds[1].revents && (r = nlk_cache_process(k->cache)) < 0) {
 			kernel_trouble(k, "reading", "netlink events", -r);
-			if (nlk_cache_resync(k->cache) < 0)
+			r = nlk_cache_resync(k->cache);
+			if (r < 0) {
+				broken.err = -r;
+				kernel_answer(k, &broken);
 				return;
+			}
 		}
 		/* Links first: an address that went with its interface was not taken from us. */
 		if (k->changed)
@@ -257,8 +269,6 @@ answers_ready(void *arg, int fd, bool readable, bool writable)
 	for (int n = 0; n < 64; n++) {
 		if (recv(fd, &a, sizeof(a), MSG_DONTWAIT) != (ssize_t)sizeof(a))
 			return;
-		if (a.kind == KERNEL_ANSWER_SWITCHED)
-			k->switching = false;
 		k->fn(k->arg, &a);
 	}
 }
@@ -431,6 +441,12 @@ engine_kernel_switch(struct engine_kernel *k, struct engine_gen *next)
 	pthread_mutex_unlock(&k->lock);
 	wake_thread(k);
 	return 0;
+}
+
+void
+engine_kernel_switched(struct engine_kernel *k)
+{
+	k->switching = false;
 }
 
 usec_t

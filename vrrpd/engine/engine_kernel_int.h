@@ -55,6 +55,8 @@ struct engine_kernel {
 	bool changed;	 /* links or addresses changed since the last look */
 	bool lost;	 /* some address has `lost` set */
 	bool port_retry; /* some port could not be opened */
+	bool port_told;	 /* that has been logged */
+	mono_t retry_at; /* when it is tried again */
 	size_t n_ops;	 /* of the slice being put together */
 	struct nlk_addr_op ops[KERNEL_SLICE];
 	struct engine_place places[KERNEL_SLICE]; /* which address of which instance an op is about */

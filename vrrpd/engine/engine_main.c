@@ -8,11 +8,13 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/macros.h"
@@ -20,10 +22,12 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/priv.h"
+#include "sys/seccomp.h"
 
 #define MESSAGES_PER_TURN 64
 /* A successor may take 10 s (proto/vrrp_fsm.c), and removing addresses may block behind another program's lock. */
 #define STOP_MAX_US (15 * USEC_PER_SEC)
+#define CHAN_FD_MAX 4096 /* numbers above cost memory */
 #define TEND_US	    USEC_PER_SEC /* without lifetimes to renew: how often failed work is tried again */
 
 static void
@@ -37,10 +41,12 @@ send_log(void *arg, enum log_level level, const char *text)
 	(void)ipc_chan_send(&e->parent, IPC_LOG, &m, -1);
 }
 
-/* The end has come when every address is handed over and gone. */
+/* The end has come when every address is handed over and gone, also what the engine before left. */
 static void
 finish_stop(struct engine *e)
 {
+	if (e->kernel != NULL && !e->synced)
+		return;
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
 		if (e->gen->instances[n].releasing || elect_holds(&e->gen->instances[n].elect))
 			return;
@@ -57,6 +63,7 @@ on_timer(void *arg, mono_t now)
 	engine_health_expire(e, now);
 	engine_tx_flush(e, now);
 	engine_arm(e);
+	engine_reload_go_on(e);
 	if (e->stopping)
 		finish_stop(e);
 }
@@ -229,12 +236,14 @@ start_elections(struct engine *e, mono_t now)
 	e->synced = true;
 	e->leaving_for_good = e->gen->last_will;
 	engine_claim_update(e);
+	/* Once also without lifetimes: what has one from before is to lose it. */
+	engine_kernel_renew(e->kernel);
 	loop_timer_set(e->renew_timer, now);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
 		struct engine_instance *i = &e->gen->instances[n];
 		struct elect_event ev = {.kind = ELECT_EVENT_START, .on = i->resume, .us = i->resume_ago};
 
-		if (!i->adopted && !i->removed && !e->stopping && (i->resume || !e->gen->last_will))
+		if (!i->adopted && !i->removed && (i->resume || !(e->stopping || e->gen->last_will)))
 			engine_event(e, i, &ev, now);
 	}
 	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
@@ -299,9 +308,14 @@ on_answer(void *arg, const struct kernel_answer *a)
 	case KERNEL_ANSWER_TROUBLE:
 		log_warning("%s: %s", a->text, strerror(a->err));
 		break;
+	case KERNEL_ANSWER_BROKEN:
+		/* Adverts for addresses that nobody looks after: rather let vrrpd start the next engine. */
+		log_error("the kernel's network configuration cannot be read any more: %s", strerror(a->err));
+		exit(1);
 	}
 	engine_tx_flush(e, now);
 	engine_arm(e);
+	engine_reload_go_on(e);
 	if (e->leaving_for_good)
 		leave_for_good(e);
 	if (e->stopping)
@@ -334,9 +348,16 @@ settle_in(struct engine *e)
 				    "CAP_IPC_LOCK or set engine.lock_memory = false",
 				    strerror(-r));
 	}
-	r = priv_keep_engine();
-	if (r < 0)
-		log_warning("capabilities that are not needed could not be given up: %s", strerror(-r));
+}
+
+/* After the thread for the kernel was started: the engine may start no other. */
+static void
+filter_calls(void)
+{
+	int r = seccomp_enter(SECCOMP_ENGINE);
+
+	if (r < 0 && r != -ENOSYS)
+		log_warning("vrrpd-engine's system calls are not filtered: %s", strerror(-r));
 }
 
 static int
@@ -358,6 +379,7 @@ use_generation(struct engine *e, struct engine_gen *g)
 	r = engine_kernel_start(e->loop, g, on_answer, e, &e->kernel);
 	if (r < 0)
 		log_error("cannot reach the kernel's network configuration over netlink: %s", strerror(-r));
+	filter_calls();
 	return r;
 }
 
@@ -372,14 +394,7 @@ take_conf(struct engine *e, const union ipc_msg *m)
 		return r;
 	if (e->gen == NULL)
 		return use_generation(e, g);
-	/* vrrpd waits for one generation before it sends the next. */
-	if (!e->synced || e->next_gen != NULL)
-		r = -EPROTO;
-	else
-		r = engine_reload_begin(e, g);
-	if (r < 0)
-		engine_gen_free(g);
-	return r;
+	return engine_reload_begin(e, g);
 }
 
 /* ---- channels
@@ -503,9 +518,29 @@ parse_options(int argc, char **argv, enum log_level *ret_level)
 	return optind == argc ? 0 : -EINVAL;
 }
 
+/*
+ * The channel under the highest number. When a process is killed, the kernel closes its last descriptors first, and
+ * takes its time for packet sockets: so the parent hears of our end at once instead of at the end of that.
+ */
+static int
+raise_channel(void)
+{
+	struct rlimit limit;
+	int fd = -1;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		fd = fcntl(IPC_CHAN_FD, F_DUPFD_CLOEXEC, (int)MIN(limit.rlim_cur, (rlim_t)CHAN_FD_MAX) - 1);
+	if (fd < 0)
+		return IPC_CHAN_FD;
+	close(IPC_CHAN_FD);
+	return fd;
+}
+
 static void
 open_engine(struct engine *e)
 {
+	int chan = raise_channel();
+
 	e->loop = loop_new();
 	e->started = clock_mono();
 	e->suspended = clock_boot_us() - e->started.us; /* read after the other one: never negative */
@@ -527,8 +562,8 @@ open_engine(struct engine *e)
 	e->renew_timer = loop_timer_add(e->loop, on_renew_timer, e);
 	e->rx_timer = loop_timer_add(e->loop, engine_rx_resume, e);
 	e->stray_timer = loop_timer_add(e->loop, on_stray_timer, e);
-	ipc_chan_init(&e->parent, IPC_CHAN_FD, IPC_ENGINE_TO_PARENT, IPC_PARENT_TO_ENGINE);
-	e->parent_io = loop_io_add(e->loop, IPC_CHAN_FD, on_parent, e);
+	ipc_chan_init(&e->parent, chan, IPC_ENGINE_TO_PARENT, IPC_PARENT_TO_ENGINE);
+	e->parent_io = loop_io_add(e->loop, chan, on_parent, e);
 	log_set_sink(send_log, e);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the parent asks us to stop */
@@ -559,6 +594,7 @@ close_engine(struct engine *e)
 	loop_timer_del(e->renew_timer);
 	loop_timer_del(e->rx_timer);
 	loop_timer_del(e->stray_timer);
+	engine_gen_free(e->waiting_gen);
 	engine_gen_free(e->next_gen);
 	engine_gen_free(e->gen);
 	ipc_memory_unmap(e->memory);
@@ -576,6 +612,7 @@ main(int argc, char **argv)
 {
 	struct engine e = {0};
 	enum log_level level;
+	int rights;
 	int r;
 
 	if (parse_options(argc, argv, &level) < 0 || !ipc_chan_is_socket(IPC_CHAN_FD)) {
@@ -583,7 +620,10 @@ main(int argc, char **argv)
 		return 2;
 	}
 	log_init("vrrpd-engine", level);
+	rights = priv_keep(PRIV_ENGINE, NULL, false);
 	open_engine(&e);
+	if (rights < 0)
+		log_warning("vrrpd-engine could not give up capabilities: %s", strerror(-rights));
 	if (e.announce_fd < 0)
 		log_error("cannot open a packet socket for gratuitous ARP: %s", strerror(-e.announce_fd));
 	r = e.announce_fd < 0 ? e.announce_fd : loop_run(e.loop);

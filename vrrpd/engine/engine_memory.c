@@ -28,10 +28,13 @@ recall_instance(struct engine *e, struct engine_instance *i, mono_t now)
 		return;
 	if (m.drained)
 		engine_event(e, i, &drained, now);
-	if (!m.active || m.advert_us > now_us)
+	/* Its name may be another virtual router's now. */
+	if (!m.active || m.advert_us > now_us || m.vrid != i->codec.vrid || m.family != i->codec.family ||
+	    strncmp(m.ifname, i->conf.ifname, sizeof(m.ifname)) != 0)
 		return;
 	i->resume_ago = now_us - m.advert_us;
-	i->resume = elect_may_resume(&i->conf, i->resume_ago);
+	/* The peers measure with the interval of then; with another one now, the shorter counts. */
+	i->resume = elect_may_resume(&i->conf, i->resume_ago) && i->resume_ago < m.window_us;
 	if (i->resume)
 		elect_recall(&i->elect, m.transitions, (enum vrrp_checksum_form)m.form);
 }
@@ -78,6 +81,10 @@ engine_memory_note(struct engine *e, const struct engine_instance *i)
 	m->transitions = i->elect.transitions;
 	m->drained = i->elect.drained;
 	m->form = i->elect.form;
+	m->vrid = i->codec.vrid;
+	m->family = i->codec.family;
+	memcpy(m->ifname, i->conf.ifname, sizeof(m->ifname));
+	m->window_us = elect_resume_us(&i->conf);
 	m->active = i->elect.state == ROLE_STATE_ACTIVE || i->resume;
 }
 

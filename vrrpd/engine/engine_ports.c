@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "sys/clock.h"
+
+#define RETRY_PORTS_US USEC_PER_SEC /* sockets that could not be opened are tried again */
 
 int
 kernel_ifindex(const struct engine_kernel *k, uint32_t watch)
@@ -64,9 +67,10 @@ look_at_port(struct engine_kernel *k, uint32_t port)
 		(void)nlk_link_promote_secondaries(ifname);
 		r = engine_sock_open(p->family, ifname, ifindex, p->multicast, vrids, &a.fd, &a.stray_fd);
 		if (r < 0) {
-			if (!k->port_retry)
+			if (!k->port_told)
 				kernel_trouble(k, "cannot open VRRP sockets on", ifname, -r);
-			k->port_retry = true;
+			k->port_retry = k->port_told = true;
+			k->retry_at = mono_add(clock_mono(), RETRY_PORTS_US);
 			ifindex = 0;
 		}
 	}
@@ -104,6 +108,7 @@ kernel_look(struct engine_kernel *k)
 	k->port_retry = false;
 	for (uint32_t n = 0; n < k->gen->n_ports; n++)
 		look_at_port(k, n);
+	k->port_told = k->port_retry;
 	for (uint32_t n = 0; n < k->gen->n_watches; n++) {
 		const struct engine_watch *w = &k->gen->watches[n];
 		struct kernel_answer a;

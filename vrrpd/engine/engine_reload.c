@@ -9,20 +9,52 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
 #include "base/strbuf.h"
 #include "sys/log.h"
 
+/* Those that the generation before last had are unknown to the next one: it would drop them half-way. */
+static bool
+some_leave(const struct engine_gen *g)
+{
+	for (uint32_t n = g->n_configured; n < g->n_instances; n++)
+		if (g->instances[n].releasing || elect_holds(&g->instances[n].elect))
+			return true;
+	return false;
+}
+
+static int
+switch_kernel(struct engine *e)
+{
+	int r = engine_kernel_switch(e->kernel, e->waiting_gen);
+
+	if (r == 0)
+		e->next_gen = TAKE(e->waiting_gen);
+	return r;
+}
+
 int
 engine_reload_begin(struct engine *e, struct engine_gen *next)
 {
-	int r = engine_kernel_switch(e->kernel, next);
+	/* vrrpd waits for one generation before it sends the next. */
+	if (!e->synced || e->next_gen != NULL || e->waiting_gen != NULL) {
+		engine_gen_free(next);
+		return -EPROTO;
+	}
+	e->waiting_gen = next;
+	return some_leave(e->gen) ? 0 : switch_kernel(e);
+}
 
-	if (r == 0)
-		e->next_gen = next;
-	return r;
+void
+engine_reload_go_on(struct engine *e)
+{
+	if (e->waiting_gen == NULL || some_leave(e->gen) || switch_kernel(e) == 0)
+		return;
+	log_error("no memory for another configuration");
+	exit(1); /* the next engine starts with it */
 }
 
 /* The instance of the old generation that this one goes on from, or NULL. */
@@ -56,8 +88,21 @@ same_addresses(const struct engine_gen *old, const struct engine_instance *o, co
 	return true;
 }
 
+/* Announcements go on, at the new settings' pace; other addresses begin the running round anew. */
 static void
-adopt(struct engine_instance *i, const struct engine_instance *o, bool same)
+adopt_announce(struct engine_instance *i, const struct engine_instance *o, bool same, mono_t now)
+{
+	struct engine_announce *a = &i->announce;
+
+	*a = o->announce;
+	if (!same)
+		a->position = 0;
+	if (i->garp_refresh_us != o->garp_refresh_us)
+		a->refresh_at = i->garp_refresh_us > 0 ? mono_add(now, i->garp_refresh_us) : MONO_NEVER;
+}
+
+static void
+adopt(struct engine_instance *i, const struct engine_instance *o, bool same, mono_t now)
 {
 	elect_adopt(&i->elect, &i->conf, &o->elect);
 	i->adopted = true;
@@ -69,8 +114,8 @@ adopt(struct engine_instance *i, const struct engine_instance *o, bool same)
 	i->claims.addr = o->claims.addr;
 	i->claims.at = o->claims.at;
 	i->claims.told = o->claims.told;
+	adopt_announce(i, o, same, now);
 	if (same) {
-		i->announce = o->announce;
 		i->claims.n_seen = o->claims.n_seen;
 		memcpy(i->claims.seen, o->claims.seen, i->n_addresses);
 	}
@@ -177,7 +222,7 @@ carry_instance(struct engine_gen *old, struct engine_gen *g, struct engine_insta
 		return false;
 	}
 	same = same_addresses(old, o, g, i);
-	adopt(i, o, same);
+	adopt(i, o, same, now);
 	i->settling = !same;
 	return !same || o->codec.vrid != i->codec.vrid || o->codec.version != i->codec.version;
 }
@@ -194,6 +239,7 @@ engine_reload_switch(struct engine *e, mono_t now)
 	carry_ports(e, old, g);
 	e->next_gen = NULL;
 	e->gen = g;
+	engine_kernel_switched(e->kernel);
 	for (uint32_t n = 0; n < g->n_instances; n++) {
 		struct engine_instance *i = &g->instances[n];
 		struct elect_event ev = {.kind = ELECT_EVENT_CONF};

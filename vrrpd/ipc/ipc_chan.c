@@ -83,10 +83,10 @@ ipc_chan_send(struct ipc_chan *c, enum ipc_type type, void *msg, int fd)
 	struct cmsghdr *cm;
 
 	ASSERT(size != 0);
-	ASSERT((ipc_type_dirs(type) & c->send_dir) != 0);
 	ASSERT((fd >= 0) == carries_fd(type));
 	if (c->fd < 0)
-		return -ENOTCONN;
+		return -ENOTCONN; /* perhaps never opened, so that it has no direction either */
+	ASSERT((ipc_type_dirs(type) & c->send_dir) != 0);
 	h->type = (uint16_t)type;
 	h->size = (uint16_t)size;
 	if (fd >= 0) {

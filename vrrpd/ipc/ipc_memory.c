@@ -35,9 +35,14 @@ struct ipc_memory *
 ipc_memory_map(int fd)
 {
 	struct stat st;
+	int seals;
 	void *p;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size != (off_t)sizeof(struct ipc_memory))
+		return NULL;
+	/* What another one could still shrink would end us by a signal (SIGBUS). */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
 		return NULL;
 	p = mmap(NULL, sizeof(struct ipc_memory), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return p == MAP_FAILED ? NULL : p;

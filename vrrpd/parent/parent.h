@@ -30,7 +30,8 @@ struct parent_child {
 	enum parent_child_kind kind;
 	const char *program; /* "vrrpd-engine", "vrrpd-agent" */
 	char path[512];
-	pid_t pid; /* 0 = not running */
+	pid_t pid;   /* 0 = not running */
+	pid_t dying; /* engine: the one before, not reaped yet; 0 = none */
 	struct ipc_chan chan;
 	struct loop_io *io;
 	struct loop_timer *restart; /* back-off */
@@ -38,6 +39,7 @@ struct parent_child {
 	mono_t spawned;
 	unsigned crashes; /* in a row, each soon after its start */
 	bool ready;	  /* has taken the generation */
+	bool settled;	  /* has taken one since it was started */
 	bool last_will;	  /* engine: only to hand over what is held */
 	bool was_killed;  /* by us, on purpose */
 };
@@ -69,13 +71,16 @@ struct parent {
 	char run_dir[LIMIT_PATH];
 	enum log_level log_level;
 	struct priv_user agent_user;
-	bool root; /* may change users */
+	bool restarted;	      /* in place: the program before may have left addresses to go on with */
+	bool may_change_user; /* else the agent keeps ours, without capabilities */
+	int call_table; /* SECCOMP_PARENT_TABLE when that is in force, else 0 */
 	int lock_fd;
 	int control_fd; /* listening status socket */
 	int listen_fd;	/* read-only TCP listener, -1 = none */
 	char control_path[LIMIT_PATH];
 	bool stopping;
 	struct loop_timer *stop_timer;
+	struct loop_timer *watchdog; /* the service manager's */
 	struct parent_child children[PARENT_CHILDREN];
 	struct parent_runs *runs;
 };
@@ -96,6 +101,9 @@ void parent_tell_trouble(struct parent *p);
 /* Reap what ended; restart it unless the parent is stopping. */
 void parent_reap(struct parent *p);
 
+/* Remove what the engine left in the kernel: it will not come back soon, or not at all. */
+void parent_withdraw(struct parent *p);
+
 /* Ask a child to end in order; false when it is not running. */
 bool parent_ask_stop(struct parent *p, enum parent_child_kind kind);
 
@@ -115,7 +123,10 @@ void parent_reload(struct parent *p, bool from_agent, uint32_t token);
 /* A child says that it has taken the present generation. */
 void parent_reload_ready(struct parent *p, enum parent_child_kind kind);
 
-/* The engine ended: a reload under way goes on when the next one is ready. */
+/* The engine ended: a reload under way goes on when the next one is ready, one that waited comes now. */
+void parent_reload_engine_gone(struct parent *p);
+
+/* The children took too long. */
 void parent_on_reload_timer(void *arg, mono_t now);
 
 /* Are these the same virtual router, which goes on? */
@@ -147,6 +158,34 @@ void parent_restart(struct parent *p);
 
 /* What a restart handed over: descriptors for lock, status sockets and memory, or -1 each. */
 void parent_inherit(struct parent *p);
+
+/* Does the program that lies there now accept the configuration? It prints what is wrong. */
+bool parent_new_program_agrees(struct parent *p);
+
+/* SIGKILL to all children: nobody may say goodbye. They are not reaped here. */
+void parent_end_children(struct parent *p);
+
+/* ---- parent_manager.c: the service manager (systemd); without one all of it does nothing
+ * --------------------------------------- */
+
+/* Take the memory over, or make a new one, and have the manager keep it. */
+void parent_open_memory(struct parent *p);
+
+/* Start answering the manager's watchdog. */
+void parent_manager_open(struct parent *p);
+
+/* The engine has the configuration, or a reload has ended, whether or not anything changed. */
+void parent_manager_ready(struct parent *p);
+
+/* The sentence about vrrpd may have changed. */
+void parent_manager_status(struct parent *p);
+
+/*
+ * Asked to end: will the manager start vrrpd again at once, and can the next one go on where this one ends? Waits
+ * for the manager's answer (up to 0.5 s) and for the next program's check of the configuration (up to 10 s). Logs
+ * why not.
+ */
+bool parent_manager_restarts(struct parent *p);
 
 /* ---- parent_socket.c: lock and listening sockets in the run folder
  * --------------------------------------------- */

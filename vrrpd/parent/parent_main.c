@@ -16,8 +16,9 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
-#include "ipc/ipc_memory.h"
 #include "sys/clock.h"
+#include "sys/seccomp.h"
+#include "sys/notify.h"
 
 #define DEFAULT_RUN_DIR "/run/vrrpd"
 #define STOP_MAX_US	(20 * USEC_PER_SEC) /* longer than the engine allows itself */
@@ -175,6 +176,17 @@ on_child(void *arg, int signo)
 		loop_stop(p->loop);
 }
 
+/* The addresses stay for the next vrrpd, which the service manager starts at once. */
+static void
+leave_to_next(struct parent *p)
+{
+	log_info("asked to end for a restart: the addresses stay for the next vrrpd");
+	notify_stopping("restarting");
+	p->stopping = true;
+	parent_end_children(p);
+	loop_stop(p->loop);
+}
+
 static void
 on_stop(void *arg, int signo)
 {
@@ -182,12 +194,20 @@ on_stop(void *arg, int signo)
 
 	if (p->stopping)
 		return;
+	if (signo == SIGTERM && parent_manager_restarts(p)) {
+		leave_to_next(p);
+		return;
+	}
 	log_info("%s: stopping", signo == SIGINT ? "interrupted" : "asked to end");
+	notify_stopping("handing over");
 	p->stopping = true;
 	loop_timer_set(p->stop_timer, mono_add(loop_now(p->loop), STOP_MAX_US));
 	for (int k = 0; k < PARENT_CHILDREN; k++)
 		loop_timer_set(p->children[k].restart, MONO_NEVER);
-	if (!parent_ask_stop(p, PARENT_ENGINE) && !parent_ask_stop(p, PARENT_AGENT))
+	if (parent_ask_stop(p, PARENT_ENGINE))
+		return;
+	parent_withdraw(p); /* the one that ended was to be resumed from */
+	if (!parent_ask_stop(p, PARENT_AGENT))
 		loop_stop(p->loop);
 }
 
@@ -243,7 +263,6 @@ open_parent(struct parent *p, const struct options *o)
 	p->lock_fd = p->control_fd = p->listen_fd = p->memory_fd = -1;
 	p->file = o->file;
 	p->argv = o->argv;
-	p->root = geteuid() == 0;
 	p->stop_timer = loop_timer_add(p->loop, on_stop_timer, p);
 	parent_run_open(p);
 	p->reload.timer = loop_timer_add(p->loop, parent_on_reload_timer, p);
@@ -265,6 +284,7 @@ open_parent(struct parent *p, const struct options *o)
 	loop_signal_add(p->loop, SIGHUP, on_hangup, p);
 	loop_signal_add(p->loop, SIGUSR2, on_usr2, p);
 	parent_inherit(p);
+	parent_manager_open(p);
 }
 
 static void
@@ -277,6 +297,7 @@ close_parent(struct parent *p)
 		loop_timer_del(p->children[k].restart);
 	}
 	loop_timer_del(p->stop_timer);
+	loop_timer_del(p->watchdog);
 	loop_timer_del(p->reload.timer);
 	parent_close_sockets(p);
 	if (p->memory_fd >= 0)
@@ -311,22 +332,51 @@ prepare(struct parent *p, const struct options *o)
 			  "user vrrpd");
 		return r;
 	}
-	if (p->agent_user.fallback && p->root)
+	p->may_change_user = priv_may_change_user();
+	if (!p->may_change_user)
+		log_warning("vrrpd may not change users (no CAP_SETUID and CAP_SETGID): vrrpd-agent and its check "
+			    "scripts run as user %u, without capabilities",
+			    (unsigned)geteuid());
+	else if (p->agent_user.fallback)
 		log_info("no user \"vrrpd\" on this host: vrrpd-agent and its check scripts run as \"nobody\"");
-	if (p->memory_fd < 0)
-		p->memory_fd = ipc_memory_create();
-	if (p->memory_fd < 0)
-		log_warning("no memory for what a restarted engine needs (%s): it will start as Backup",
-			    strerror(-p->memory_fd));
+	parent_open_memory(p);
 	return parent_open_sockets(p);
+}
+
+/* All sockets are open: from here on the parent has what it needs to keep the other two going, and no more. */
+static void
+give_up_rights(struct parent *p)
+{
+	int r = priv_keep(PRIV_PARENT, NULL, true);
+
+	if (r < 0)
+		log_warning("capabilities that are not needed could not be given up: %s", strerror(-r));
+	else if (r > 0)
+		log_warning("the bounding set of capabilities cannot be cut down without CAP_SETPCAP: nothing can be "
+			    "gained through it, no-new-privileges is set");
+	if (p->call_table == SECCOMP_PARENT_TABLE)
+		return; /* in force since before the restart in place */
+	r = seccomp_enter(SECCOMP_PARENT);
+	if (r == 0)
+		p->call_table = SECCOMP_PARENT_TABLE;
+	else if (r == -ENOSYS)
+		log_info("built without libseccomp, or with sanitizers: system calls are not filtered");
+	else
+		log_warning("vrrpd's system calls are not filtered: %s", strerror(-r));
 }
 
 static int
 run(const struct options *o)
 {
 	struct parent p = {0};
+	sigset_t early;
 	int r;
 
+	/* A reload that is asked for while the file is read waits; parent_inherit() lets it in. */
+	sigemptyset(&early);
+	sigaddset(&early, SIGHUP);
+	sigaddset(&early, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &early, NULL);
 	log_init("vrrpd", o->level);
 	p.cfg = load_or_exit(o->file);
 	open_parent(&p, o);
@@ -335,6 +385,7 @@ run(const struct options *o)
 		log_info("vrrpd " VRRPD_VERSION " on %s: %zu instance%s, %zu check%s from %s", p.cfg->node,
 			 p.cfg->n_instances, p.cfg->n_instances == 1 ? "" : "s", p.cfg->n_checks,
 			 p.cfg->n_checks == 1 ? "" : "s", o->file);
+		give_up_rights(&p);
 		parent_start_child(&p, PARENT_ENGINE);
 		parent_start_child(&p, PARENT_AGENT);
 		r = loop_run(p.loop);

@@ -15,8 +15,10 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
+#include "sys/notify.h"
 
-#define RELOAD_MAX_US (10 * USEC_PER_SEC)
+/* What is removed may take 10 s to hand over (proto/vrrp_fsm.c), and a next reload waits for it. */
+#define RELOAD_MAX_US (15 * USEC_PER_SEC)
 
 /* One line for the log, and for whoever asked. */
 static void PRINTF_LIKE(4, 5) tell(struct parent *p, bool from_agent, uint32_t token, const char *fmt, ...)
@@ -61,6 +63,7 @@ finish(struct parent *p)
 	loop_timer_set(r->timer, MONO_NEVER);
 	r->running = r->engine_done = r->again = false;
 	cfg_free(TAKE(p->old_cfg));
+	parent_manager_ready(p);
 	if (again)
 		parent_reload(p, false, 0);
 }
@@ -144,12 +147,15 @@ void
 parent_reload(struct parent *p, bool from_agent, uint32_t token)
 {
 	struct parent_reload *r = &p->reload;
+	struct parent_child *engine = &p->children[PARENT_ENGINE];
 	struct cfg_errors errors = {0};
 	struct cfg *next = NULL;
 
 	if (p->stopping)
 		return refuse(p, from_agent, token);
-	if (r->running || (p->children[PARENT_ENGINE].pid != 0 && !p->children[PARENT_ENGINE].ready)) {
+	/* Without an engine nothing waits for anything: perhaps what is in force ends it, and this file is the
+	 * cure. */
+	if (engine->pid != 0 && (r->running || !engine->ready)) {
 		if (from_agent) {
 			tell(p, true, token, "vrrpd is starting, or another reload is under way: try again");
 			return refuse(p, true, token);
@@ -157,13 +163,21 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 		r->again = true;
 		return;
 	}
+	notify_reloading();
 	if (cfg_load(p->file, &next, &errors) < 0) {
 		for (size_t n = 0; n < errors.n; n++)
 			tell(p, from_agent, token, "%s", errors.v[n]);
 		cfg_errors_free(&errors);
 		tell(p, from_agent, token, "nothing was changed");
+		parent_manager_ready(p);
 		return refuse(p, from_agent, token);
 	}
+	if (r->running && r->from_agent) {
+		tell(p, true, r->token,
+		     "another reload came before vrrpd-engine was started again with this one");
+		refuse(p, true, r->token);
+	}
+	cfg_free(TAKE(p->old_cfg));
 	*r = (struct parent_reload){.running = true, .from_agent = from_agent, .token = token, .timer = r->timer};
 	p->old_cfg = p->cfg;
 	p->cfg = next;
@@ -171,6 +185,10 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 	count_changes(r, p->old_cfg, p->cfg);
 	tell_restart_needed(p, next);
 	loop_timer_set(r->timer, mono_add(loop_update_now(p->loop), RELOAD_MAX_US));
+	if (engine->pid == 0) {
+		log_info("reload: vrrpd-engine is not running: it is started with the new configuration");
+		loop_timer_set(engine->restart, loop_now(p->loop));
+	}
 	send_to(p, PARENT_ENGINE);
 }
 
@@ -190,6 +208,15 @@ parent_reload_ready(struct parent *p, enum parent_child_kind kind)
 	} else if (kind == PARENT_AGENT && r->engine_done) {
 		finish(p);
 	}
+}
+
+void
+parent_reload_engine_gone(struct parent *p)
+{
+	if (!p->reload.again)
+		return;
+	p->reload.again = false;
+	parent_reload(p, false, 0);
 }
 
 void

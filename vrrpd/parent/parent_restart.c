@@ -4,7 +4,8 @@
  * SIGUSR2. The new program checks the configuration first. Then the children are ended without a word, so that
  * addresses stay where they are, and this process executes its own file again: same process id, same lock, same status
  * socket, and the memory from which the next engine goes on (ipc_memory.h). The descriptors' numbers go along in the
- * environment.
+ * environment, and which table of system calls is in force: that cannot be taken back, and need not be put on top of
+ * itself at every restart.
  */
 #include "parent/parent.h"
 
@@ -22,9 +23,8 @@
 #define ENVIRONMENT "VRRPD_RESTART"
 #define CHECK_MAX_S 10
 
-/* Does the program that lies there now accept the configuration? It prints what is wrong. */
-static bool
-new_program_agrees(struct parent *p)
+bool
+parent_new_program_agrees(struct parent *p)
 {
 	int status = 0;
 	pid_t pid = fork();
@@ -46,9 +46,8 @@ new_program_agrees(struct parent *p)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* SIGKILL: nobody may say goodbye. What is left of them is reaped by the next program. */
-static void
-end_children(struct parent *p)
+void
+parent_end_children(struct parent *p)
 {
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
 		if (p->children[k].pid != 0)
@@ -74,7 +73,7 @@ parent_restart(struct parent *p)
 		log_warning("restart: not while vrrpd is stopping or reloading");
 		return;
 	}
-	if (!new_program_agrees(p)) {
+	if (!parent_new_program_agrees(p)) {
 		log_error("restart: %s does not accept the configuration: nothing was changed", p->self);
 		return;
 	}
@@ -82,13 +81,14 @@ parent_restart(struct parent *p)
 	/* A signal between the two programs would end this process: it waits until the next one has its handlers. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	snprintf(value, sizeof(value), "%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd);
+	snprintf(value, sizeof(value), "%d,%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd,
+		 p->call_table);
 	setenv(ENVIRONMENT, value, 1);
 	keep_over_exec(p->lock_fd);
 	keep_over_exec(p->control_fd);
 	keep_over_exec(p->listen_fd);
 	keep_over_exec(p->memory_fd);
-	end_children(p);
+	parent_end_children(p); /* what is left of them is reaped by the next program */
 	parent_run_end_all(p);
 	execv(p->self, p->argv);
 	log_error("restart: cannot execute %s: %s: going on as before", p->self, strerror(errno));
@@ -115,7 +115,10 @@ parent_inherit(struct parent *p)
 	int fds[4] = {-1, -1, -1, -1};
 	sigset_t none;
 
-	if (value != NULL && sscanf(value, "%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3]) == 4) {
+	/* The last one is not told by every version. */
+	if (value != NULL &&
+	    sscanf(value, "%d,%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3], &p->call_table) >= 4) {
+		p->restarted = true;
 		p->lock_fd = take_over(fds[0]);
 		p->control_fd = take_over(fds[1]);
 		p->listen_fd = take_over(fds[2]);

@@ -10,7 +10,6 @@
 #include "parent/parent.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,19 +138,21 @@ admit(struct parent_runs *rs, const struct ipc_run *m, const struct cfg_check *k
 static bool
 judge_user(const struct parent *p, const struct cfg_check *k, struct priv_user *ret, struct strbuf *why)
 {
-	const struct passwd *pw = k->user != NULL ? getpwnam(k->user) : NULL;
 	char text[LIMIT_CHECK_TEXT];
+	int r;
 
 	if (k->kind != CFG_CHECK_SCRIPT || k->user == NULL || k->n_command == 0)
 		return REFUSE(why, "it is no command of another user");
-	if (pw == NULL)
+	r = priv_find_user(k->user, ret);
+	if (r == -ENOENT)
 		return REFUSE(why, "there is no user \"%s\" on this host", k->user);
-	if (!p->root)
-		return REFUSE(why, "vrrpd runs without root's rights and cannot become user \"%s\"", k->user);
+	if (r < 0)
+		return REFUSE(why, "user \"%s\" is in more than %d groups", k->user, PRIV_GROUPS_MAX);
+	if (!p->may_change_user)
+		return REFUSE(why, "vrrpd may not change users and cannot become user \"%s\"", k->user);
 	/* Once more: the file may have changed since the configuration was read. */
-	if (pw->pw_uid == 0 && !cfg_command_for_root(k->command[0], text, sizeof(text)))
+	if (ret->uid == 0 && !cfg_command_for_root(k->command[0], text, sizeof(text)))
 		return REFUSE(why, "not as root: %s", text);
-	*ret = (struct priv_user){.uid = pw->pw_uid, .gid = pw->pw_gid};
 	return true;
 }
 
@@ -164,13 +165,13 @@ spawn(const struct parent *p, const struct cfg_check *k, const struct priv_user 
 	char check[sizeof("VRRPD_CHECK=") + LIMIT_NAME], node[sizeof("VRRPD_NODE=") + LIMIT_NODE];
 	char *const env[] = {path, locale, check, node, NULL};
 	char *argv[LIMIT_COMMAND_ARGS + 1] = {NULL};
-	const struct spawn_as c = {.argv = argv, .env = env, .out = out, .user_name = k->user, .user = *user};
+	const struct spawn_command c = {.argv = argv, .env = env, .out = out, .user = user};
 
 	snprintf(check, sizeof(check), "VRRPD_CHECK=%s", k->name);
 	snprintf(node, sizeof(node), "VRRPD_NODE=%s", p->cfg->node);
 	for (size_t i = 0; i < k->n_command && i < LIMIT_COMMAND_ARGS; i++)
 		argv[i] = k->command[i];
-	return spawn_as(&c);
+	return spawn_command(&c);
 }
 
 void
@@ -203,7 +204,7 @@ parent_run_start(struct parent *p, const struct ipc_run *m, int out)
 			arm(rs);
 			return;
 		}
-		strbuf_addf(&why, "no process: %s", strerror(-pid));
+		strbuf_addf(&why, "cannot run %s: %s", k->command[0], strerror(-pid));
 	}
 	close(out);
 	/* A channel that is full right now: the frame's time-out and vrrpd's silence end such a run as well. */

@@ -74,6 +74,25 @@ close_kept(int *fd)
 	*fd = -1;
 }
 
+/* After a restart in place there is no CAP_CHOWN, but an owner may give a file to a group that it is in. */
+static int
+change_group(const char *path, gid_t gid)
+{
+	gid_t own = getegid();
+	int r, err;
+
+	if (chown(path, (uid_t)-1, gid) == 0)
+		return 0;
+	if (setegid(gid) < 0)
+		return -1;
+	r = chown(path, (uid_t)-1, gid);
+	err = errno;
+	if (setegid(own) < 0)
+		log_warning("the group %u cannot be left: %s", (unsigned)gid, strerror(errno));
+	errno = err;
+	return r;
+}
+
 /* Members of this group may use the socket. Without such a group only root may. */
 static void
 give_to_group(const char *path, const char *group)
@@ -84,7 +103,7 @@ give_to_group(const char *path, const char *group)
 		log_info("no group \"%s\" on this host: only root may use %s", group, path);
 		return;
 	}
-	if (chown(path, (uid_t)-1, gr->gr_gid) < 0)
+	if (change_group(path, gr->gr_gid) < 0)
 		log_warning("cannot give %s to group %s: %s", path, group, strerror(errno));
 }
 
@@ -107,8 +126,10 @@ open_control(struct parent *p)
 			  sizeof(sun.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
-	if (is_bound_to(p->control_fd, &sun, sizeof(sun)) && access(sun.sun_path, F_OK) == 0)
+	if (is_bound_to(p->control_fd, &sun, sizeof(sun)) && access(sun.sun_path, F_OK) == 0) {
+		give_to_group(p->control_path, p->cfg->control.group);
 		return 0;
+	}
 	close_kept(&p->control_fd);
 	p->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* The lock is ours: what lies there was left by an earlier life. */
@@ -187,8 +208,14 @@ parent_open_sockets(struct parent *p)
 
 	if (r == 0)
 		r = open_control(p);
-	if (r == 0)
-		r = open_listen(p);
+	if (r < 0)
+		return r;
+	r = open_listen(p);
+	if (r < 0 && p->restarted) {
+		log_error("going on without control.listen: the addresses matter more");
+		close_kept(&p->listen_fd);
+		r = 0;
+	}
 	return r;
 }
 

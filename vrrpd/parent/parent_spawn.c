@@ -2,6 +2,9 @@
  * parent_spawn.c - birth and death of the engine and the agent.
  *
  * A child that ends is started again at once; one that keeps ending soon after its start, with a pause that doubles.
+ * An engine has ended when its channel closes; that it can be reaped comes later, because the kernel takes some
+ * 20 ms per packet socket to close those. The next one does not wait for that.
+ *
  * Each start gets the same things in the same order: memory of the engine before (engine), configuration, listening
  * sockets (agent), and a fresh link between the two.
  *
@@ -75,7 +78,9 @@ take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 	if (m->h.type == IPC_LOG && m->LOG.level < LOG_LEVEL_COUNT)
 		log_msg((enum log_level)m->LOG.level, "%.*s", (int)sizeof(m->LOG.text) - 1, m->LOG.text);
 	else if (m->h.type == IPC_READY && m->h.gen == c->parent->gen) {
-		c->ready = true;
+		c->ready = c->settled = true;
+		if (c->kind == PARENT_ENGINE && !c->parent->reload.running)
+			parent_manager_ready(c->parent);
 		parent_reload_ready(c->parent, c->kind);
 	} else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
@@ -84,6 +89,8 @@ take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 	else if (m->h.type == IPC_RUN_KILL)
 		parent_run_kill(c->parent, &m->RUN_KILL);
 }
+
+static void replace(struct parent_child *c);
 
 static void
 on_child_message(void *arg, int fd, bool readable, bool writable)
@@ -106,8 +113,10 @@ on_child_message(void *arg, int fd, bool readable, bool writable)
 		log_error("%s sent a message that is not allowed: it is ended", c->program);
 		kill(c->pid, SIGKILL);
 	}
-	if (r < 0)
-		close_channel(c); /* its end is reaped and handled there */
+	if (r < 0) {
+		close_channel(c);
+		replace(c);
+	}
 }
 
 /* Give engine and agent a fresh link to each other. */
@@ -167,27 +176,42 @@ spawn(struct parent *p, struct parent_child *c)
 {
 	char level[16];
 	char *argv[] = {c->path, (char[]){"--log-level"}, level, NULL};
-	const struct priv_user *user = c->kind == PARENT_AGENT && p->root ? &p->agent_user : NULL;
+	struct spawn_program s = {
+		.path = c->path,
+		.argv = argv,
+		.signo_parent = SIGTERM, /* the engine leaves in order, the agent just ends */
+		.rights = c->kind == PARENT_ENGINE ? PRIV_ENGINE : PRIV_AGENT,
+		.user = c->kind == PARENT_AGENT && p->may_change_user ? &p->agent_user : NULL,
+	};
 	int sv[2];
 	pid_t pid;
 	int r = ipc_chan_pair(sv);
 
+	c->spawned = clock_mono(); /* also one that cannot be started: it is tried again with pauses */
+	c->settled = false;
 	if (r < 0)
 		return r;
 	snprintf(level, sizeof(level), "%s", log_level_name(p->log_level));
-	/* SIGTERM at our death: the engine leaves in order, the agent just ends. */
-	pid = spawn_program(c->path, argv, sv[1], SIGTERM, user);
+	s.channel = sv[1];
+	pid = spawn_program(&s);
 	close(sv[1]);
 	if (pid < 0) {
 		close(sv[0]);
 		return (int)pid;
 	}
 	c->pid = pid;
-	c->spawned = clock_mono();
 	ipc_chan_init(&c->chan, sv[0], c->kind == PARENT_ENGINE ? IPC_PARENT_TO_ENGINE : IPC_PARENT_TO_AGENT,
 		      c->kind == PARENT_ENGINE ? IPC_ENGINE_TO_PARENT : IPC_AGENT_TO_PARENT);
 	c->io = loop_io_add(p->loop, sv[0], on_child_message, c);
 	return equip(p, c);
+}
+
+/* Ends long ago do not count. */
+static void
+forgive(struct parent_child *c, mono_t now)
+{
+	if (mono_since(now, c->spawned) >= LIVED_LONG_US && !c->last_will)
+		c->crashes = 0;
 }
 
 static void
@@ -195,8 +219,7 @@ restart_later(struct parent_child *c)
 {
 	mono_t now = loop_update_now(c->parent->loop);
 
-	if (mono_since(now, c->spawned) >= LIVED_LONG_US && !c->last_will)
-		c->crashes = 0;
+	forgive(c, now);
 	if (++c->crashes <= CRASHES_AT_ONCE) {
 		c->backoff_us = BACKOFF_MIN_US;
 		loop_timer_set(c->restart, now);
@@ -204,6 +227,28 @@ restart_later(struct parent_child *c)
 	}
 	loop_timer_set(c->restart, mono_add(now, c->backoff_us));
 	c->backoff_us = MIN(2 * c->backoff_us, BACKOFF_MAX_US);
+}
+
+/* Is this end the first ones' kind, after which the next engine starts at once? */
+static bool
+starts_at_once(const struct parent_child *c, mono_t now)
+{
+	return !c->last_will && (c->crashes < CRASHES_AT_ONCE || mono_since(now, c->spawned) >= LIVED_LONG_US);
+}
+
+/* The channel closed: start the next engine while this one is being dismantled. Other ends wait for the reaping. */
+static void
+replace(struct parent_child *c)
+{
+	struct parent *p = c->parent;
+
+	if (c->kind != PARENT_ENGINE || p->stopping || c->pid == 0 || c->dying != 0 ||
+	    !starts_at_once(c, loop_update_now(p->loop)))
+		return;
+	kill(c->pid, SIGKILL); /* should it only have closed the channel */
+	c->dying = c->pid;
+	c->pid = 0;
+	restart_later(c);
 }
 
 /* Nothing that was held is to be gone on with; what was drained stays so. */
@@ -217,9 +262,8 @@ forget_active(struct parent *p)
 	ipc_memory_unmap(m);
 }
 
-/* Remove what the engine left: it will not come back soon, or not at all. */
-static void
-withdraw(struct parent *p)
+void
+parent_withdraw(struct parent *p)
 {
 	unsigned n = 0;
 	int r = nlk_addr_flush(IPC_IFA_PROTO, &n);
@@ -239,11 +283,12 @@ parent_tell_trouble(struct parent *p)
 	str_copy(m.text, sizeof(m.text), p->trouble);
 	/* An agent that is not there hears it when it comes. */
 	(void)ipc_chan_send(&p->children[PARENT_AGENT].chan, IPC_TROUBLE, &m, -1);
+	parent_manager_status(p);
 }
 
 /* The engine ended although nobody asked it to. */
 static void
-engine_crashed(struct parent *p, struct parent_child *c, int status)
+note_crash(struct parent *p, int status)
 {
 	bool signaled = WIFSIGNALED(status);
 
@@ -251,13 +296,22 @@ engine_crashed(struct parent *p, struct parent_child *c, int status)
 	p->last_end = loop_update_now(p->loop);
 	snprintf(p->trouble, sizeof(p->trouble), "vrrpd-engine ended by %s %d", signaled ? "signal" : "status",
 		 signaled ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* It did, and there is no other one yet. */
+static void
+engine_crashed(struct parent *p, struct parent_child *c, int status)
+{
+	bool signaled = WIFSIGNALED(status);
+
+	note_crash(p, status);
 	if (c->last_will) {
-		withdraw(p);
-	} else if (mono_since(p->last_end, c->spawned) < LIVED_LONG_US && c->crashes == CRASHES_AT_ONCE) {
+		parent_withdraw(p);
+	} else if (c->crashes == CRASHES_AT_ONCE) {
 		log_error("vrrpd-engine ended %u times in a row: what it holds is handed over", c->crashes + 1);
 		c->last_will = true;
 	} else if (c->crashes > CRASHES_AT_ONCE) {
-		withdraw(p); /* it may have held something again */
+		parent_withdraw(p); /* it may have held something again */
 	}
 	if (c->crashes >= CRASHES_AT_ONCE)
 		snprintf(p->trouble, sizeof(p->trouble),
@@ -330,14 +384,28 @@ child_ended(struct parent *p, struct parent_child *c, int status)
 	c->pid = 0;
 	if (c->kind == PARENT_AGENT)
 		parent_run_end_all(p);
-	if (c->kind == PARENT_ENGINE && p->stopping && status != 0)
-		withdraw(p);
+	forgive(c, loop_update_now(p->loop));
+	/* One that ended before it knew everything may not have withdrawn what the one before it left. */
+	if (c->kind == PARENT_ENGINE && p->stopping && (status != 0 || !c->settled))
+		parent_withdraw(p);
 	if (p->stopping)
 		return;
-	if (c->kind == PARENT_ENGINE)
+	if (c->kind == PARENT_ENGINE) {
 		engine_ended(p, c, status);
-	else
+		parent_reload_engine_gone(p);
+	} else {
 		restart_later(c);
+	}
+}
+
+/* A replaced engine can be reaped at last. */
+static void
+dying_ended(struct parent *p, struct parent_child *c, int status)
+{
+	describe_end(c, status);
+	c->dying = 0;
+	note_crash(p, status);
+	parent_tell_trouble(p);
 }
 
 void
@@ -358,6 +426,8 @@ parent_reap(struct parent *p)
 		for (int k = 0; k < PARENT_CHILDREN; k++)
 			if (p->children[k].pid == pid)
 				child_ended(p, &p->children[k], status);
+			else if (p->children[k].dying == pid)
+				dying_ended(p, &p->children[k], status);
 	}
 }
 

@@ -61,19 +61,23 @@ vrrp_fsm_init(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
 void
 vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf)
 {
-	f->conf = conf;
-	if (conf->version == 2 || f->state == ROLE_STATE_INITIALIZE)
+	/* Version 3 measures silence with the interval that was heard; else it is our own. */
+	bool heard = f->heard_src.family != IP_FAMILY_NONE && conf->version == 3 && f->conf->version == 3;
+
+	if ((conf->version != f->conf->version || conf->adver_int_cs != f->conf->adver_int_cs) && !heard) {
 		f->active_adver_int_cs = conf->adver_int_cs;
+		f->listen_anew = true;
+	}
+	f->conf = conf;
 	if (conf->preempt_delay_us == 0)
 		f->preempt_until = MONO_NEVER;
 }
 
-bool
-vrrp_fsm_may_resume(const struct vrrp_fsm_conf *conf, usec_t ago_us)
+usec_t
+vrrp_fsm_resume_us(const struct vrrp_fsm_conf *conf)
 {
-	usec_t down = vrrp_down_us(conf->version, VRRP_PRIORITY_OWNER - 1, conf->adver_int_cs, conf->down_adverts);
-
-	return ago_us < down - (usec_t)conf->adver_int_cs * USEC_PER_CS / 4;
+	return vrrp_down_us(conf->version, VRRP_PRIORITY_OWNER - 1, conf->adver_int_cs, conf->down_adverts) -
+	       (usec_t)conf->adver_int_cs * USEC_PER_CS / 4;
 }
 
 usec_t
@@ -195,6 +199,13 @@ next_advert(const struct vrrp_fsm *f, mono_t last, mono_t now)
 	return mono_add(last, interval);
 }
 
+/* Was Active before this program was started again: the peers wait for its adverts. */
+static bool
+resuming(const struct vrrp_fsm *f)
+{
+	return f->acquiring && f->state == ROLE_STATE_INITIALIZE && f->why_active.reason == ROLE_REASON_RESUMED;
+}
+
 static void
 on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
 {
@@ -223,16 +234,38 @@ on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct r
 	enter_backup(f, now, &cause, out);
 }
 
+/* After how long without us a peer takes over: what it measures with is our own interval. */
+static usec_t
+peers_down_us(const struct vrrp_fsm *f)
+{
+	return vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
+}
+
+/*
+ * Has this host not run for so long that its peers take over by now? Their timers run since its last advert, which left
+ * an interval before the one that is late.
+ */
+static bool
+slept(const struct vrrp_fsm *f, mono_t now)
+{
+	if (f->state != ROLE_STATE_ACTIVE)
+		return false;
+	return mono_since(now, f->deadline) + own_interval_us(f) > peers_down_us(f);
+}
+
 static void
 on_shutdown(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
 {
-	bool hold = !ev->silent && !ev->at_once;
+	/* Who did not run for long has a successor already. */
+	bool hold = !ev->silent && !ev->at_once && !slept(f, now);
 
 	if (f->state == ROLE_STATE_ACTIVE) {
 		if (!ev->silent)
 			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
 		begin_leaving(f, now, vrrp_fsm_leave_us(f->conf), false);
 	} else if (f->acquiring) {
+		if (resuming(f) && !ev->silent)
+			role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
 		call_off(f, out);
 	}
 	if (!hold)
@@ -266,20 +299,35 @@ takeover_cause(const struct vrrp_fsm *f, mono_t now)
 	return c;
 }
 
+/*
+ * Stepped down for a higher Active that did not announce itself: it was Active all the time and has not heard us yet
+ * (a split network grew together). One more advert makes it announce itself (keepalived: higher_prio_send_advert), or
+ * hosts would go on sending to us.
+ */
+static void
+prompt_successor(struct vrrp_fsm *f, struct role_actions *out)
+{
+	if (f->state == ROLE_STATE_BACKUP && f->succeeded && !f->claimed)
+		emit_advert(f, out);
+}
+
 static void
 on_timer(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause;
 
-	if (!mono_before(now, f->leave_until))
-		finish_leaving(f, out);
-	if (!mono_due(now, f->deadline))
-		return;
-	if (f->state == ROLE_STATE_BACKUP) {
+	/* The take-over first: addresses that are about to be asked for are not released. */
+	if (f->state == ROLE_STATE_BACKUP && mono_due(now, f->deadline)) {
 		cause = takeover_cause(f, now);
 		acquire(f, &cause, out);
 		return;
 	}
+	if (mono_due(now, f->leave_until)) {
+		prompt_successor(f, out);
+		finish_leaving(f, out);
+	}
+	if (!mono_due(now, f->deadline))
+		return;
 	ASSERT(f->state == ROLE_STATE_ACTIVE);
 	f->deadline = next_advert(f, f->deadline, now);
 	emit_advert(f, out);
@@ -337,7 +385,7 @@ advert_in_backup(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, 
 	restart_down_timer(f, now, false);
 }
 
-/* Somebody else claims the addresses: tell the hosts and bridges of the segment whose they are. */
+/* Somebody else claims the addresses or thinks it is Active: tell the hosts of the segment whose they are. */
 static void
 defend(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
@@ -361,22 +409,44 @@ answer_lower(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, stru
 	emit_advert(f, out);
 }
 
+/* Must an Active step down for this advert, and why? */
+static bool
+beats_active(const struct vrrp_fsm *f, const struct vrrp_advert *adv, struct role_cause *ret)
+{
+	*ret = (struct role_cause){.addr = adv->src, .a = f->priority, .b = adv->priority};
+	ret->reason = adv->priority > f->priority ? ROLE_REASON_HIGHER_PRIORITY : ROLE_REASON_HIGHER_ADDRESS;
+	return adv->priority > f->priority ||
+	       (adv->priority == f->priority && ip_addr_cmp(&adv->src, &f->source) > 0);
+}
+
+/* Whoever took over meanwhile would only be disturbed. */
+static void
+advert_in_resume(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause;
+
+	if (!beats_active(f, adv, &cause))
+		return;
+	call_off(f, out);
+	learn_interval(f, adv);
+	enter_backup(f, now, &cause, out);
+}
+
 static void
 advert_in_active(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause = {.addr = adv->src, .a = f->priority, .b = adv->priority};
+	struct role_cause cause;
 
 	if (adv->priority == 0) {
 		f->deadline = next_advert(f, now, now);
 		emit_advert(f, out);
 		return;
 	}
-	if (adv->priority > f->priority) {
-		cause.reason = ROLE_REASON_HIGHER_PRIORITY;
-	} else if (adv->priority == f->priority && ip_addr_cmp(&adv->src, &f->source) > 0) {
-		cause.reason = ROLE_REASON_HIGHER_ADDRESS;
-	} else {
+	if (!beats_active(f, adv, &cause)) {
 		answer_lower(f, adv, now, out);
+		/* It may have been Active where we were not heard, and hosts there know its MAC address. */
+		if (!ip_addr_equal(&adv->src, &f->source))
+			defend(f, now, out);
 		return;
 	}
 	learn_interval(f, adv);
@@ -389,9 +459,11 @@ on_advert(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct 
 {
 	ASSERT(adv->adver_int_cs > 0);
 	note_successor(f, adv->priority > 0, false, out);
-	if (f->state == ROLE_STATE_INITIALIZE)
+	if (f->state == ROLE_STATE_INITIALIZE && !resuming(f))
 		return;
-	if (f->state == ROLE_STATE_BACKUP)
+	if (f->state == ROLE_STATE_INITIALIZE)
+		advert_in_resume(f, adv, now, out);
+	else if (f->state == ROLE_STATE_BACKUP)
 		advert_in_backup(f, adv, now, out);
 	else
 		advert_in_active(f, adv, now, out);
@@ -430,16 +502,6 @@ on_source(struct vrrp_fsm *f, const struct ip_addr *source, struct role_actions 
 		emit_advert(f, out);
 }
 
-/* Has this host not run for so long that every peer has taken over by now? */
-static bool
-slept(const struct vrrp_fsm *f, mono_t now)
-{
-	if (f->state != ROLE_STATE_ACTIVE)
-		return false;
-	return mono_since(now, f->deadline) >
-	       vrrp_down_us(f->conf->version, f->priority, f->conf->adver_int_cs, f->conf->down_adverts);
-}
-
 /* Listen before acting as Active again, whatever event comes first. */
 static void
 step_back(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
@@ -465,8 +527,14 @@ static void
 on_slept(struct vrrp_fsm *f, usec_t slept_us, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause = {.reason = ROLE_REASON_SLEPT, .a = slept_us};
+	usec_t down = f->state == ROLE_STATE_ACTIVE ? peers_down_us(f) : down_us(f);
 
-	if (slept_us <= down_us(f))
+	/* A successor's time went by, too. */
+	if (f->leaving && mono_since(f->leave_until, now) > slept_us)
+		f->leave_until.us -= slept_us;
+	else
+		finish_leaving(f, out);
+	if (slept_us <= down)
 		return;
 	finish_leaving(f, out);
 	if (f->state == ROLE_STATE_ACTIVE || f->acquiring) {
@@ -479,16 +547,32 @@ on_slept(struct vrrp_fsm *f, usec_t slept_us, mono_t now, struct role_actions *o
 	}
 }
 
+/*
+ * The last advert says nothing about silence by other measures: until now those of an Active that was changed
+ * first may have been discarded.
+ */
+static void
+conf_in_backup(struct vrrp_fsm *f, mono_t now)
+{
+	if (f->preempt_until.us != MONO_NEVER.us)
+		f->preempt_until = mono_min(f->preempt_until, mono_add(now, f->conf->preempt_delay_us));
+	if (f->listen_anew)
+		restart_down_timer(f, now, false);
+	else
+		restart_down_timer(f, f->restarted, f->skewed);
+	if (mono_before(f->deadline, now))
+		f->deadline = now;
+}
+
 /* The same virtual router with other settings: what runs goes on, only the timers follow. */
 static void
 on_conf(struct vrrp_fsm *f, mono_t now)
 {
-	if (f->acquiring)
-		return;
 	if (f->state == ROLE_STATE_ACTIVE)
 		f->deadline = mono_min(f->deadline, next_advert(f, now, now));
-	else if (f->state == ROLE_STATE_BACKUP)
-		restart_down_timer(f, f->restarted, f->skewed);
+	else if (f->state == ROLE_STATE_BACKUP && !f->acquiring)
+		conf_in_backup(f, now);
+	f->listen_anew = false;
 }
 
 void

@@ -10,9 +10,12 @@
  * Backup calls the take-over off.
  *  - With `align`, the Adver_Timer falls on multiples of the interval, so that virtual routers with the same
  *    interval share one wake-up. The first period after an aligned start is shorter, never longer.
- *  - A timer that comes later than the peers' down interval means that this host did not run: Active yields.
- *  - Make before break: an Active that leaves keeps its addresses (`leaving`) until a successor's advert was heard
- *    and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have taken over.
+ *  - An Active whose last advert is longer ago than the peers wait (its own down interval) did not run: it yields.
+ *  - Make before break: an Active that leaves keeps its addresses (`leaving`) until a successor's advert was
+ *    heard and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have them.
+ *  - Without a virtual MAC address hosts remember who announced last: an Active that hears a claim to its
+ *    addresses, or the advert of a lower Active (they could not hear each other for a time), announces them
+ *    again, once per second.
  *  - An engine that was started again goes on as Active (STARTUP with `resume`), if no peer can have taken over.
  */
 #ifndef VRRPD_PROTO_VRRP_FSM_H
@@ -74,9 +77,10 @@ struct vrrp_fsm {
 	mono_t deadline;	      /* Backup: Active_Down_Timer; Active: Adver_Timer */
 	mono_t restarted;	      /* Backup: when the timer was last set */
 	bool skewed;		      /* Backup: it was set to the skew time (priority 0 was heard) */
+	bool listen_anew;	      /* new settings: VRRP_EVENT_CONF sets it for the whole down interval */
 	mono_t preempt_until;	      /* Backup: end of the preempt delay; MONO_NEVER = not running */
 	mono_t answered;	      /* Active: last immediate advert, for its rate limit */
-	mono_t defended;	      /* Active: last announcement against another claim, for its rate limit */
+	mono_t defended;	      /* Active: last announcement against somebody else, for its rate limit */
 	bool leaving;		      /* no longer Active, but the addresses are still served */
 	bool succeeded;		      /* leaving: the successor's advert was heard */
 	bool claimed;		      /* leaving: it has announced every address */
@@ -100,10 +104,11 @@ void vrrp_fsm_adopt(struct vrrp_fsm *f, const struct vrrp_fsm_conf *conf);
 void vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out);
 
 /*
- * May an Active whose last advert left `ago_us` ago go on, because no peer's down timer can have run out yet? The
- * fastest one has priority 254; a quarter of an interval is left for the next advert to arrive.
+ * For how long after its last advert may an Active that was started again go on, because no peer's down timer can have
+ * run out yet? The fastest one has priority 254; a quarter of an interval is left for the next advert to arrive.
+ * Microseconds.
  */
-bool vrrp_fsm_may_resume(const struct vrrp_fsm_conf *conf, usec_t ago_us);
+usec_t vrrp_fsm_resume_us(const struct vrrp_fsm_conf *conf);
 
 /* How long a leaving Active waits for a successor: the skew time of priority 1 and a margin. Microseconds. */
 usec_t vrrp_fsm_leave_us(const struct vrrp_fsm_conf *conf);

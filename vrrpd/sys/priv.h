@@ -1,5 +1,9 @@
 /*
  * priv.h - users, capabilities, real-time scheduling, locked memory.
+ *
+ * What each program may do is a table in priv.c: a list of capabilities. It is put in force twice for the
+ * children: between fork and execution by the parent, so that they never have more, and again by themselves, so
+ * that nothing is left over for what they might execute.
  */
 #ifndef VRRPD_SYS_PRIV_H
 #define VRRPD_SYS_PRIV_H
@@ -8,31 +12,46 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define PRIV_GROUPS_MAX 64
+
 struct priv_user {
 	uid_t uid;
 	gid_t gid;
+	gid_t groups[PRIV_GROUPS_MAX]; /* all groups it is a member of, its own too */
+	int n_groups;
 	bool fallback; /* no user "vrrpd" here: it is "nobody" */
 };
 
-/* The agent's user: "vrrpd", or "nobody" where that does not exist. 0, or -ENOENT when neither exists. */
+enum priv_program {
+	PRIV_PARENT, /* change users, signal the children, remove addresses, and what the engine gets of it */
+	PRIV_ENGINE, /* NET_ADMIN, NET_RAW, SYS_NICE, IPC_LOCK */
+	PRIV_AGENT,  /* nothing */
+	PRIV_PROGRAM_COUNT
+};
+
+/*
+ * A user of this host by name, with all its groups. Not for a forked child: it asks the user data base. 0; -ENOENT when
+ * there is none; -E2BIG when it is in more than PRIV_GROUPS_MAX groups, and then *ret is without them.
+ */
+int priv_find_user(const char *name, struct priv_user *ret);
+
+/*
+ * The agent's user: "vrrpd", or "nobody" where that does not exist; never one with root's number. 0, or -ENOENT
+ * when there is none.
+ */
 int priv_agent_user(struct priv_user *ret);
 
-/*
- * Become this user for good: no supplementary groups, no capabilities, no-new-privileges. 0 or -errno.
- */
-int priv_drop_all(const struct priv_user *u);
+/* True when this process may become another user (CAP_SETUID and CAP_SETGID). */
+bool priv_may_change_user(void);
 
 /*
- * The same for the user of this name and ids, with the supplementary groups that it has on this host. root keeps its
- * user id and nothing else: with no-new-privileges an execution gives no capability back (capabilities(7)). 0 or -errno.
+ * Become this user for good, with its groups (NULL: stay who we are), keep of this process's capabilities only
+ * the program's own, in every set, and set no-new-privileges. What is not there (in a container) is not missed.
+ * Call it before threads are started. pass_on: a program is to be executed that keeps them; for a user other
+ * than root only what is inheritable and ambient stays then. 0, 1 when all is done but for the bounding set,
+ * which only a process with CAP_SETPCAP can cut down, or -errno.
  */
-int priv_become(const char *name, const struct priv_user *u);
-
-/*
- * Keep only the engine's capabilities (NET_ADMIN, NET_RAW, SYS_NICE, IPC_LOCK), set no-new-privileges. Stays
- * root's uid: what counts are the capabilities. 0 or -errno.
- */
-int priv_keep_engine(void);
+int priv_keep(enum priv_program program, const struct priv_user *user, bool pass_on);
 
 /* True when this process has the capability NET_ADMIN and NET_RAW. */
 bool priv_have_net(void);

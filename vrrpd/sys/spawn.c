@@ -1,15 +1,21 @@
 /*
- * spawn.c - start one of our own programs, or a command as another user; see spawn.h. Used by the parent.
+ * spawn.c - start other programs; see spawn.h. The parent starts ours and, as another user, those of the
+ * configuration; the agent starts the rest of these.
  */
 #include "sys/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/close_range.h>
 
 #include "base/macros.h"
 
@@ -35,30 +41,35 @@ child_fails(const char *what, int err)
 }
 
 __attribute__((noreturn)) static void
-child(const char *path, char *const argv[], int channel, int signo_parent, const struct priv_user *user,
-      pid_t parent)
+child(const struct spawn_program *s, pid_t parent)
 {
 	int r;
 
 	reset_signals();
-	if (channel == CHANNEL_FD)
-		fcntl(channel, F_SETFD, 0);
-	else if (dup2(channel, CHANNEL_FD) < 0)
+	/* Who talks to the service manager is the parent alone. */
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	if (s->channel == CHANNEL_FD)
+		fcntl(s->channel, F_SETFD, 0);
+	else if (dup2(s->channel, CHANNEL_FD) < 0)
 		child_fails("channel", errno);
 	close_range(CHANNEL_FD + 1, ~0U, 0);
-	if (user != NULL && (r = priv_drop_all(user)) < 0)
+	if (s->user == NULL)
+		(void)setgroups(0, NULL); /* not everybody may */
+	if ((r = priv_keep(s->rights, s->user, true)) < 0)
 		child_fails("dropping privileges", -r);
 	/* After the change of user, which clears it (prctl(2)). */
-	if (signo_parent != 0 && (r = priv_die_with_parent(signo_parent)) < 0)
+	if (s->signo_parent != 0 && (r = priv_die_with_parent(s->signo_parent)) < 0)
 		child_fails("prctl", -r);
 	if (getppid() != parent)
 		_exit(127);
-	execv(path, argv);
-	child_fails(path, errno);
+	execv(s->path, s->argv);
+	child_fails(s->path, errno);
 }
 
 pid_t
-spawn_program(const char *path, char *const argv[], int channel, int signo_parent, const struct priv_user *user)
+spawn_program(const struct spawn_program *s)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
@@ -66,54 +77,93 @@ spawn_program(const char *path, char *const argv[], int channel, int signo_paren
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child(path, argv, channel, signo_parent, user, parent);
+		child(s, parent);
 	return pid;
 }
 
-__attribute__((noreturn)) static void
-command_fails(const char *what, int err)
+/* The descriptors of a command: an empty input, and its output. The rest is closed by its execution. */
+static int
+set_command_files(int out)
 {
-	dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(err));
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(out, STDERR_FILENO) < 0)
+		return -errno;
+	/* Ours are all opened so; this is for what a library forgets. Not before Linux 5.11. */
+	(void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+	return 0;
+}
+
+/* 0 or -errno. */
+static int
+prepare_command(const struct spawn_command *c)
+{
+	int r = setpgid(0, 0) < 0 || chdir("/") < 0 ? -errno : 0;
+
+	umask(022);
+	if (r == 0)
+		r = set_command_files(c->out);
+	if (r == 0 && c->user != NULL)
+		r = priv_keep(PRIV_AGENT, c->user, true);
+	/* After the change of user, which clears it (prctl(2)). */
+	return r < 0 ? r : priv_die_with_parent(SIGKILL);
+}
+
+__attribute__((noreturn)) static void
+command(const struct spawn_command *c, int failed, pid_t parent)
+{
+	int r;
+
+	reset_signals();
+	r = prepare_command(c);
+	if (getppid() != parent)
+		_exit(127);
+	if (r == 0) {
+		execve(c->argv[0], c->argv, c->env);
+		r = -errno;
+	}
+	(void)!write(failed, &r, sizeof(r));
 	_exit(127);
 }
 
-__attribute__((noreturn)) static void
-command_child(const struct spawn_as *c, pid_t parent)
+/* What went wrong in the child, or 0 when it runs: then its execution has closed the pipe. */
+static int
+wait_for_execution(int fd)
 {
-	int in, r;
+	int err = 0;
+	ssize_t n;
 
-	reset_signals();
-	(void)setpgid(0, 0);
-	in = open("/dev/null", O_RDONLY);
-	if (in < 0 || dup2(c->out, STDOUT_FILENO) < 0 || dup2(c->out, STDERR_FILENO) < 0 ||
-	    dup2(in, STDIN_FILENO) < 0)
-		_exit(127);
-	close_range(STDERR_FILENO + 1, ~0U, 0);
-	if (chdir("/") < 0)
-		command_fails("/", errno);
-	umask(022);
-	if ((r = priv_become(c->user_name, &c->user)) < 0)
-		command_fails(c->user_name, -r);
-	/* After the change of user, which clears it (prctl(2)). */
-	if ((r = priv_die_with_parent(SIGKILL)) < 0)
-		command_fails("prctl", -r);
-	if (getppid() != parent)
-		_exit(127);
-	execve(c->argv[0], c->argv, c->env);
-	command_fails(c->argv[0], errno);
+	while ((n = read(fd, &err, sizeof(err))) < 0 && errno == EINTR)
+		;
+	return n == (ssize_t)sizeof(err) ? err : 0;
 }
 
 pid_t
-spawn_as(const struct spawn_as *c)
+spawn_command(const struct spawn_command *c)
 {
 	pid_t parent = getpid();
-	pid_t pid = fork();
+	sigset_t all, old;
+	int failed[2];
+	pid_t pid;
+	int r;
 
-	if (pid < 0)
+	if (pipe2(failed, O_CLOEXEC) < 0)
 		return -errno;
+	/* A signal between fork and reset_signals() would run our handler in the child. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	r = pid < 0 ? -errno : 0;
 	if (pid == 0)
-		command_child(c, parent);
-	/* Here as well: the group is to exist before anybody signals it. */
-	(void)setpgid(pid, pid);
-	return pid;
+		command(c, failed[1], parent);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close(failed[1]);
+	if (r == 0)
+		r = wait_for_execution(failed[0]);
+	close(failed[0]);
+	if (pid > 0 && r < 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	return r < 0 ? r : pid;
 }

@@ -1,5 +1,6 @@
 /*
- * spawn.h - start one of our own programs with its channel on descriptor 3, or a command as another user.
+ * spawn.h - start one of our own programs with its channel on descriptor 3, or somebody else's with nothing at
+ * all.
  */
 #ifndef VRRPD_SYS_SPAWN_H
 #define VRRPD_SYS_SPAWN_H
@@ -8,29 +9,35 @@
 
 #include "sys/priv.h"
 
-/*
- * Fork and execute `path` with argv (NULL-terminated) and `channel` as descriptor 3 (the caller keeps its own
- * copy). The child gets default signal handling, dies with signo_parent when this process dies (0 = lives on),
- * and becomes `user` when one is given. Returns its pid, or -errno when fork failed; a failed execution ends
- * the child with status 127.
- */
-pid_t spawn_program(const char *path, char *const argv[], int channel, int signo_parent,
-		    const struct priv_user *user);
-
-struct spawn_as {
-	char *const *argv;     /* NULL-terminated; argv[0] is the file to execute */
-	char *const *env;      /* NULL-terminated: its whole environment */
-	int out;	       /* its standard output and error; stays the caller's */
-	const char *user_name; /* who runs it, */
-	struct priv_user user; /* and the ids of that name */
+struct spawn_program {
+	const char *path;
+	char *const *argv; /* NULL-terminated */
+	int channel;	   /* becomes descriptor 3; the caller keeps its own copy */
+	int signo_parent;  /* what it dies with when this process dies; 0 = lives on */
+	enum priv_program rights;
+	const struct priv_user *user; /* whom it becomes; NULL: our own user, without supplementary groups */
 };
 
 /*
- * Fork and execute a command as its user: in a process group of its own (whose number is the pid), input from
- * /dev/null, folder /, default signals, no capabilities, no-new-privileges, no other descriptors. The command
- * itself dies with this process. Returns its pid, or -errno when fork failed; what fails later is said on `out`
- * and ends it with status 127.
+ * Fork and execute one of our own programs, with default signal handling and no more than its rights. Returns
+ * its pid, or -errno when fork failed; a failed execution ends the child with status 127.
  */
-pid_t spawn_as(const struct spawn_as *c);
+pid_t spawn_program(const struct spawn_program *s);
+
+struct spawn_command {
+	char *const *argv; /* NULL-terminated; argv[0] is the path of the file to execute */
+	char *const *env;  /* NULL-terminated: its whole environment */
+	int out;	   /* its standard output and error; the caller keeps its own copy */
+	/* Whom it becomes, with that user's groups and no capabilities (PRIV_AGENT); NULL: us, with what we have. */
+	const struct priv_user *user;
+};
+
+/*
+ * Fork and execute a command that is not ours. Its input is empty, its folder is /, new files are writable by their
+ * owner alone (umask 022). It leads a process group of its own (whose number is the pid), has default signal handling,
+ * no other descriptor, and is killed when this process dies. Waits until it runs. Returns its pid, or -errno, and then
+ * nothing is left of it.
+ */
+pid_t spawn_command(const struct spawn_command *c);
 
 #endif
