@@ -1,8 +1,8 @@
 /*
  * nlk_flush.c - remove every address that carries a mark, with nothing but a dump and a batch.
  *
- * For a process that must clean up after another one and has no cache; in vrrpd the parent, when the engine cannot
- * come back.
+ * For a process that must clean up after another one and has no cache; in vrrpd the parent, when the engine
+ * cannot come back.
  */
 #include "nlk.h"
 
@@ -17,9 +17,7 @@
 
 #define RECEIVE_SIZE (32 << 10)
 
-/* A dump that changes overtook may lack some: what it has is removed, then it is taken anew, so often at most.
- */
-#define DUMP_TRIES 8
+#define LOOKS_MAX 10 /* until a look finds nothing; with nobody else at work the second one does */
 
 struct found {
 	uint8_t proto;
@@ -79,6 +77,19 @@ on_address(const struct nlmsghdr *nlh, void *arg)
 	return remember(f, ifa, mnl_attr_get_payload(local)) ? MNL_CB_OK : MNL_CB_ERROR;
 }
 
+/*
+ * The kernel marks a dump during which something changed: it may lack an address or have one twice. libmnl
+ * would stop reading there; what matters is the next look, which must find nothing.
+ */
+static void
+calm(char *buf, int len)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
+		nlh->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+}
+
 /* Read every address of the namespace. */
 static int
 dump(struct mnl_socket *s, struct found *f)
@@ -101,6 +112,7 @@ dump(struct mnl_socket *s, struct found *f)
 		n = mnl_socket_recvfrom(s, buf, sizeof(buf));
 		if (n < 0)
 			return -errno;
+		calm(buf, (int)n);
 		r = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(s), on_address, f);
 	} while (r > MNL_CB_STOP);
 	return r < 0 ? -errno : 0;
@@ -139,14 +151,15 @@ int
 nlk_addr_flush(uint8_t proto, unsigned *ret_count)
 {
 	struct found f = {.proto = proto};
-	int r = -EINTR, err = 0;
+	int r = 0;
 
 	*ret_count = 0;
-	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++) {
+	for (int i = 0; i < LOOKS_MAX; i++) {
 		r = look(&f);
-		if (f.n > 0 && (r == 0 || r == -EINTR))
-			err = flush(&f, ret_count);
+		if (r < 0 || f.n == 0)
+			break;
+		r = flush(&f, ret_count);
 	}
 	free(f.ops);
-	return r == 0 || r == -EINTR ? err : r;
+	return r;
 }
