@@ -42,13 +42,15 @@
 #define EX_TRACK     "( { check = \"haproxy\"; weight = -60; } )"
 #define AN_ADDRESS   "write an address with the length of its network, e.g. \"192.0.2.10/24\""
 #define A_LIFETIME   "write \"0s\" or a duration from \"2s\" to \"1h\" in steps of \"1s\""
-#define A_KIND	     "write one of \"script\", \"interface\""
+#define A_KIND                                                                                                 \
+	"write one of \"script\", \"interface\", \"haproxy\", \"patroni\", \"redis\", \"sentinel\", \"postgres\", "    \
+	"\"http\", \"tcp\", \"process\", \"unit\", \"file\", \"route\", \"ping\""
 #define ADVERT_RANGE "a duration from \"10ms\" to \"255s\""
 #define NAME_FORM    "holds other characters than letters, digits, _ . and -: write "
 #define INCLUDE_HELP                                                                                           \
 	"write the name of a readable file (without a leading / it counts from the folder of this file)"
 #define SYNTAX_HELP "look on this line and the one before it for a missing ; , quote or bracket"
-#define PASS_HELP   "write the path of a file that holds the password"
+#define PASS_HELP   "write the path of a file that holds the secret"
 
 struct row {
 	const char *rule; /* the rule of cfg_check.c that must find it, or NULL: found while reading */
@@ -115,11 +117,11 @@ static const struct row type_rows[] = {
 	 "1: instances.a.mode: \"lease\" is not in this version of vrrpd: write \"vrrp\""},
 	{NULL, "unknown mode", ONE("mode = \"vrrpd\";"),
 	 "1: instances.a.mode: \"vrrpd\" is not known: write \"vrrp\""},
-	{NULL, "kind of a later version", CHECK("kind = \"haproxy\"; socket = \"/s\";"),
-	 "1: checks.c.kind: \"haproxy\" is not in this version of vrrpd: " A_KIND "\n"
-	 "1: checks.c.socket: unknown option: remove it (known here: kind, interval, timeout, rise, fall, "
-	 "on_timeout, "
-	 "on_stale, command, user or interface)"},
+	{NULL, "unknown kind", CHECK("kind = \"nginx\";"), "1: checks.c.kind: \"nginx\" is not known: " A_KIND},
+	{NULL, "kind by a wrong name", CHECK("kind = \"haprxy\";"),
+	 "1: checks.c.kind: \"haprxy\" is not known: " A_KIND},
+	{NULL, "unknown initial", SCRIPT("initial = \"good\";"),
+	 "1: checks.c.initial: \"good\" is not known: write one of \"pending\", \"up\", \"down\""},
 	{NULL, "unknown policies", SCRIPT("on_timeout = \"ignore\"; on_stale = \"up\";"),
 	 "1: checks.c.on_timeout: \"ignore\" is not known: write one of \"fail\", \"hold\"\n"
 	 "1: checks.c.on_stale: \"up\" is not known: write one of \"fail\", \"hold\""},
@@ -127,23 +129,6 @@ static const struct row type_rows[] = {
 	 "1: engine: is a number: write a group, e.g. { realtime_priority = 50; }"},
 	{NULL, "unicast as a boolean", ONE("unicast = true;"),
 	 "1: instances.a.unicast: is a boolean: write a group, e.g. { peers = [\"192.0.2.2\"]; }"},
-	{NULL, "redis: TLS over a Unix socket",
-	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; tls = { verify = false; };"),
-	 "1: checks.c.tls: is not spoken on a Unix socket: write \"address:port\" as address"},
-	{NULL, "redis: self without a port",
-	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"10.0.0.1\";"),
-	 "1: checks.c.self: \"10.0.0.1\" has no port: write e.g. \"10.0.0.1:6379\""},
-	{NULL, "redis: self with a port out of range",
-	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"r1:65536\";"),
-	 "1: checks.c.self: \"r1:65536\" has no port: write e.g. \"10.0.0.1:6379\""},
-	{NULL, "redis: Sentinels and a Unix socket",
-	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; sentinels = [\"10.0.0.1:26379\"]; master = \"m\";"),
-	 "1: checks.c.self: is missing: a Unix socket does not tell by which port the Sentinels know this Redis, "
-	 "write e.g. \"10.0.0.1:6379\""},
-	{NULL, "redis: Sentinels for a replica",
-	 CHECK("kind = \"redis\"; address = \"10.0.0.1:6379\"; role = \"replica\"; sentinels = "
-	       "[\"10.0.0.1:26379\"]; master = \"m\";"),
-	 "1: checks.c.sentinels: are asked for the master, but role is \"replica\": leave out one of them"},
 	{NULL, "checks as a list", "checks = ();\n" ONE(""),
 	 "1: checks: is a list: write a group of named groups, e.g. " EX_CHECKS},
 	{NULL, "check as a number", CHECKS("c = 5;"),
@@ -262,14 +247,13 @@ static const struct row unknown_rows[] = {
 	{NULL, "like nothing, in a group", ONE("unicast = { peers = [\"192.0.2.2\"]; zzz = 1; };"),
 	 "1: instances.a.unicast.zzz: unknown option: remove it (known here: source, peers or ttl_min)"},
 	{NULL, "in an entry of a list", ONE("track = ( { interface = \"eth1\"; wait = 1; } );"),
-	 "1: instances.a.track[0].wait: unknown option: remove it (known here: check, interface or weight)"},
+	 "1: instances.a.track[0].wait: unknown option: remove it (known here: check, interface, inverted or weight)"},
 };
 
 static const struct row check_rows[] = {
 	{"option_applies", "interface of a script", SCRIPT("interface = \"eth1\";"),
-	 "1: checks.c.interface: belongs to checks of kind \"interface\", this one is \"script\": remove it, "
-	 "or write "
-	 "kind = \"interface\""},
+	 "1: checks.c.interface: belongs to checks of kind \"interface\", \"route\", \"ping\", this one is \"script\": remove it, "
+	 "or write another kind"},
 	{"option_applies", "command and user of an interface",
 	 CHECK("kind = \"interface\"; interface = \"eth1\"; command = [\"/bin/true\"]; user = \"nobody\";"),
 	 "1: checks.c.command: belongs to checks of kind \"script\", this one is \"interface\": remove it, or "
@@ -566,6 +550,36 @@ static const struct row syntax_rows[] = {
 	 "$D/sub/broken.conf:2: syntax error: " SYNTAX_HELP},
 };
 
+#define REDIS(options) CHECK("kind = \"redis\"; address = \"10.0.0.1:6379\"; " options)
+
+static const struct row redis_rows[] = {
+	{"one_password", "redis: a password and a file with it", REDIS("password = \"p\"; password_file = \"$D/good.pass\";"),
+	 "1: checks.c.password_file: stands beside password: write one of them"},
+	{"password_file", "redis: a file that is not there", REDIS("password_file = \"$D/none\";"),
+	 "1: checks.c.password_file: \"$D/none\" cannot be used: No such file or directory: " PASS_HELP},
+	{"key_file", "redis: a key that is not there", REDIS("tls = { cert = \"$D/plain\"; key = \"$D/none\"; };"),
+	 "1: checks.c.tls.key: \"$D/none\" cannot be used: No such file or directory: " PASS_HELP},
+	{"key_file", "redis: a key that others may read", REDIS("tls = { cert = \"$D/plain\"; key = \"$D/open.pass\"; };"),
+	 "1: checks.c.tls.key: \"$D/open.pass\" cannot be used: others than its owner may use it: run chmod 600 on it"},
+	{"redis_forms", "redis: TLS over a Unix socket",
+	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; tls = { verify = false; };"),
+	 "1: checks.c.tls: is not spoken on a Unix socket: write \"address:port\" as address"},
+	{"redis_forms", "redis: self without a port",
+	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"10.0.0.1\";"),
+	 "1: checks.c.self: \"10.0.0.1\" has no port: write e.g. \"10.0.0.1:6379\""},
+	{"redis_forms", "redis: self with a port out of range",
+	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"r1:65536\";"),
+	 "1: checks.c.self: \"r1:65536\" has no port: write e.g. \"10.0.0.1:6379\""},
+	{"redis_forms", "redis: Sentinels and a Unix socket",
+	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; sentinels = [\"10.0.0.1:26379\"]; master = \"m\";"),
+	 "1: checks.c.self: is missing: a Unix socket does not tell by which port the Sentinels know this Redis, "
+	 "write e.g. \"10.0.0.1:6379\""},
+	{"redis_forms", "redis: Sentinels for a replica",
+	 CHECK("kind = \"redis\"; address = \"10.0.0.1:6379\"; role = \"replica\"; sentinels = "
+	       "[\"10.0.0.1:26379\"]; master = \"m\";"),
+	 "1: checks.c.sentinels: are asked for the master, but role is \"replica\": leave out one of them"},
+};
+
 #define ROWS(v)                                                                                                \
 	{                                                                                                      \
 		v, ARRAY_SIZE(v)                                                                               \
@@ -611,7 +625,7 @@ static const struct table {
 	size_t n;
 } tables[] = {
 	ROWS(type_rows), ROWS(form_rows),     ROWS(unknown_rows), ROWS(check_rows),
-	ROWS(http_rows), ROWS(instance_rows), ROWS(root_rows),	  ROWS(local_rows), ROWS(syntax_rows),
+	ROWS(http_rows), ROWS(instance_rows), ROWS(root_rows),	  ROWS(redis_rows), ROWS(local_rows), ROWS(syntax_rows),
 };
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */

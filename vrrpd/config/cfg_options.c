@@ -225,7 +225,7 @@ static const struct cfg_option options[] = {
 	 .help = "idle time that HAProxy must have left; 0: any"},
 	{CHECK = "role", STRING(cfg_check, role, 63), ONLY(KIND(PATRONI) | KIND(REDIS) | KIND(POSTGRES)),
 	 .example = "\"primary\"",
-	 .help = "patroni: a health endpoint (\"health\" when not written); redis: master or replica; postgres: primary or replica"},
+	 .help = "redis: master or replica; postgres: primary or replica; patroni: a health endpoint, \"health\" by default"},
 	{CHECK = "max_lag", STRING(cfg_check, max_lag, 63), ONLY(KIND(PATRONI) | KIND(REDIS)), .example = "\"16MB\"",
 	 .help = "how far a replica may be behind; patroni: octets, redis: time since it heard its master"},
 	{CHECK = "cluster", BOOL(cfg_check, cluster, false), ONLY(KIND(REDIS)), .help = "Redis Cluster: its state must be ok"},

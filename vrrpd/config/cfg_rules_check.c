@@ -38,14 +38,15 @@ option_applies(struct cfg_source *s, struct cfg *c, void *obj)
 		if (written && !cfg_option_applies(o, obj)) {
 			char others[256] = "";
 			struct strbuf list;
+			unsigned n = 0;
 
 			strbuf_init(&list, others, sizeof(others));
-			for (unsigned k = 0, n = 0; k < CFG_CHECK_KIND_COUNT; k++)
+			for (unsigned k = 0; k < CFG_CHECK_KIND_COUNT; k++)
 				if (o->kinds & 1u << k)
 					strbuf_addf(&list, "%s\"%s\"", n++ > 0 ? ", " : "", kinds->words[k]);
 			cfg_source_at(s, obj, o->path, -1,
-				      "belongs to checks of kind %s, this one is \"%s\": remove it, or write another kind",
-				      others, own);
+				      "belongs to checks of kind %s, this one is \"%s\": remove it, or write %s%s",
+				      others, own, n == 1 ? "kind = " : "another kind", n == 1 ? others : "");
 		} else if (!written && o->required && cfg_option_applies(o, obj)) {
 			cfg_source_at(s, obj, o->path, -1, "is missing: write %s", buf);
 		}
