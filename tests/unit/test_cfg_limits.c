@@ -40,8 +40,10 @@ static const struct range {
 	{CFG_SCOPE_CHECK, "rise", IN_CHECK("rise = %s;"), "0", "1", "255", "256"},
 	{CFG_SCOPE_CHECK, "fall", IN_CHECK("fall = %s;"), "0", "1", "255", "256"},
 #define HAPROXY(option) "checks = { c = { kind = \"haproxy\"; socket = \"/s\"; " option " }; }; " ONE("")
-	{CFG_SCOPE_CHECK, "min_servers", HAPROXY("backends = [\"b\"]; min_servers = %s;"), "0", "1", "10000", "10001"},
-	{CFG_SCOPE_CHECK, "max_queue", HAPROXY("backends = [\"b\"]; max_queue = %s;"), "-1", "0", "1000000", "1000001"},
+	{CFG_SCOPE_CHECK, "min_servers", HAPROXY("backends = [\"b\"]; min_servers = %s;"), "0", "1", "10000",
+	 "10001"},
+	{CFG_SCOPE_CHECK, "max_queue", HAPROXY("backends = [\"b\"]; max_queue = %s;"), "-1", "0", "1000000",
+	 "1000001"},
 	{CFG_SCOPE_CHECK, "min_idle", HAPROXY("min_idle = %s;"), "-1", "0", "100", "101"},
 	{CFG_SCOPE_CHECK, "table", "checks = { c = { kind = \"route\"; table = %s; }; }; " ONE(""), "0", "1",
 	 "2147483647", "2147483648"},
