@@ -52,7 +52,7 @@ packages_apk() {
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
-		postgresql pgbouncer dbus-daemon python3-dbus python3-gi ;;
+		postgresql pgbouncer dbus py3-dbus py3-gobject3 ;;
 	esac
 }
 
