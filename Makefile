@@ -81,7 +81,7 @@ $(BUILD)/$(1): $(BUILD)/obj/$$($(2)_DIR)/$$($(2)_MAIN:.c=.o) $(foreach l,$(3),$(
 endef
 $(eval $(call program,vrrpd,parent,parent config ipc sys elect proto netlink base,libevent libconfig libmnl libcap-ng $(SECCOMP) $(SYSTEMD)))
 $(eval $(call program,vrrpd-engine,engine,engine ipc sys elect proto netlink base,libevent libmnl libnl-3.0 libnl-route-3.0 libcap-ng $(SECCOMP)))
-$(eval $(call program,vrrpd-agent,agent,agent ipc sys elect proto base,libevent libcap-ng $(SECCOMP)))
+$(eval $(call program,vrrpd-agent,agent,agent ipc sys elect proto base,libevent hiredis jansson libcurl libpq libcap-ng $(SECCOMP) $(SYSTEMD)))
 $(eval $(call program,vrrpctl,ctl,ctl sys base,jansson))
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -27,6 +27,7 @@ def pytest_sessionstart(session):
             pytest.exit(f"{labs.build_dir()}/{program} is missing; type: make netns", 1)
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has ended what fixtures of whole files hold
 def pytest_sessionfinish(session):
     """Whatever happened: no network of this run may remain."""
     left = labs.netns_names(f"{labs.PREFIX}-{os.getpid()}")

@@ -67,6 +67,12 @@ def agent_user():
     raise AssertionError("no user vrrpd and no user nobody")
 
 
+def other_users():
+    """Users that are not the agent's: an ordinary one, one in several groups where this system has it, root."""
+    member = [name for g in grp.getgrall() if g.gr_gid != 0 for name in g.gr_mem if name not in ("vrrpd", "nobody")]
+    return ["daemon", "root", *member[:1]]
+
+
 def rights(pid, thread=None):
     """What matters of /proc/PID/status, as numbers."""
     f = fields(pid, thread)
@@ -204,15 +210,16 @@ def test_the_group_of_the_socket_changes_with_a_restart(lab):
 LONG = {"kind": "script", "interval": "60s", "timeout": "60s"}
 
 
-def start_script(lab, text, **environment):
+def start_script(lab, text, user=None, **environment):
     """A host whose check runs this shell text for long; the daemon, and the script's process id."""
     a = lab.host("a")
     place = os.path.join(a.dir, "out")
     os.mkdir(place)
     os.chmod(place, 0o777)
     command = ["/bin/sh", "-c", f"echo $$ >{place}/new; mv {place}/new {place}/pid; {text}"]
+    check = {**LONG, "command": command, **({"user": user} if user else {})}
     d = a.vrrpd(
-        conf(instance(track=({"check": "long"},)), node="a1", checks={"long": {**LONG, "command": command}}),
+        conf(instance(track=({"check": "long"},)), node="a1", checks={"long": check}),
         env=environment,
     )
 
@@ -231,10 +238,16 @@ def stat(pid):
     return int(words[1]), int(words[2])
 
 
-def test_a_script_has_nothing_of_ours(lab):
-    d, pid = start_script(lab, "sleep 1000 & wait", VRRPD_TEST_SECRET="1", LANG="de_DE.UTF-8")
+@pytest.mark.parametrize("user", [None, *other_users()])
+def test_a_script_has_nothing_of_ours(lab, user):
+    """The agent starts its own, vrrpd those of other users: they have the same rights and surroundings."""
+    d, pid = start_script(lab, "sleep 1000 & wait", user, VRRPD_TEST_SECRET="1", LANG="de_DE.UTF-8")
     now = settled(d)
     uid, gid, groups = agent_user()
+    if user:
+        uid, gid = pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid
+        groups = sorted(os.getgrouplist(user, gid))
+    starter = now["parent" if user else "agent"]
     sleep = lab.wait_until(
         lambda: [p for p in d.host.pids() if stat(p)[0] == pid], 5, "the script has a child"
     )[0]
@@ -242,7 +255,7 @@ def test_a_script_has_nothing_of_ours(lab):
         assert rights(one) == expected(uid, gid, groups, 0)
         assert stat(one)[1] == pid, "a process group of its own"
         assert os.readlink(f"/proc/{one}/cwd") == "/"
-    assert stat(pid) == (now["agent"], pid) and stat(now["agent"])[1] != pid
+    assert stat(pid) == (starter, pid) and stat(starter)[1] != pid
     with open(f"/proc/{pid}/environ", "rb") as f:
         environment = f.read().decode().rstrip("\0").split("\0")
     assert sorted(environment) == [
@@ -260,10 +273,11 @@ def test_a_script_has_nothing_of_ours(lab):
     lab.wait_until(lambda: not d.host.pids(), 5, "script and child have ended with vrrpd")
 
 
-def test_a_script_dies_with_the_agent(lab):
-    """Also when the agent cannot say so any more."""
-    d, pid = start_script(lab, "exec sleep 1000")
-    d.signal_role("agent", signal.SIGKILL)
+@pytest.mark.parametrize(("user", "role"), [(None, "agent"), ("daemon", "agent"), ("daemon", "parent")])
+def test_a_script_dies_with_its_asker(lab, user, role):
+    """Also when that one cannot say so any more."""
+    d, pid = start_script(lab, "exec sleep 1000", user)
+    d.signal_role(role, signal.SIGKILL)
     lab.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 5, "the script is gone")
 
 

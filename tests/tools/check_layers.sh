@@ -53,7 +53,10 @@ only libmnl/ netlink/
 only jansson.h vrrpd/agent/ vrrpd/ctl/
 only seccomp.h vrrpd/sys/
 only cap-ng.h vrrpd/sys/
-only systemd/ vrrpd/sys/notify.c
+only systemd/ vrrpd/sys/notify.c vrrpd/agent/check_unit.c
+only hiredis/ vrrpd/agent/net_resp.c
+only curl/ vrrpd/agent/net_
+only libpq-fe.h vrrpd/agent/check_postgres.c
 only event2/ vrrpd/sys/loop.c vrrpd/agent/ vrrpd/ctl/
 
 for f in vrrpd/*/*.[ch] netlink/*.[ch]; do

@@ -40,8 +40,8 @@ check elect
 # shellcheck disable=SC2086 # one word per symbol
 check base $text
 
-for program in vrrpd-engine:'libcurl|libjansson|libconfig|libhiredis|libssl|libcrypto|libsystemd' \
-	vrrpd-agent:'libnl|libmnl|libnftnl|libconfig|libsystemd' vrrpd:'libcurl|libjansson|libnl-|libhiredis|libssl|libcrypto'; do
+for program in vrrpd-engine:'libcurl|libjansson|libconfig|libhiredis|libpq|libssl|libcrypto|libsystemd' \
+	vrrpd-agent:'libnl|libmnl|libnftnl|libconfig' vrrpd:'libcurl|libjansson|libnl-|libhiredis|libpq|libssl|libcrypto'; do
 	file=$build/${program%%:*}
 	needed=$(objdump -p "$file" | awk '$1 == "NEEDED" { print $2 }')
 	[ -n "$needed" ] || { echo "$file links nothing: is it built?"; bad=1; }

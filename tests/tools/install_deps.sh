@@ -22,10 +22,13 @@ die() {
 packages_apt() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config libnl-3-dev libnl-route-3-dev libmnl-dev libconfig-dev libevent-dev \
-		libjansson-dev libcap-ng-dev libseccomp-dev libsystemd-dev ;;
+		libjansson-dev libcap-ng-dev libseccomp-dev libsystemd-dev libhiredis-dev \
+		libcurl4-openssl-dev libpq-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl ;;
+	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
+		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
+		dbus-daemon python3-dbus python3-gi ;;
 	systemd) echo debootstrap ;;
 	esac
 }
@@ -33,21 +36,23 @@ packages_apt() {
 packages_dnf() {
 	case $1 in
 	build) echo gcc make pkgconf-pkg-config libnl3-devel libmnl-devel libconfig-devel libevent-devel \
-		jansson-devel libcap-ng-devel libseccomp-devel systemd-devel ;;
+		jansson-devel libcap-ng-devel libseccomp-devel systemd-devel hiredis-devel libcurl-devel \
+		libpq-devel ;;
 	demo) echo haproxy iproute socat python3 ;;
 	bench) echo keepalived iproute python3 ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
-		curl ;;
+		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject ;;
 	esac
 }
 
 packages_apk() {
 	case $1 in
 	build) echo build-base pkgconf linux-headers libnl3-dev libmnl-dev libconfig-dev libevent-dev jansson-dev \
-		libcap-ng-dev libseccomp-dev ;;
+		libcap-ng-dev libseccomp-dev hiredis-dev curl-dev libpq-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 ;;
-	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl ;;
+	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
+		postgresql pgbouncer dbus py3-dbus py3-gobject3 ;;
 	esac
 }
 

@@ -26,6 +26,8 @@
 #define CHECK(options)	   CHECKS("c = { " options " };")
 #define SCRIPT(options)	   CHECK("kind = \"script\"; command = [\"/bin/true\"]; " options)
 #define COMMAND(word)	   CHECK("kind = \"script\"; command = [" word "];")
+#define HTTP(options)	   CHECK("kind = \"http\"; " options)
+#define PATRONI(options)   CHECK("kind = \"patroni\"; url = \"http://192.0.2.1:8008\"; " options)
 #define TRACK(entries)                                                                                         \
 	"checks = { web = { kind = \"script\"; command = [\"/bin/true\"]; }; pg = { kind = \"interface\"; "    \
 	"interface = \"eth1\"; }; };\n" ONE("track = ( " entries " );")
@@ -40,13 +42,16 @@
 #define EX_TRACK     "( { check = \"haproxy\"; weight = -60; } )"
 #define AN_ADDRESS   "write an address with the length of its network, e.g. \"192.0.2.10/24\""
 #define A_LIFETIME   "write \"0s\" or a duration from \"2s\" to \"1h\" in steps of \"1s\""
-#define A_KIND	     "write one of \"script\", \"interface\""
+#define A_KIND                                                                                                 \
+	"write one of \"script\", \"interface\", \"haproxy\", \"patroni\", \"redis\", \"sentinel\", "          \
+	"\"postgres\", "                                                                                       \
+	"\"http\", \"tcp\", \"process\", \"unit\", \"file\", \"route\", \"ping\""
 #define ADVERT_RANGE "a duration from \"10ms\" to \"255s\""
 #define NAME_FORM    "holds other characters than letters, digits, _ . and -: write "
 #define INCLUDE_HELP                                                                                           \
 	"write the name of a readable file (without a leading / it counts from the folder of this file)"
 #define SYNTAX_HELP "look on this line and the one before it for a missing ; , quote or bracket"
-#define PASS_HELP   "write the path of a file that holds the password"
+#define PASS_HELP   "write the path of a file that holds the secret"
 
 struct row {
 	const char *rule; /* the rule of cfg_check.c that must find it, or NULL: found while reading */
@@ -113,11 +118,11 @@ static const struct row type_rows[] = {
 	 "1: instances.a.mode: \"lease\" is not in this version of vrrpd: write \"vrrp\""},
 	{NULL, "unknown mode", ONE("mode = \"vrrpd\";"),
 	 "1: instances.a.mode: \"vrrpd\" is not known: write \"vrrp\""},
-	{NULL, "kind of a later version", CHECK("kind = \"haproxy\"; socket = \"/s\";"),
-	 "1: checks.c.kind: \"haproxy\" is not in this version of vrrpd: " A_KIND "\n"
-	 "1: checks.c.socket: unknown option: remove it (known here: kind, interval, timeout, rise, fall, "
-	 "on_timeout, "
-	 "on_stale, command, user or interface)"},
+	{NULL, "unknown kind", CHECK("kind = \"nginx\";"), "1: checks.c.kind: \"nginx\" is not known: " A_KIND},
+	{NULL, "kind by a wrong name", CHECK("kind = \"haprxy\";"),
+	 "1: checks.c.kind: \"haprxy\" is not known: " A_KIND},
+	{NULL, "unknown initial", SCRIPT("initial = \"good\";"),
+	 "1: checks.c.initial: \"good\" is not known: write one of \"pending\", \"up\", \"down\""},
 	{NULL, "unknown policies", SCRIPT("on_timeout = \"ignore\"; on_stale = \"up\";"),
 	 "1: checks.c.on_timeout: \"ignore\" is not known: write one of \"fail\", \"hold\"\n"
 	 "1: checks.c.on_stale: \"up\" is not known: write one of \"fail\", \"hold\""},
@@ -243,14 +248,15 @@ static const struct row unknown_rows[] = {
 	{NULL, "like nothing, in a group", ONE("unicast = { peers = [\"192.0.2.2\"]; zzz = 1; };"),
 	 "1: instances.a.unicast.zzz: unknown option: remove it (known here: source, peers or ttl_min)"},
 	{NULL, "in an entry of a list", ONE("track = ( { interface = \"eth1\"; wait = 1; } );"),
-	 "1: instances.a.track[0].wait: unknown option: remove it (known here: check, interface or weight)"},
+	 "1: instances.a.track[0].wait: unknown option: remove it (known here: check, interface, inverted or "
+	 "weight)"},
 };
 
 static const struct row check_rows[] = {
 	{"option_applies", "interface of a script", SCRIPT("interface = \"eth1\";"),
-	 "1: checks.c.interface: belongs to checks of kind \"interface\", this one is \"script\": remove it, "
-	 "or write "
-	 "kind = \"interface\""},
+	 "1: checks.c.interface: belongs to checks of kind \"interface\", \"route\", \"ping\", this one is "
+	 "\"script\": remove it, "
+	 "or write another kind"},
 	{"option_applies", "command and user of an interface",
 	 CHECK("kind = \"interface\"; interface = \"eth1\"; command = [\"/bin/true\"]; user = \"nobody\";"),
 	 "1: checks.c.command: belongs to checks of kind \"script\", this one is \"interface\": remove it, or "
@@ -287,6 +293,43 @@ static const struct row check_rows[] = {
 	 "$D/anybody"},
 	{"user_exists", "unknown user", SCRIPT("user = \"no-such-user\";"),
 	 "1: checks.c.user: there is no user \"no-such-user\": write the name of one, or create it"},
+};
+
+#define LAG_HELP "is for a role that may lag behind: write role = \"replica\", \"read-only\", \"sync\" or alike"
+#define URL_HELP "is no URL: write http://..., https://... or unix:/PATH:/PATH"
+
+static const struct row http_rows[] = {
+	{"url_form", "no URL", HTTP("url = \"127.0.0.1:80\";"), "1: checks.c.url: \"127.0.0.1:80\" " URL_HELP},
+	{"url_form", "another protocol", HTTP("url = \"ftp://127.0.0.1/\";"),
+	 "1: checks.c.url: \"ftp://127.0.0.1/\" " URL_HELP},
+	{"url_form", "no host", HTTP("url = \"http:///x\";"), "1: checks.c.url: \"http:///x\" " URL_HELP},
+	{"url_form", "no host but a port", HTTP("url = \"https://:80/\";"),
+	 "1: checks.c.url: \"https://:80/\" " URL_HELP},
+	{"url_form", "relative socket", HTTP("url = \"unix:x.sock\";"),
+	 "1: checks.c.url: \"unix:x.sock\" " URL_HELP},
+	{"url_form", "a password, not repeated", HTTP("url = \"http://u:geheim@127.0.0.1/\";"),
+	 "1: checks.c.url: holds a user: write username and password_file instead, which are not shown"},
+	{"url_form", "a space", HTTP("url = \"http://127.0.0.1/a b\";"),
+	 "1: checks.c.url: has a character that no URL has: write it as % and two hexadecimal digits"},
+	{"url_form", "long path of a socket", HTTP("url = \"unix:/" LONG32 LONG32 LONG32 LONG32 ":/x\";"),
+	 "1: checks.c.url: names a socket whose path has more than 107 octets: move it"},
+	{"url_form", "TLS without TLS", HTTP("url = \"http://192.0.2.1/\"; tls = { verify = false; };"),
+	 "1: checks.c.url: is without TLS, but there is a group tls: write https://..."},
+	{"http_words", "no status", HTTP("url = \"http://192.0.2.1/\"; status = \"20x\";"),
+	 "1: checks.c.status: \"20x\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\""},
+	{"http_words", "a method that changes things", HTTP("url = \"http://192.0.2.1/\"; method = \"POST\";"),
+	 "1: checks.c.method: \"POST\" is not used for checks: write GET, HEAD or OPTIONS"},
+	{"role_word", "no role of Patroni", PATRONI("role = \"standby\";"),
+	 "1: checks.c.role: \"standby\" is no role: write one of \"primary\", \"leader\", \"master\", "
+	 "\"read-write\", \"replica\", \"standby-leader\", \"read-only\", \"sync\", \"synchronous\", "
+	 "\"quorum\", "
+	 "\"read-only-sync\", \"read-only-quorum\", \"async\", \"asynchronous\", \"health\", \"readiness\", "
+	 "\"liveness\""},
+	{"lag", "lag without a unit that Patroni knows", PATRONI("role = \"replica\"; max_lag = \"1 MB\";"),
+	 "1: checks.c.max_lag: \"1 MB\" is no size: write a number with kB, MB, GB or TB, e.g. \"16MB\""},
+	{"lag", "lag of a primary", PATRONI("role = \"primary\"; max_lag = \"1MB\";"),
+	 "1: checks.c.max_lag: " LAG_HELP},
+	{"lag", "lag of any role", PATRONI("max_lag = \"1MB\";"), "1: checks.c.max_lag: " LAG_HELP},
 };
 
 static const struct row instance_rows[] = {
@@ -510,17 +553,92 @@ static const struct row syntax_rows[] = {
 	 "$D/sub/broken.conf:2: syntax error: " SYNTAX_HELP},
 };
 
+#define REDIS(options) CHECK("kind = \"redis\"; address = \"10.0.0.1:6379\"; " options)
+
+static const struct row redis_rows[] = {
+	{"one_password", "redis: a password and a file with it",
+	 REDIS("password = \"p\"; password_file = \"$D/good.pass\";"),
+	 "1: checks.c.password_file: stands beside password: write one of them"},
+	{"password_file", "redis: a file that is not there", REDIS("password_file = \"$D/none\";"),
+	 "1: checks.c.password_file: \"$D/none\" cannot be used: No such file or directory: " PASS_HELP},
+	{"key_file", "redis: a key that is not there",
+	 REDIS("tls = { cert = \"$D/plain\"; key = \"$D/none\"; };"),
+	 "1: checks.c.tls.key: \"$D/none\" cannot be used: No such file or directory: " PASS_HELP},
+	{"key_file", "redis: a key that others may read",
+	 REDIS("tls = { cert = \"$D/plain\"; key = \"$D/open.pass\"; };"),
+	 "1: checks.c.tls.key: \"$D/open.pass\" cannot be used: others than its owner may use it: run chmod "
+	 "600 on it"},
+	{"redis_forms", "redis: TLS over a Unix socket",
+	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; tls = { verify = false; };"),
+	 "1: checks.c.tls: is not spoken on a Unix socket: write \"address:port\" as address"},
+	{"redis_forms", "redis: self without a port",
+	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"10.0.0.1\";"),
+	 "1: checks.c.self: \"10.0.0.1\" has no port: write e.g. \"10.0.0.1:6379\""},
+	{"redis_forms", "redis: self with a port out of range",
+	 CHECK("kind = \"sentinel\"; address = \"10.0.0.1:26379\"; master = \"m\"; self = \"r1:65536\";"),
+	 "1: checks.c.self: \"r1:65536\" has no port: write e.g. \"10.0.0.1:6379\""},
+	{"redis_forms", "redis: Sentinels and a Unix socket",
+	 CHECK("kind = \"redis\"; address = \"/run/redis.sock\"; sentinels = [\"10.0.0.1:26379\"]; master = "
+	       "\"m\";"),
+	 "1: checks.c.self: is missing: a Unix socket does not tell by which port the Sentinels know this "
+	 "Redis, "
+	 "write e.g. \"10.0.0.1:6379\""},
+	{"redis_forms", "redis: Sentinels for a replica",
+	 CHECK("kind = \"redis\"; address = \"10.0.0.1:6379\"; role = \"replica\"; sentinels = "
+	       "[\"10.0.0.1:26379\"]; master = \"m\";"),
+	 "1: checks.c.sentinels: are asked for the master, but role is \"replica\": leave out one of them"},
+};
+
 #define ROWS(v)                                                                                                \
 	{                                                                                                      \
 		v, ARRAY_SIZE(v)                                                                               \
 	}
 
+#define PG(options)    CHECK("kind = \"postgres\"; address = \"10.0.0.1:5432\"; " options)
+#define ROUTE(options) CHECK("kind = \"route\"; " options)
+
+/* Kinds of checks that look at this host, its gateway and PostgreSQL. */
+static const struct row local_rows[] = {
+	{"endpoints", "ping: a name", CHECK("kind = \"ping\"; address = \"gateway\";"),
+	 "1: checks.c.address: \"gateway\" is no address: write one like \"10.0.0.254\""},
+	{"endpoints", "ping: link-local without an interface", CHECK("kind = \"ping\"; address = \"fe80::1\";"),
+	 "1: checks.c.interface: is missing: the link-local address \"fe80::1\" is a different one on each "
+	 "interface"},
+	{"endpoints", "interface: an address with a port",
+	 CHECK("kind = \"interface\"; interface = \"eth1\"; address = \"10.0.0.1:80\";"),
+	 "1: checks.c.address: \"10.0.0.1:80\" is no address: write one like \"10.0.0.254\""},
+	{"needed", "ping: nobody", CHECK("kind = \"ping\";"),
+	 "1: checks.c.address: is missing: write a string, e.g. \"10.0.0.254\""},
+	{"needed", "process: told by nothing", CHECK("kind = \"process\";"),
+	 "1: checks.c.process: tells a process by one thing: write process, pid_file or cgroup"},
+	{"needed", "process: told by two things", CHECK("kind = \"process\"; process = \"a\"; cgroup = \"b\";"),
+	 "1: checks.c.process: tells a process by one thing: write process, pid_file or cgroup"},
+	{"needed", "postgres: a role without a user", PG("role = \"primary\";"),
+	 "1: checks.c.role: can only be asked after logging in: write username (and password_file)"},
+	{"needed", "postgres: TLS without a user", PG("tls = { verify = false; };"),
+	 "1: checks.c.tls: is for logging in: write username (and password_file) as well"},
+	{"needed", "postgres: TLS without a certificate to trust",
+	 PG("username = \"u\"; tls = { server_name = \"n\"; };"),
+	 "1: checks.c.tls.ca: is missing: write the file with the certificate to trust, or verify = false"},
+	{"role_word", "postgres: another's role", PG("username = \"u\"; role = \"master\";"),
+	 "1: checks.c.role: \"master\" is no role: write one of \"primary\", \"replica\""},
+	{"route_forms", "route: a name", ROUTE("destination = \"lan\";"),
+	 "1: checks.c.destination: \"lan\" is no destination: write \"default\", \"default6\" or a network "
+	 "like "
+	 "\"10.1.0.0/16\""},
+	{"route_forms", "route: a gateway with a length", ROUTE("via = \"10.0.0.1/24\";"),
+	 "1: checks.c.via: \"10.0.0.1/24\" is no address: write that of the gateway"},
+	{"route_forms", "route: a gateway of the other family",
+	 ROUTE("destination = \"default6\"; via = \"10.0.0.1\";"),
+	 "1: checks.c.via: \"10.0.0.1\" is IPv4, but the destination is IPv6: write an IPv6 address"},
+};
+
 static const struct table {
 	const struct row *rows;
 	size_t n;
 } tables[] = {
-	ROWS(type_rows),     ROWS(form_rows), ROWS(unknown_rows), ROWS(check_rows),
-	ROWS(instance_rows), ROWS(root_rows), ROWS(syntax_rows),
+	ROWS(type_rows),     ROWS(form_rows), ROWS(unknown_rows), ROWS(check_rows), ROWS(http_rows),
+	ROWS(instance_rows), ROWS(root_rows), ROWS(redis_rows),	  ROWS(local_rows), ROWS(syntax_rows),
 };
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */
@@ -604,9 +722,10 @@ make_owned(const struct cfg_fixture *x)
 		mode_t mode;
 		uid_t owner;
 	} v[] = {
-		{"own/", 0755, 0},	 {"own/good", 0755, 0}, {"own/foreign", 0755, 65534}, {"open/", 0757, 0},
-		{"open/in/", 0755, 0},	 {"open/in/good", 0755, 0}, {"crew/", 0775, 0}, {"crew/good", 0755, 0},
-		{"theirs/", 0755, 65534}, {"theirs/good", 0755, 0}, {"sticky/", 01777, 0}, {"sticky/good", 0755, 0},
+		{"own/", 0755, 0},	  {"own/good", 0755, 0},  {"own/foreign", 0755, 65534},
+		{"open/", 0757, 0},	  {"open/in/", 0755, 0},  {"open/in/good", 0755, 0},
+		{"crew/", 0775, 0},	  {"crew/good", 0755, 0}, {"theirs/", 0755, 65534},
+		{"theirs/good", 0755, 0}, {"sticky/", 01777, 0},  {"sticky/good", 0755, 0},
 	};
 	char path[600], target[600];
 
@@ -640,32 +759,43 @@ test_errors_command_of_another_owner(void **state)
 {
 	static const struct row rows[] = {
 		{NULL, "file of another user", AS_ROOT("$D/own/foreign"),
-		 "1: checks.c.command[0]: \"$D/own/foreign\" would run as root but it belongs to user 65534: run chown "
+		 "1: checks.c.command[0]: \"$D/own/foreign\" would run as root but it belongs to user 65534: "
+		 "run chown "
 		 "root $D/own/foreign, or write another user"},
 		{NULL, "folder that anybody may change", AS_ROOT("$D/open/in/good"),
-		 "1: checks.c.command[0]: \"$D/open/in/good\" would run as root but the folder $D/open can be changed "
+		 "1: checks.c.command[0]: \"$D/open/in/good\" would run as root but the folder $D/open can be "
+		 "changed "
 		 "by others (mode 0757): run chmod go-w $D/open, or write another user"},
 		{NULL, "folder that the group may change", AS_ROOT("$D/crew/good"),
-		 "1: checks.c.command[0]: \"$D/crew/good\" would run as root but the folder $D/crew can be changed "
+		 "1: checks.c.command[0]: \"$D/crew/good\" would run as root but the folder $D/crew can be "
+		 "changed "
 		 "by others (mode 0775): run chmod go-w $D/crew, or write another user"},
 		{NULL, "folder of another user", AS_ROOT("$D/theirs/good"),
-		 "1: checks.c.command[0]: \"$D/theirs/good\" would run as root but the folder $D/theirs belongs to user "
+		 "1: checks.c.command[0]: \"$D/theirs/good\" would run as root but the folder $D/theirs "
+		 "belongs to user "
 		 "65534: run chown root $D/theirs, or write another user"},
 		{NULL, "folder behind a link", AS_ROOT("$D/own/absolute/good"),
-		 "1: checks.c.command[0]: \"$D/own/absolute/good\" would run as root but the folder $D/open can be "
+		 "1: checks.c.command[0]: \"$D/own/absolute/good\" would run as root but the folder $D/open "
+		 "can be "
 		 "changed by others (mode 0757): run chmod go-w $D/open, or write another user"},
 		{NULL, "folder that is left again", AS_ROOT("$D/theirs/../own/good"),
-		 "1: checks.c.command[0]: \"$D/theirs/../own/good\" would run as root but the folder $D/theirs belongs "
+		 "1: checks.c.command[0]: \"$D/theirs/../own/good\" would run as root but the folder $D/theirs "
+		 "belongs "
 		 "to user 65534: run chown root $D/theirs, or write another user"},
 		{NULL, "link of another user", AS_ROOT("$D/sticky/theirs"),
-		 "1: checks.c.command[0]: \"$D/sticky/theirs\" would run as root but it belongs to user 65534: run "
+		 "1: checks.c.command[0]: \"$D/sticky/theirs\" would run as root but it belongs to user 65534: "
+		 "run "
 		 "chown -h root $D/sticky/theirs, or write another user"},
 		{NULL, "link to itself", AS_ROOT("$D/own/round"),
-		 "1: checks.c.command[0]: \"$D/own/round\" cannot be used: Too many levels of symbolic links: write "
+		 "1: checks.c.command[0]: \"$D/own/round\" cannot be used: Too many levels of symbolic links: "
+		 "write "
 		 "the path of an existing program"},
 	};
 	static const char *const good[] = {
-		AS_ROOT("$D/own/good"), AS_ROOT("$D/own/relative"), AS_ROOT("$D/sticky/good"), AS_ROOT("/bin/sh"),
+		AS_ROOT("$D/own/good"),
+		AS_ROOT("$D/own/relative"),
+		AS_ROOT("$D/sticky/good"),
+		AS_ROOT("/bin/sh"),
 		CHECK("kind = \"script\"; command = [\"$D/own/foreign\"]; user = \"nobody\";"),
 	};
 	const struct cfg_fixture *x = *state;

@@ -47,6 +47,7 @@ struct env {
 	unsigned n;
 	struct report reports[REPORTS_MAX];
 	char dir[64];
+	const char *ifname; /* of checks of kind "interface" */
 };
 
 static void
@@ -144,7 +145,18 @@ script(const struct env *e, const char *name, const char *text)
 static void
 configure(struct env *e, const struct ipc_conf_check *conf, uint32_t n)
 {
-	checks_configure(e->checks, "node-1", conf, n);
+	struct check_option option = {.path = "interface"};
+	struct check_def defs[64];
+
+	assert_true(n <= ARRAY_SIZE(defs));
+	memset(defs, 0, sizeof(defs));
+	option.text = strdup(e->ifname != NULL ? e->ifname : "lo");
+	for (uint32_t i = 0; i < n; i++) {
+		defs[i] = (struct check_def){.conf = conf[i], .options = &option};
+		defs[i].conf.n_options = conf[i].kind == IPC_CHECK_INTERFACE;
+	}
+	checks_configure(e->checks, "node-1", defs, n);
+	free(option.text);
 }
 
 static const struct check *
@@ -488,7 +500,6 @@ test_interval_has_bounded_jitter(void **state)
 	struct ipc_conf_check c = script(e, "jitter", "echo fine");
 
 	c.kind = IPC_CHECK_INTERFACE; /* no process: exact times */
-	str_copy(c.interface, sizeof(c.interface), "lo");
 	c.interval_us = 100 * MS;
 	configure(e, &c, 1);
 	run_until(e, has_six);
@@ -513,7 +524,6 @@ test_many_first_runs_are_spread(void **state)
 		c[i].kind = IPC_CHECK_INTERFACE;
 		c[i].interval_us = 400 * MS;
 		snprintf(c[i].name, sizeof(c[i].name), "check%u", i);
-		str_copy(c[i].interface, sizeof(c[i].interface), "lo");
 	}
 	configure(e, c, 40);
 	run_until(e, has_forty);
@@ -529,7 +539,7 @@ test_interface_missing(void **state)
 	struct ipc_conf_check c = script(e, "link", "");
 
 	c.kind = IPC_CHECK_INTERFACE;
-	str_copy(c.interface, sizeof(c.interface), "nosuch0");
+	e->ifname = "nosuch0";
 	configure(e, &c, 1);
 	run_until(e, has_one);
 	assert_int_equal(first(e)->state, IPC_CHECK_DOWN);
@@ -556,8 +566,7 @@ test_script_for_another_user_is_refused(void **state)
 	configure(e, c, 3);
 	e->done = NULL;
 	run_until(e, has_two);
-	snprintf(expected, sizeof(expected), "not run: checks run as %s, which cannot become user \"%s\"",
-		 pw->pw_name, other);
+	snprintf(expected, sizeof(expected), "not run: there is nobody here who may become user \"%s\"", other);
 	assert_string_equal(checks_get(e->checks, 0)->last, expected);
 	assert_int_equal(checks_get(e->checks, 0)->state, IPC_CHECK_DOWN);
 	assert_string_equal(checks_get(e->checks, 1)->last,
@@ -565,6 +574,152 @@ test_script_for_another_user_is_refused(void **state)
 	assert_int_not_equal(checks_get(e->checks, 2)->state, IPC_CHECK_DOWN);
 	assert_string_equal(file_text(e, "ran"), "");
 }
+
+/* Who may run commands of other users, played: notes what is asked, says what is told to say. */
+struct runner {
+	struct env *e;
+	uint32_t token, index;
+	int out;
+	unsigned runs, kills, forced;
+};
+
+static int
+runner_run(void *arg, uint32_t token, uint32_t index, int out)
+{
+	struct runner *r = arg;
+
+	r->token = token;
+	r->index = index;
+	r->out = dup(out);
+	r->runs++;
+	return 0;
+}
+
+static void
+runner_kill(void *arg, uint32_t token, bool force)
+{
+	struct runner *r = arg;
+
+	assert_int_equal(token, r->token);
+	r->kills++;
+	r->forced += force;
+	if (force) {
+		struct ipc_run_ended m = {.token = token, .code = CLD_KILLED, .status = SIGKILL};
+
+		close(r->out);
+		checks_run_ended(r->e->checks, &m);
+	}
+}
+
+static struct runner *runner;
+
+/* Other runs' ends, then its own with a line of output. */
+static bool
+runner_answers(struct env *e)
+{
+	struct ipc_run_ended m = {.token = runner->token + 1, .code = CLD_EXITED};
+
+	if (runner->runs == 1 && e->n == 0) {
+		checks_run_ended(e->checks, &m);
+		assert_int_equal(e->n, 0);
+		assert_int_equal(write(runner->out, "all is well\n", 12), 12);
+		close(runner->out);
+		m.token = runner->token;
+		m.status = 2;
+		checks_run_ended(e->checks, &m);
+		checks_run_ended(e->checks, &m); /* told twice: once is enough */
+	}
+	return e->n >= 1;
+}
+
+static struct ipc_conf_check
+foreign(struct env *e, struct runner *r)
+{
+	struct check_runner cr = {.arg = r, .run = runner_run, .kill = runner_kill};
+	struct ipc_conf_check c = script(e, "other", "touch %D/ran");
+
+	r->e = e;
+	runner = r;
+	checks_set_runner(e->checks, &cr);
+	str_copy(c.user, sizeof(c.user), geteuid() == 0 ? "daemon" : "root");
+	c.interval_us = 3600 * USEC_PER_SEC;
+	return c;
+}
+
+static void
+test_script_for_another_user_is_asked_for(void **state)
+{
+	struct env *e = *state;
+	struct runner r = {0};
+	struct ipc_conf_check c = foreign(e, &r);
+
+	configure(e, &c, 1);
+	run_until(e, runner_answers);
+	assert_string_equal(first(e)->last, "all is well");
+	assert_int_equal(first(e)->state, IPC_CHECK_DOWN);
+	assert_int_equal(r.runs, 1);
+	assert_string_equal(file_text(e, "ran"), ""); /* the agent itself has run nothing */
+}
+
+static bool
+was_forced(struct env *e)
+{
+	(void)e;
+	return runner->forced > 0;
+}
+
+static void
+test_script_for_another_user_hangs(void **state)
+{
+	struct env *e = *state;
+	struct runner r = {0};
+	struct ipc_conf_check c = foreign(e, &r);
+
+	c.timeout_us = 50 * MS;
+	configure(e, &c, 1);
+	run_until(e, was_forced);
+	assert_int_equal(first(e)->runs[CHECK_RESULT_TIMEOUT], 1);
+	assert_int_equal(r.kills, 2);
+	assert_false(first(e)->running);
+}
+
+/* One run; its weight, or 1000 for none. */
+static void
+run_weighed(void **state, enum ipc_weight_from from, const char *text, uint8_t verdict, int weight,
+	    const char *last)
+{
+	struct env *e = *state;
+	struct ipc_conf_check c = script(e, "one", text);
+
+	c.interval_us = 3600 * USEC_PER_SEC;
+	c.weight_from = (uint8_t)from;
+	configure(e, &c, 1);
+	run_until(e, has_one);
+	assert_string_equal(first(e)->last, last);
+	assert_int_equal(first(e)->state, verdict);
+	assert_int_equal(first(e)->has_weight, weight != 1000);
+	if (weight != 1000)
+		assert_int_equal(first(e)->weight, weight);
+}
+
+#define WEIGHED(name, from, text, verdict, weight, last)                                                       \
+	static void test_weight_##name(void **state)                                                           \
+	{                                                                                                      \
+		run_weighed(state, IPC_WEIGHT_FROM_##from, text, IPC_CHECK_##verdict, weight, last);           \
+	}
+
+WEIGHED(exit_0, EXIT, "exit 0", UP, 1000, "exit status 0")
+WEIGHED(exit_1, EXIT, "exit 1", DOWN, 1000, "exit status 1")
+WEIGHED(exit_2, EXIT, "exit 2", UP, 0, "weight 0")
+WEIGHED(exit_255, EXIT, "echo busy; exit 255", UP, 253, "busy")
+WEIGHED(exit_signal, EXIT, "kill -9 $$", DOWN, 1000, "killed by signal 9 (Killed)")
+WEIGHED(none, NONE, "echo 5; exit 12", DOWN, 1000, "5")
+WEIGHED(output, OUTPUT, "echo thinking; echo ' -253 '; echo", UP, -253, "weight -253")
+WEIGHED(output_bad, OUTPUT, "echo 10; exit 2", DOWN, 1000, "10")
+WEIGHED(output_range, OUTPUT, "echo 254", DOWN, 1000, "the last line is no number from -253 to 253: 254")
+WEIGHED(output_text, OUTPUT, "echo 12 servers up", DOWN, 1000,
+	"the last line is no number from -253 to 253: 12 servers up")
+WEIGHED(output_none, OUTPUT, "true", DOWN, 1000, "the last line is no number from -253 to 253:")
 
 static bool
 reconfigured_and_quiet(struct env *e)
@@ -578,8 +733,8 @@ reconfigured_and_quiet(struct env *e)
 		c[0].interval_us = 3600 * USEC_PER_SEC;
 		c[1] = script(e, "new", "echo new");
 		c[1].interval_us = 3600 * USEC_PER_SEC;
-		if (strcmp(checks_get(e->checks, 0)->conf.name, "gone") == 0)
-			checks_configure(e->checks, "node-1", c, 2);
+		if (strcmp(checks_get(e->checks, 0)->def.conf.name, "gone") == 0)
+			configure(e, c, 2);
 	}
 	return e->n >= 3;
 }
@@ -597,7 +752,7 @@ test_reconfigure_keeps_what_did_not_change(void **state)
 	c[1].interval_us = 3600 * USEC_PER_SEC;
 	configure(e, c, 2);
 	run_until(e, reconfigured_and_quiet);
-	assert_string_equal(checks_get(e->checks, 0)->conf.name, "keep");
+	assert_string_equal(checks_get(e->checks, 0)->def.conf.name, "keep");
 	assert_int_equal(checks_get(e->checks, 0)->state, IPC_CHECK_UP);
 	assert_int_equal(checks_get(e->checks, 0)->runs[CHECK_RESULT_UP], 1);
 	assert_int_equal(checks_get(e->checks, 0)->index, 0);
@@ -654,6 +809,19 @@ main(void)
 		T(test_many_first_runs_are_spread),
 		T(test_interface_missing),
 		T(test_script_for_another_user_is_refused),
+		T(test_script_for_another_user_is_asked_for),
+		T(test_script_for_another_user_hangs),
+		T(test_weight_exit_0),
+		T(test_weight_exit_1),
+		T(test_weight_exit_2),
+		T(test_weight_exit_255),
+		T(test_weight_exit_signal),
+		T(test_weight_none),
+		T(test_weight_output),
+		T(test_weight_output_bad),
+		T(test_weight_output_range),
+		T(test_weight_output_text),
+		T(test_weight_output_none),
 		T(test_reconfigure_keeps_what_did_not_change),
 		cmocka_unit_test(test_text_last_line_random_octets),
 	};

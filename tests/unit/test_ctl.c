@@ -270,7 +270,8 @@ test_usage(void **state)
 		{"help a b", 2, "", "usage: vrrpctl help [VERB]"},
 		{"--version", 0, "vrrpctl " VRRPD_VERSION "\n", ""},
 		{"stauts", 2, "",
-		 "vrrpctl: there is no verb \"stauts\"; there are: status events drain resume garp reload "
+		 "vrrpctl: there is no verb \"stauts\"; there are: status events drain resume garp check "
+		 "reload "
 		 "metrics config help\n"},
 		{"drain", 2, "", "usage: vrrpctl drain [-j] NAME|--all [--wait]\n"},
 		{"drain a --all", 2, "", "usage: vrrpctl drain"},

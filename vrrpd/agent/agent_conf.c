@@ -76,24 +76,43 @@ command_ok(const struct ipc_conf_check *m)
 static const char *
 add_check(struct agent_conf_reader *r, const struct ipc_conf_check *m)
 {
-	struct ipc_conf_check *c;
+	struct check_def *d;
 
-	if (r->n_instances != 0 || r->n_checks == r->conf->begin.n_checks)
-		return "a check comes too late or is one too many";
-	if (!text_ok(m->name, sizeof(m->name)) || !text_or_empty_ok(m->user, sizeof(m->user)) ||
-	    !text_or_empty_ok(m->interface, sizeof(m->interface)))
+	if (r->n_instances != 0 || r->n_checks == r->conf->begin.n_checks || r->left_options != 0)
+		return "a check comes too early, too late or is one too many";
+	if (!text_ok(m->name, sizeof(m->name)) || !text_or_empty_ok(m->user, sizeof(m->user)))
 		return "a check has a bad text";
 	if (m->kind >= IPC_CHECK_KIND_COUNT || m->on_timeout >= IPC_POLICY_COUNT ||
 	    m->on_stale >= IPC_POLICY_COUNT || m->interval_us == 0 || m->timeout_us == 0 || m->rise == 0 ||
-	    m->fall == 0)
+	    m->fall == 0 || m->initial >= IPC_CHECK_STATE_COUNT || m->weight_from >= IPC_WEIGHT_FROM_COUNT ||
+	    m->n_options > LIMIT_CHECK_OPTIONS)
 		return "a check has a bad value";
 	if (m->kind == IPC_CHECK_SCRIPT && !command_ok(m))
 		return "a script check has a bad command";
-	if (m->kind == IPC_CHECK_INTERFACE && m->interface[0] == '\0')
-		return "an interface check has no interface";
-	c = &r->conf->checks[r->n_checks++];
-	*c = *m;
-	c->h = (struct ipc_head){0}; /* two generations are compared octet by octet */
+	d = &r->conf->checks[r->n_checks++];
+	d->conf = *m;
+	d->conf.h = (struct ipc_head){0}; /* two generations are compared octet by octet */
+	d->options = agent_alloc(m->n_options, sizeof(*d->options));
+	r->left_options = m->n_options;
+	return NULL;
+}
+
+static const char *
+add_option(struct agent_conf_reader *r, const struct ipc_conf_option *m)
+{
+	struct check_def *d;
+	struct check_option *o;
+
+	if (r->left_options == 0)
+		return "an option is one too many";
+	if (!text_ok(m->path, sizeof(m->path)) || m->len >= sizeof(m->text) || m->text[m->len] != '\0' ||
+	    strlen(m->text) != m->len)
+		return "an option has a bad text";
+	d = &r->conf->checks[r->n_checks - 1];
+	o = &d->options[d->conf.n_options - r->left_options--];
+	memcpy(o->path, m->path, sizeof(o->path));
+	o->text = strdup(m->text);
+	ASSERT(o->text != NULL);
 	return NULL;
 }
 
@@ -108,7 +127,7 @@ add_instance(struct agent_conf_reader *r, const struct ipc_conf_instance *m)
 {
 	const struct ipc_conf_begin *b = &r->conf->begin;
 
-	if (r->n_checks != b->n_checks || !instance_complete(r) || r->n_instances == b->n_instances)
+	if (r->n_checks != b->n_checks || r->left_options != 0 || !instance_complete(r) || r->n_instances == b->n_instances)
 		return "an instance comes too early or is one too many";
 	if (!text_ok(m->name, sizeof(m->name)) || !text_ok(m->ifname, sizeof(m->ifname)))
 		return "an instance has a bad text";
@@ -170,7 +189,7 @@ commit(const struct agent_conf_reader *r)
 {
 	const struct ipc_conf_begin *b = &r->conf->begin;
 
-	if (!instance_complete(r) || r->n_checks != b->n_checks || r->n_instances != b->n_instances ||
+	if (!instance_complete(r) || r->left_options != 0 || r->n_checks != b->n_checks || r->n_instances != b->n_instances ||
 	    r->n_addresses != b->n_addresses || r->n_peers != b->n_peers || r->n_tracks != b->n_tracks)
 		return "the generation ends before all of it has come";
 	return NULL;
@@ -187,6 +206,8 @@ feed(struct agent_conf_reader *r, const union ipc_msg *m)
 	switch (m->h.type) {
 	case IPC_CONF_CHECK:
 		return add_check(r, &m->CONF_CHECK);
+	case IPC_CONF_OPTION:
+		return add_option(r, &m->CONF_OPTION);
 	case IPC_CONF_INSTANCE:
 		return add_instance(r, &m->CONF_INSTANCE);
 	case IPC_CONF_ADDRESS:
@@ -224,6 +245,8 @@ agent_conf_free(struct agent_conf *c)
 {
 	if (c == NULL)
 		return;
+	for (uint32_t i = 0; i < c->begin.n_checks; i++)
+		check_def_free(&c->checks[i]);
 	free(c->checks);
 	free(c->instances);
 	free(c->addresses);

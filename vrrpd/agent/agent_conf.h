@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "agent/check_def.h"
 #include "ipc/ipc_msg.h"
 
 struct agent_instance {
@@ -19,7 +20,7 @@ struct agent_instance {
 struct agent_conf {
 	uint32_t gen;
 	struct ipc_conf_begin begin; /* node and the totals */
-	struct ipc_conf_check *checks;
+	struct check_def *checks;
 	struct agent_instance *instances;
 	struct ipc_conf_address *addresses;
 	struct ipc_conf_peer *peers;
@@ -30,6 +31,7 @@ struct agent_conf {
 struct agent_conf_reader {
 	struct agent_conf *conf;
 	uint32_t n_checks, n_instances, n_addresses, n_peers, n_tracks; /* arrived */
+	uint32_t left_options;						/* still due for the last check */
 	uint32_t left_addresses, left_peers, left_tracks;		/* still due for the last instance */
 };
 

@@ -40,7 +40,8 @@ take(struct agent *a, const union ipc_msg *m)
 static void
 send_verdict(struct agent *a, const struct check *c)
 {
-	struct ipc_check m = {.h.gen = a->conf->gen, .check = c->index, .state = c->state};
+	struct ipc_check m = {.h.gen = a->conf->gen, .check = c->index, .state = c->state,
+			      .has_weight = c->has_weight, .weight = c->weight};
 
 	if (ipc_chan_send(&a->engine, IPC_CHECK, &m, -1) == -EAGAIN) {
 		/* Slow engine: tell it all once it reads again. Other errors show themselves on reading. */
@@ -126,6 +127,7 @@ agent_link_report(void *arg, const struct check *c)
 {
 	struct agent *a = arg;
 
+	api_check_ended(a->api, c);
 	if (agent_link_up(a) && a->conf != NULL && !a->verdicts_due)
 		send_verdict(a, c);
 }

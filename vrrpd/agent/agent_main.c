@@ -21,6 +21,7 @@
 
 #include "agent/agent.h"
 #include "agent/agent_link.h"
+#include "agent/agent_run.h"
 #include "agent/api.h"
 #include "base/strbuf.h"
 #include "sys/log.h"
@@ -100,6 +101,9 @@ take_message(struct agent *a, const union ipc_msg *m, int fd)
 	case IPC_TROUBLE:
 		a->trouble = m->TROUBLE;
 		a->trouble.text[sizeof(a->trouble.text) - 1] = '\0';
+		break;
+	case IPC_RUN_ENDED:
+		checks_run_ended(a->checks, &m->RUN_ENDED);
 		break;
 	case IPC_RELOAD_LINE:
 		api_reload_line(a->api, &m->RELOAD_LINE);
@@ -215,6 +219,7 @@ run(void)
 	a.events = events_new();
 	a.snaps = snaps_new(&a);
 	a.checks = checks_new(a.loop, agent_link_report, &a);
+	agent_run_open(&a);
 	a.api = api_new(&a);
 	a.parent_io = loop_io_add(a.loop, a.parent.fd, on_parent, &a);
 	if (loop_run(a.loop) < 0)

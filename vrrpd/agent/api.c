@@ -332,6 +332,17 @@ api_find_waiting(struct api *api, enum api_wait what, uint32_t token)
 	return NULL;
 }
 
+struct api_req *
+api_find_waiting_check(struct api *api, const char *name)
+{
+	struct api_req *r;
+
+	TAILQ_FOREACH (r, &api->waiting, link)
+		if (r->waits == API_WAIT_CHECK && strcmp(r->name, name) == 0)
+			return r;
+	return NULL;
+}
+
 /* ---- connections ----------------------------------------------------------------------------- */
 
 /*

@@ -34,6 +34,8 @@ int api_set_config(struct api *api, int fd, uint32_t size);
 /* Answers to requests that wait for them; others are dropped. */
 void api_control_reply(struct api *api, const struct ipc_control_reply *m);
 void api_reload_line(struct api *api, const struct ipc_reload_line *m);
+struct check;
+void api_check_ended(struct api *api, const struct check *c); /* a run of it has ended */
 void api_reload_done(struct api *api, const struct ipc_reload_done *m);
 
 #endif

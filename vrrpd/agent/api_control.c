@@ -1,8 +1,8 @@
 /*
  * api_control.c - requests that change something: drain, resume, announce again, reload.
  *
- * Runs in vrrpd-agent under api.c. A request goes on to the engine or to vrrpd under a token and waits for the answer
- * with that token; nothing here decides.
+ * Runs in vrrpd-agent under api.c. A request goes on to the engine or to vrrpd under a token and waits for the
+ * answer with that token; nothing here decides.
  */
 #include "agent/api_int.h"
 
@@ -59,10 +59,11 @@ api_control_reply(struct api *api, const struct ipc_control_reply *m)
 		return; /* it was given up */
 	api_unwait(r);
 	if (m->err == EAGAIN) {
-		api_reply_error(r, 503, "busy", "the engine is starting or changes its configuration: try again");
+		api_reply_error(r, 503, "busy",
+				"the engine is starting or changes its configuration: try again");
 	} else if (m->err != 0) {
-		api_reply_error(r, 409, "not possible now", "%s is not active here: only its active node announces",
-				r->name);
+		api_reply_error(r, 409, "not possible now",
+				"%s is not active here: only its active node announces", r->name);
 	} else {
 		json_out_init(&j);
 		json_out_open(&j, NULL, '{');
@@ -70,6 +71,51 @@ api_control_reply(struct api *api, const struct ipc_control_reply *m)
 		json_out_text(&j, "done", verbs[r->verb]);
 		json_out_close(&j, '}');
 		api_reply_json(r, 200, &j);
+	}
+}
+
+/* ---- one check -------------------------------------------------------------------------------------- */
+
+void
+api_check_begin(struct api_req *r)
+{
+	struct agent *a = api_agent(r);
+	char names[LIMIT_CAUSE_TEXT] = "";
+	struct strbuf b;
+
+	strbuf_init(&b, names, sizeof(names));
+	for (uint32_t i = 0; i < checks_count(a->checks); i++) {
+		const struct check *c = checks_get(a->checks, i);
+
+		if (strcmp(c->def.conf.name, r->segment) == 0) {
+			str_copy(r->name, sizeof(r->name), c->def.conf.name);
+			api_wait(r, API_WAIT_CHECK, c->def.conf.timeout_us + CONTROL_DEADLINE_US);
+			checks_run_now(a->checks, i);
+			return;
+		}
+		strbuf_addf(&b, "%s%s", i > 0 ? ", " : "", c->def.conf.name);
+	}
+	api_reply_error(r, 404, "no such check", "no check is named \"%s\"; there are: %s%s", r->segment, names,
+			b.cut ? "..." : "");
+}
+
+void
+api_check_ended(struct api *api, const struct check *c)
+{
+	struct api_req *r;
+
+	while ((r = api_find_waiting_check(api, c->def.conf.name)) != NULL) {
+		struct json_out j;
+
+		json_out_init(&j);
+		json_out_open(&j, NULL, '{');
+		json_out_text(&j, "name", c->def.conf.name);
+		json_out_text(&j, "kind", check_kind_name((enum ipc_check_kind)c->def.conf.kind));
+		json_out_text(&j, "state", check_state_name((enum ipc_check_state)c->state));
+		json_out_text(&j, "last", c->last);
+		json_out_uint(&j, "took_us", c->took_us);
+		json_out_close(&j, '}');
+		api_reply_json(api_unwait(r), 200, &j);
 	}
 }
 
@@ -87,7 +133,8 @@ api_reload_begin(struct api_req *r)
 	m = (struct ipc_reload){.token = r->token};
 	err = ipc_chan_send(&api_agent(r)->parent, IPC_RELOAD, &m, -1);
 	if (err < 0)
-		api_reply_error(api_unwait(r), 503, "vrrpd does not answer", "vrrpd cannot be told: %s", strerror(-err));
+		api_reply_error(api_unwait(r), 503, "vrrpd does not answer", "vrrpd cannot be told: %s",
+				strerror(-err));
 }
 
 void

@@ -33,7 +33,7 @@ struct api_route {
 };
 
 /* What a request waits for. */
-enum api_wait { API_WAIT_SNAP, API_WAIT_CONTROL, API_WAIT_RELOAD };
+enum api_wait { API_WAIT_SNAP, API_WAIT_CONTROL, API_WAIT_RELOAD, API_WAIT_CHECK };
 
 /* A request in work; gone after the reply. */
 struct api_req {
@@ -42,7 +42,7 @@ struct api_req {
 	uint8_t verb;		 /* CONTROL: enum ipc_control_verb */
 	uint32_t token;		 /* CONTROL, RELOAD: comes back with the answer */
 	mono_t deadline;	 /* CONTROL, RELOAD */
-	char name[LIMIT_NAME];	 /* CONTROL: the instance */
+	char name[LIMIT_NAME];	 /* CONTROL: the instance; CHECK: the check */
 	struct json_out lines;	 /* RELOAD: what vrrpd said, an array */
 	TAILQ_ENTRY(api_req) link;
 	struct api *api;
@@ -68,6 +68,9 @@ struct api_req *api_unwait(struct api_req *r);
 
 /* Who waits for this, or NULL. */
 struct api_req *api_find_waiting(struct api *api, enum api_wait what, uint32_t token);
+
+/* The first who waits for a run of the check of this name, or NULL. */
+struct api_req *api_find_waiting_check(struct api *api, const char *name);
 
 struct agent *api_agent(const struct api_req *r);
 
@@ -95,6 +98,7 @@ const struct agent_instance *api_instance_of(struct api_req *r);
 
 void api_control_begin(struct api_req *r, enum ipc_control_verb verb);
 void api_reload_begin(struct api_req *r);
+void api_check_begin(struct api_req *r);
 
 /* ---- api_status.c: JSON. Each writes one object. --------------------------------------------- */
 

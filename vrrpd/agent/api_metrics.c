@@ -183,7 +183,7 @@ checks(const struct out *o)
 		const struct check *c = checks_get(o->a->checks, i);
 
 		fputs("vrrpd_check_up{check=", o->f);
-		label(o, c->conf.name);
+		label(o, c->def.conf.name);
 		fprintf(o->f, "} %d\n", c->state == IPC_CHECK_UP);
 	}
 	family(o, "vrrpd_check_runs_total", "counter", "Finished runs of the check by their result.");
@@ -192,7 +192,7 @@ checks(const struct out *o)
 
 		for (unsigned r = 0; r < CHECK_RESULT_COUNT; r++) {
 			fputs("vrrpd_check_runs_total{check=", o->f);
-			label(o, c->conf.name);
+			label(o, c->def.conf.name);
 			fprintf(o->f, ",result=\"%s\"} %" PRIu64 "\n", check_result_name(r), c->runs[r]);
 		}
 	}

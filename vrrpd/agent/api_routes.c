@@ -127,6 +127,13 @@ post_garp(struct api_req *r, const struct snap *s)
 }
 
 static void
+post_check(struct api_req *r, const struct snap *s)
+{
+	(void)s;
+	api_check_begin(r);
+}
+
+static void
 post_reload(struct api_req *r, const struct snap *s)
 {
 	(void)s;
@@ -140,6 +147,7 @@ static const struct api_route routes[] = {
 	{API_METHOD_POST, "/v1/instances/*/drain", true, false, post_drain},
 	{API_METHOD_POST, "/v1/instances/*/resume", true, false, post_resume},
 	{API_METHOD_POST, "/v1/instances/*/garp", true, false, post_garp},
+	{API_METHOD_POST, "/v1/checks/*/run", true, false, post_check},
 	{API_METHOD_POST, "/v1/reload", true, false, post_reload},
 	{API_METHOD_GET, "/v1/events", false, false, get_events},
 	{API_METHOD_GET, "/v1/config", false, false, get_config},

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "agent/agent_util.h"
+#include "agent/net_http.h"
 #include "agent/text.h"
 #include "base/macros.h"
 #include "base/strbuf.h"
@@ -30,12 +31,22 @@ struct checks {
 	uint32_t n_retired;
 	struct check **retired; /* no longer configured, their last run is ending */
 	char node[LIMIT_NODE];
+	struct check_runner runner; /* all NULL: none */
+	uint32_t last_token;
+	struct net_http *http; /* NULL until a check needs it */
 };
+
+const uint64_t check_bounds_us[CHECK_BUCKETS] = {100, 1000, 5000, 20000, 100000, 500000, 5000000, 0};
 
 /* The table of kinds. */
 static const struct check_ops *const kinds[IPC_CHECK_KIND_COUNT] = {
-	[IPC_CHECK_SCRIPT] = &check_script_ops,
-	[IPC_CHECK_INTERFACE] = &check_interface_ops,
+	[IPC_CHECK_SCRIPT] = &check_script_ops,	    [IPC_CHECK_INTERFACE] = &check_interface_ops,
+	[IPC_CHECK_HAPROXY] = &check_haproxy_ops,   [IPC_CHECK_PATRONI] = &check_patroni_ops,
+	[IPC_CHECK_REDIS] = &check_redis_ops,	    [IPC_CHECK_SENTINEL] = &check_sentinel_ops,
+	[IPC_CHECK_POSTGRES] = &check_postgres_ops, [IPC_CHECK_HTTP] = &check_http_ops,
+	[IPC_CHECK_TCP] = &check_tcp_ops,	    [IPC_CHECK_PROCESS] = &check_process_ops,
+	[IPC_CHECK_UNIT] = &check_unit_ops,	    [IPC_CHECK_FILE] = &check_file_ops,
+	[IPC_CHECK_ROUTE] = &check_route_ops,	    [IPC_CHECK_PING] = &check_ping_ops,
 };
 
 const char *
@@ -63,6 +74,39 @@ check_kind_name(enum ipc_check_kind k)
 	return kinds[k]->name;
 }
 
+void
+check_set_weight(struct check *c, int weight)
+{
+	c->run_has_weight = true;
+	c->run_weight = (int16_t)MAX(-253, MIN(253, weight));
+}
+
+const char *
+check_text(const struct check *c, const char *path, unsigned n)
+{
+	return check_def_text(&c->def, path, n);
+}
+
+int64_t
+check_number(const struct check *c, const char *path, int64_t otherwise)
+{
+	return check_def_number(&c->def, path, otherwise);
+}
+
+const struct check_runner *
+check_runner(const struct check *c)
+{
+	return c->checks->runner.run != NULL ? &c->checks->runner : NULL;
+}
+
+uint32_t
+check_token(struct check *c)
+{
+	if (++c->checks->last_token == 0)
+		c->checks->last_token = 1;
+	return c->checks->last_token;
+}
+
 struct loop *
 check_loop(const struct check *c)
 {
@@ -73,6 +117,14 @@ const char *
 check_node(const struct check *c)
 {
 	return c->checks->node;
+}
+
+struct net_http *
+check_net_http(const struct check *c)
+{
+	if (c->checks->http == NULL)
+		c->checks->http = net_http_new(c->checks->loop);
+	return c->checks->http;
 }
 
 /* A number below `limit` (> 0); good enough to keep checks from marching in step. */
@@ -107,6 +159,29 @@ set_state(struct check *c, enum ipc_check_state state, mono_t now)
 	c->since = now;
 }
 
+/* An initial verdict stands until then. */
+static bool
+first_result(const struct check *c)
+{
+	uint64_t n = 0;
+
+	for (unsigned r = 0; r < CHECK_RESULT_COUNT; r++)
+		n += c->runs[r];
+	return n == 1;
+}
+
+static void
+note_duration(struct check *c, mono_t now)
+{
+	unsigned b = 0;
+
+	c->took_us = mono_since(now, c->began);
+	c->took_sum_us += c->took_us;
+	while (check_bounds_us[b] != 0 && c->took_us > check_bounds_us[b])
+		b++;
+	c->took[b]++;
+}
+
 /* The first result decides at once; later ones need `rise` or `fall` in a row to change the verdict. */
 static void
 take_result(struct check *c, enum check_result result)
@@ -114,14 +189,15 @@ take_result(struct check *c, enum check_result result)
 	mono_t now = loop_now(c->checks->loop);
 	bool good = result == CHECK_RESULT_UP;
 
+	note_duration(c, now);
 	c->runs[result]++;
-	if (result == CHECK_RESULT_TIMEOUT && c->conf.on_timeout == IPC_POLICY_HOLD)
+	if (result == CHECK_RESULT_TIMEOUT && c->def.conf.on_timeout == IPC_POLICY_HOLD)
 		; /* says nothing, for or against */
-	else if (c->state == IPC_CHECK_PENDING)
+	else if (c->state == IPC_CHECK_PENDING || first_result(c))
 		set_state(c, good ? IPC_CHECK_UP : IPC_CHECK_DOWN, now);
 	else if (good == (c->state == IPC_CHECK_UP))
 		c->streak = 0;
-	else if (++c->streak >= (good ? c->conf.rise : c->conf.fall))
+	else if (++c->streak >= (good ? c->def.conf.rise : c->def.conf.fall))
 		set_state(c, good ? IPC_CHECK_UP : IPC_CHECK_DOWN, now);
 	c->checks->report(c->checks->report_arg, c);
 }
@@ -138,6 +214,8 @@ check_done(struct check *c, bool up, const char *text, size_t len)
 	c->deadline = c->retired || mono_before(c->next, now) ? now : c->next;
 	if (!c->retired && !c->cancelled) {
 		text_last_line(c->last, sizeof(c->last), text, len);
+		c->has_weight = c->run_has_weight;
+		c->weight = c->run_weight;
 		take_result(c, up ? CHECK_RESULT_UP : CHECK_RESULT_DOWN);
 	}
 	arm(c->checks);
@@ -162,12 +240,15 @@ check_donef(struct check *c, bool up, const char *fmt, ...)
 static void
 start(struct check *c, mono_t now)
 {
-	usec_t jitter = random_below(c->checks, c->conf.interval_us / 10 + 1);
+	usec_t jitter = random_below(c->checks, c->def.conf.interval_us / 10 + 1);
 
 	c->running = true;
 	c->cancelled = false;
-	c->next = mono_add(now, c->conf.interval_us - jitter);
-	c->deadline = mono_add(now, c->conf.timeout_us);
+	c->run_has_weight = false;
+	c->run_weight = 0;
+	c->began = now;
+	c->next = mono_add(now, c->def.conf.interval_us - jitter);
+	c->deadline = mono_add(now, c->def.conf.timeout_us);
 	c->ops->start(c);
 }
 
@@ -184,7 +265,7 @@ time_out(struct check *c, mono_t now)
 
 		strbuf_init(&s, c->last, sizeof(c->last));
 		strbuf_addf(&s, "no result within %llu ms",
-			    (unsigned long long)(c->conf.timeout_us / USEC_PER_MS));
+			    (unsigned long long)(c->def.conf.timeout_us / USEC_PER_MS));
 		take_result(c, CHECK_RESULT_TIMEOUT);
 	}
 	c->ops->cancel(c, force);
@@ -194,6 +275,7 @@ static void
 free_check(struct check *c)
 {
 	c->ops->free(c);
+	check_def_free(&c->def);
 	free(c);
 }
 
@@ -250,6 +332,23 @@ checks_new(struct loop *l, checks_report_fn *report, void *arg)
 }
 
 void
+checks_set_runner(struct checks *cs, const struct check_runner *r)
+{
+	cs->runner = *r;
+}
+
+void
+checks_run_ended(struct checks *cs, const struct ipc_run_ended *m)
+{
+	for (uint32_t i = 0; i < cs->n; i++)
+		if (cs->v[i]->ops->run_ended != NULL && cs->v[i]->ops->run_ended(cs->v[i], m))
+			return;
+	for (uint32_t i = 0; i < cs->n_retired; i++)
+		if (cs->retired[i]->ops->run_ended != NULL && cs->retired[i]->ops->run_ended(cs->retired[i], m))
+			return;
+}
+
+void
 checks_free(struct checks *cs)
 {
 	if (cs == NULL)
@@ -258,6 +357,7 @@ checks_free(struct checks *cs)
 		free_check(cs->v[i]);
 	for (uint32_t i = 0; i < cs->n_retired; i++)
 		free_check(cs->retired[i]);
+	net_http_free(cs->http);
 	loop_timer_del(cs->timer);
 	free(cs->v);
 	free(cs->retired);
@@ -266,17 +366,18 @@ checks_free(struct checks *cs)
 
 /* Take the check of this very definition out of the old ones, or make a new one. */
 static struct check *
-keep_or_new(struct checks *cs, struct check **old, uint32_t n_old, const struct ipc_conf_check *conf)
+keep_or_new(struct checks *cs, struct check **old, uint32_t n_old, const struct check_def *def)
 {
 	struct check *c;
 
 	for (uint32_t i = 0; i < n_old; i++)
-		if (old[i] != NULL && memcmp(&old[i]->conf, conf, sizeof(*conf)) == 0)
+		if (old[i] != NULL && check_def_equal(&old[i]->def, def))
 			return TAKE(old[i]);
 	c = agent_alloc(1, sizeof(*c));
 	c->checks = cs;
-	c->ops = kinds[conf->kind];
-	c->conf = *conf;
+	c->ops = kinds[def->conf.kind];
+	check_def_copy(&c->def, def);
+	c->state = def->conf.initial;
 	c->since = loop_now(cs->loop);
 	c->next = MONO_NEVER;
 	return c;
@@ -295,7 +396,7 @@ retire(struct checks *cs, struct check *c, mono_t now)
 }
 
 void
-checks_configure(struct checks *cs, const char *node, const struct ipc_conf_check *conf, uint32_t n)
+checks_configure(struct checks *cs, const char *node, const struct check_def *defs, uint32_t n)
 {
 	mono_t now = loop_now(cs->loop);
 	struct check **old = cs->v;
@@ -305,11 +406,11 @@ checks_configure(struct checks *cs, const char *node, const struct ipc_conf_chec
 	cs->v = agent_alloc(n, sizeof(struct check *));
 	cs->n = n;
 	for (uint32_t i = 0; i < n; i++) {
-		struct check *c = keep_or_new(cs, old, n_old, &conf[i]);
+		struct check *c = keep_or_new(cs, old, n_old, &defs[i]);
 
 		c->index = i;
 		if (c->next.us == MONO_NEVER.us) {
-			usec_t spread = n > CHECKS_AT_ONCE ? c->conf.interval_us / n * i : 0;
+			usec_t spread = n > CHECKS_AT_ONCE ? c->def.conf.interval_us / n * i : 0;
 
 			c->next = mono_add(now, spread);
 			c->deadline = c->next;
@@ -323,6 +424,24 @@ checks_configure(struct checks *cs, const char *node, const struct ipc_conf_chec
 			retire(cs, old[i], now);
 	free(old);
 	arm(cs);
+}
+
+void
+checks_run_now(struct checks *cs, uint32_t index)
+{
+	struct check *c = cs->v[index];
+
+	if (c->running)
+		return;
+	c->next = c->deadline = loop_now(cs->loop);
+	arm(cs);
+}
+
+void
+check_again(struct check *c)
+{
+	if (!c->retired)
+		checks_run_now(c->checks, c->index);
 }
 
 uint32_t

@@ -5,7 +5,11 @@
  * gets its own process group and a clean environment; whatever is left of the group when the command ends is
  * killed, so a run leaves nothing behind unless it changes its process group itself. The command itself is also
  * killed when the agent dies. It has the agent's rights: its user, no capabilities, the same system calls
- * (sys/seccomp.h).
+ * (sys/seccomp.h). A command of another user is run by vrrpd (struct check_runner), which has the rights; its
+ * output comes here all the same.
+ *
+ * weight_from = "exit" is keepalived's rule of misc_dynamic (keepalived.conf(5)): 0 is good and says no weight,
+ * 1 is bad, 2 to 255 are good and two more than the weight. "output": the last line is the weight.
  */
 #include "agent/check.h"
 
@@ -21,16 +25,20 @@
 #include <unistd.h>
 
 #include "agent/agent_util.h"
+#include "agent/text.h"
 #include "base/macros.h"
 #include "base/strbuf.h"
 #include "sys/spawn.h"
 
 #define SCRIPT_OUTPUT_MAX  (64 * 1024) /* octets of one run that are looked at; the rest is read and dropped */
-#define SCRIPT_DRAIN_READS 32	       /* reads after the end: more than a pipe holds */
+#define WEIGHT_MAX	   253
+#define SCRIPT_DRAIN_READS 32 /* reads after the end: more than a pipe holds */
 
 struct script {
 	struct check *check;
-	pid_t pid; /* and process group; 0 = no run */
+	pid_t pid;	/* and process group; 0 = no run of our own */
+	uint32_t token; /* of vrrpd's run; 0 = none */
+	bool foreign;	/* another user's */
 	int pid_fd, out_fd;
 	struct loop_io *pid_io, *out_io;
 	char refused[LIMIT_CHECK_TEXT]; /* why this command is never run, or "" */
@@ -46,14 +54,12 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
-/* The agent has no rights to become another user; a command for one is refused rather than run with the wrong
- * rights. */
+/* The agent has no rights to become another user: then vrrpd is to do it. */
 static void
 judge_user(struct script *s)
 {
-	const char *user = s->check->conf.user;
+	const char *user = s->check->def.conf.user;
 	const struct passwd *pw;
-	char self[LIMIT_NAME];
 	struct strbuf b;
 
 	if (user[0] == '\0')
@@ -64,11 +70,9 @@ judge_user(struct script *s)
 		strbuf_addf(&b, "not run: there is no user \"%s\" on this host", user);
 		return;
 	}
-	if (pw->pw_uid == geteuid())
-		return;
-	pw = getpwuid(geteuid());
-	str_copy(self, sizeof(self), pw != NULL ? pw->pw_name : "another user");
-	strbuf_addf(&b, "not run: checks run as %s, which cannot become user \"%s\"", self, user);
+	s->foreign = pw->pw_uid != geteuid();
+	if (s->foreign && check_runner(s->check) == NULL)
+		strbuf_addf(&b, "not run: there is nobody here who may become user \"%s\"", user);
 }
 
 static struct script *
@@ -120,24 +124,62 @@ close_run(struct script *s)
 	close_fd(&s->pid_fd);
 	close_fd(&s->out_fd);
 	s->pid = 0;
+	s->token = 0;
 }
 
+/* What is left in the pipe. */
 static void
-tell_result(struct check *c, const struct script *s, const siginfo_t *si)
+drain_output(struct script *s)
 {
-	bool up = si->si_code == CLD_EXITED && si->si_status == 0;
+	for (int i = 0; i < SCRIPT_DRAIN_READS && read_output(s) > 0; i++)
+		;
+}
+
+/* The last line as the weight; a line that is none makes the check fail. */
+static void
+tell_weight_of_output(struct check *c, const struct script *s)
+{
+	char line[LIMIT_CHECK_TEXT], *end;
+	long n;
+
+	text_last_line(line, sizeof(line), s->out, s->len);
+	errno = 0;
+	n = strtol(line, &end, 10);
+	if (end == line || *end != '\0' || errno != 0 || n < -WEIGHT_MAX || n > WEIGHT_MAX) {
+		check_donef(c, false, "the last line is no number from -%d to %d: %.40s", WEIGHT_MAX,
+			    WEIGHT_MAX, line);
+		return;
+	}
+	check_set_weight(c, (int)n);
+	check_donef(c, true, "weight %ld", n);
+}
+
+/* `code` and `status` as in siginfo_t. */
+static void
+tell_result(struct check *c, const struct script *s, int code, int status)
+{
+	bool exited = code == CLD_EXITED;
+	bool up = exited && status == 0;
 	bool silent = true;
 
+	if (up && c->def.conf.weight_from == IPC_WEIGHT_FROM_OUTPUT) {
+		tell_weight_of_output(c, s);
+		return;
+	}
+	if (exited && status >= 2 && c->def.conf.weight_from == IPC_WEIGHT_FROM_EXIT) {
+		check_set_weight(c, status - 2);
+		up = true;
+	}
 	for (size_t i = 0; i < s->len && silent; i++)
 		silent = s->out[i] == '\n' || s->out[i] == ' ';
-	if (si->si_pid == 0)
-		check_donef(c, false, "the command's exit status was lost");
-	else if (!silent)
+	if (!silent)
 		check_done(c, up, s->out, s->len);
-	else if (si->si_code == CLD_EXITED)
-		check_donef(c, up, "exit status %d", si->si_status);
+	else if (exited && up && status != 0)
+		check_donef(c, up, "weight %d", status - 2);
+	else if (exited)
+		check_donef(c, up, "exit status %d", status);
 	else
-		check_donef(c, up, "killed by signal %d (%s)", si->si_status, strsignal(si->si_status));
+		check_donef(c, up, "killed by signal %d (%s)", status, strsignal(status));
 }
 
 static void
@@ -153,22 +195,42 @@ on_exit_of(void *arg, int fd, bool readable, bool writable)
 	(void)kill(-s->pid, SIGKILL);
 	if (waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG) == 0 && si.si_pid == 0)
 		return; /* not yet; the pidfd stays readable */
-	for (int i = 0; i < SCRIPT_DRAIN_READS && read_output(s) > 0; i++)
-		;
+	drain_output(s);
 	close_run(s);
-	tell_result(s->check, s, &si);
+	if (si.si_pid == 0)
+		check_donef(s->check, false, "the command's exit status was lost");
+	else
+		tell_result(s->check, s, si.si_code, si.si_status);
+}
+
+/* vrrpd says that the command has ended, or that it was not run. */
+static bool
+script_run_ended(struct check *c, const struct ipc_run_ended *m)
+{
+	struct script *s = c->priv;
+
+	if (s == NULL || s->token == 0 || s->token != m->token)
+		return false;
+	drain_output(s);
+	close_run(s);
+	if (m->code == 0)
+		check_donef(c, false, "not run: %.*s", (int)sizeof(m->text) - 1, m->text);
+	else
+		tell_result(c, s, m->code, m->status);
+	return true;
 }
 
 /* Start the command with `out` as its output. 0 and s->pid, or an errno. */
 static int
 spawn(struct script *s, int out)
 {
-	struct ipc_conf_check *conf = &s->check->conf;
+	struct ipc_conf_check *conf = &s->check->def.conf;
 	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	char locale[] = "LC_ALL=C";
 	char check[sizeof("VRRPD_CHECK=") + LIMIT_NAME], node[sizeof("VRRPD_NODE=") + LIMIT_NODE];
 	char *env[] = {path, locale, check, node, NULL};
 	char *argv[LIMIT_COMMAND_ARGS + 1] = {NULL};
+	const struct spawn_command c = {.argv = argv, .env = env, .out = out};
 	char *word = conf->command;
 	pid_t pid;
 
@@ -176,7 +238,7 @@ spawn(struct script *s, int out)
 	snprintf(node, sizeof(node), "VRRPD_NODE=%s", check_node(s->check));
 	for (unsigned i = 0; i < conf->n_command; i++, word += strlen(word) + 1)
 		argv[i] = word;
-	pid = spawn_command(argv, env, out);
+	pid = spawn_command(&c);
 	if (pid < 0)
 		return (int)-pid;
 	s->pid = pid;
@@ -201,6 +263,20 @@ watch(struct script *s)
 	return err;
 }
 
+/* Have vrrpd start it. 0 and s->token, or an errno. */
+static int
+start_foreign(struct script *s, int out)
+{
+	const struct check_runner *runner = check_runner(s->check);
+	int r;
+
+	s->token = check_token(s->check);
+	r = runner->run(runner->arg, s->token, s->check->index, out);
+	if (r == 0)
+		s->out_io = loop_io_add(check_loop(s->check), s->out_fd, on_output, s);
+	return -r;
+}
+
 static void
 script_start(struct check *c)
 {
@@ -219,13 +295,13 @@ script_start(struct check *c)
 	s->len = 0;
 	s->out_fd = out[0];
 	(void)fcntl(s->out_fd, F_SETFL, O_NONBLOCK); /* our end only: the command's end blocks as usual */
-	err = spawn(s, out[1]);
+	err = s->foreign ? start_foreign(s, out[1]) : spawn(s, out[1]);
 	close(out[1]);
-	if (err == 0)
+	if (err == 0 && !s->foreign)
 		err = watch(s);
 	if (err != 0) {
 		close_run(s);
-		check_donef(c, false, "cannot run %s: %s", c->conf.command, strerror(err));
+		check_donef(c, false, "cannot run %s: %s", c->def.conf.command, strerror(err));
 	}
 }
 
@@ -234,7 +310,10 @@ script_cancel(struct check *c, bool force)
 {
 	const struct script *s = c->priv;
 
-	(void)kill(-s->pid, force ? SIGKILL : SIGTERM);
+	if (s->token != 0)
+		check_runner(c)->kill(check_runner(c)->arg, s->token, force);
+	else
+		(void)kill(-s->pid, force ? SIGKILL : SIGTERM);
 }
 
 static void
@@ -244,7 +323,9 @@ script_free(struct check *c)
 
 	if (s == NULL)
 		return;
-	if (s->pid != 0)
+	if (s->token != 0)
+		check_runner(c)->kill(check_runner(c)->arg, s->token, true);
+	else if (s->pid != 0)
 		(void)kill(-s->pid, SIGKILL);
 	close_run(s);
 	free(s);
@@ -255,4 +336,5 @@ const struct check_ops check_script_ops = {
 	.start = script_start,
 	.cancel = script_cancel,
 	.free = script_free,
+	.run_ended = script_run_ended,
 };

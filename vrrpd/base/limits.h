@@ -18,6 +18,8 @@
 #define LIMIT_TRACKS	       16    /* tracked objects of one instance */
 #define LIMIT_COMMAND_ARGS     32    /* words of a check command */
 #define LIMIT_COMMAND_BYTES    1024  /* all words of a check command with their NULs */
+#define LIMIT_OPTION_TEXT      16384 /* one option of a check as text: a private key fits */
+#define LIMIT_CHECK_OPTIONS    256   /* of one check, elements of lists counted singly */
 #define LIMIT_CHECK_TEXT       128   /* one line of a check's result, with the NUL */
 #define LIMIT_LOG_TEXT	       512   /* one log line, with the NUL */
 #define LIMIT_CAUSE_TEXT       256   /* one reason as a sentence, with the NUL */

@@ -115,6 +115,11 @@ cfg_free(struct cfg *c)
 {
 	if (!c)
 		return;
+	for (size_t n = 0; n < c->n_checks; n++) {
+		if (c->checks[n].tls_key_pem != NULL)
+			explicit_bzero(c->checks[n].tls_key_pem, strlen(c->checks[n].tls_key_pem));
+		free(c->checks[n].tls_key_pem);
+	}
 	cfg_option_free(CFG_SCOPE_ROOT, c);
 	free(c->file);
 	free(c);

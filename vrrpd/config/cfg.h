@@ -21,8 +21,27 @@
 
 enum cfg_mode { CFG_MODE_VRRP };
 enum cfg_checksum { CFG_CHECKSUM_AUTO, CFG_CHECKSUM_RFC9568, CFG_CHECKSUM_RFC5798 };
-enum cfg_check_kind { CFG_CHECK_SCRIPT, CFG_CHECK_INTERFACE, CFG_CHECK_KIND_COUNT };
+enum cfg_check_kind {
+	CFG_CHECK_SCRIPT,
+	CFG_CHECK_INTERFACE,
+	CFG_CHECK_HAPROXY,
+	CFG_CHECK_PATRONI,
+	CFG_CHECK_REDIS,
+	CFG_CHECK_SENTINEL,
+	CFG_CHECK_POSTGRES,
+	CFG_CHECK_HTTP,
+	CFG_CHECK_TCP,
+	CFG_CHECK_PROCESS,
+	CFG_CHECK_UNIT,
+	CFG_CHECK_FILE,
+	CFG_CHECK_ROUTE,
+	CFG_CHECK_PING,
+	CFG_CHECK_KIND_COUNT
+};
 enum cfg_policy { CFG_POLICY_FAIL, CFG_POLICY_HOLD };
+enum cfg_initial { CFG_INITIAL_PENDING, CFG_INITIAL_UP, CFG_INITIAL_DOWN };
+enum cfg_weight_from { CFG_WEIGHT_FROM_NONE, CFG_WEIGHT_FROM_EXIT, CFG_WEIGHT_FROM_OUTPUT };
+enum cfg_file_content { CFG_FILE_ABSENT, CFG_FILE_PRESENT, CFG_FILE_NUMBER };
 
 struct cfg_engine {
 	int realtime_priority;	 /* SCHED_FIFO 1..99, 0 = ordinary scheduling; default 50 */
@@ -47,12 +66,45 @@ struct cfg_check {
 	int fall;		    /* 1..255, default 2 */
 	enum cfg_policy on_timeout; /* default fail: a time-out counts as a failure */
 	enum cfg_policy on_stale;   /* default fail: no fresh results (agent gone) make it failed */
+	enum cfg_initial initial;   /* verdict before the first result; default pending */
 	/* script */
 	size_t n_command; /* 1..LIMIT_COMMAND_ARGS */
 	char **command;	  /* command[0] is an absolute path */
 	char *user;	  /* NULL: the agent's own user */
-	/* interface */
-	char interface[LIMIT_IFNAME];
+	enum cfg_weight_from weight_from;
+	/*
+	 * Everything below goes to the agent as text by its path (cfg_check_options); which kind has what is said in
+	 * the table of options.
+	 */
+	char *interface;
+	char *socket;	/* haproxy: path, or address:port */
+	char *url;	/* patroni, http */
+	char *address;	/* redis, sentinel, postgres, tcp: address:port or path; interface: address; ping: address */
+	char *username; /* patroni, http, redis, sentinel, postgres */
+	char *password, *password_file;
+	bool tls; /* the group is present */
+	char *tls_ca, *tls_cert, *tls_key, *tls_server_name;
+	char *tls_key_pem; /* content of tls_key */
+	bool tls_verify;
+	size_t n_backends, n_frontends;
+	char **backends, **frontends;
+	int min_servers, min_idle, max_queue;
+	char *role;    /* patroni, redis, postgres */
+	char *max_lag; /* patroni: octets with a unit; redis: a duration */
+	bool cluster, owns_slots;
+	size_t n_sentinels;
+	char **sentinels; /* redis, sentinel */
+	char *master;	  /* redis, sentinel: its name at the Sentinels */
+	char *self;	  /* redis, sentinel: address by which the Sentinels know this host */
+	char *database;
+	char *method, *status, *body; /* http */
+	char *send, *expect;	      /* tcp */
+	char *process, *pid_file, *cgroup;
+	char *unit;
+	char *path;		       /* file */
+	enum cfg_file_content content; /* file */
+	char *destination, *via;       /* route */
+	int table;
 };
 
 struct cfg_address {
@@ -65,7 +117,8 @@ struct cfg_track {
 	bool is_interface;
 	char name[LIMIT_NAME]; /* check or interface */
 	bool has_weight;
-	int weight; /* -253..253, not 0 */
+	int weight;    /* -253..253, not 0 */
+	bool inverted; /* down counts as up, and up as down */
 };
 
 struct cfg_instance {
@@ -141,6 +194,21 @@ int cfg_print(const struct cfg *c, FILE *out);
 
 /* The same with passwords masked, for whoever may read the status. 0 or -errno. */
 int cfg_print_public(const struct cfg *c, FILE *out);
+
+/*
+ * Call fn for each option of a check that belongs to its kind alone and has a value, with its path and its value as
+ * text: a string as it is, a number in decimal, a duration in microseconds, a flag as 0 or 1, a word as it is written; a
+ * list one element at a time. Passwords and keys from files are given by their content. Stops when fn returns not 0,
+ * and returns that.
+ */
+int cfg_check_options(const struct cfg_check *k, int (*fn)(void *arg, const char *path, const char *text), void *arg);
+
+/*
+ * May root execute this file, which is to say: can nobody else change it? An ordinary file of root, and it and every
+ * folder and symbolic link on the way to it writable by root alone (a folder for all with the sticky bit, like /tmp, is
+ * none to replace root's files in). False with what is wrong in `why` (cfg_root_file.c).
+ */
+bool cfg_command_for_root(const char *path, char *why, size_t size);
 
 /* Do these two instances say the same? */
 bool cfg_instance_equal(const struct cfg_instance *a, const struct cfg_instance *b);

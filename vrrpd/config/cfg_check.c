@@ -1,6 +1,6 @@
 /*
  * cfg_check.c - the rules across options: which there are and on what they run. The rules themselves are in
- * cfg_rules_root.c, cfg_rules_check.c and cfg_rules_instance.c, each with its table.
+ * cfg_rules_root.c, cfg_rules_check.c, cfg_rules_kind.c and cfg_rules_instance.c, each with its table.
  *
  * Called by cfg_load after everything was read, also when some of it was wrong: a rule is skipped for an object
  * whose options it needs are bad, so that one mistake is one error. Looks at files and users of this host,
@@ -20,7 +20,7 @@ run_rule(struct cfg_source *s, struct cfg *c, const struct cfg_rule *rule, void 
 const struct cfg_rule *
 cfg_rule_at(size_t i)
 {
-	const struct cfg_rule *(*const tables[])(size_t) = {cfg_rules_check, cfg_rules_instance,
+	const struct cfg_rule *(*const tables[])(size_t) = {cfg_rules_check, cfg_rules_kind, cfg_rules_instance,
 							    cfg_rules_root};
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
@@ -36,9 +36,12 @@ cfg_check(struct cfg_source *s, struct cfg *c)
 {
 	const struct cfg_rule *rule;
 
-	for (size_t k = 0; k < c->n_checks; k++)
+	for (size_t k = 0; k < c->n_checks; k++) {
 		for (size_t i = 0; (rule = cfg_rules_check(i)); i++)
 			run_rule(s, c, rule, &c->checks[k]);
+		for (size_t i = 0; (rule = cfg_rules_kind(i)); i++)
+			run_rule(s, c, rule, &c->checks[k]);
+	}
 	for (size_t k = 0; k < c->n_instances; k++)
 		for (size_t i = 0; (rule = cfg_rules_instance(i)); i++)
 			run_rule(s, c, rule, &c->instances[k]);

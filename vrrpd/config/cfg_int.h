@@ -122,9 +122,17 @@ struct cfg_rule {
 	void (*run)(struct cfg_source *s, struct cfg *c, void *obj);
 };
 
+/*
+ * A file that only its owner may use, as text into buf (cfg_secret.c); the password variant wants a single line and
+ * leaves out its end. NULL, or what is wrong, and *ret_remedy then says what to do.
+ */
+const char *cfg_read_secret(const char *file, char *buf, size_t size, const char **ret_remedy);
+const char *cfg_read_password(const char *file, char *buf, size_t size, const char **ret_remedy);
+
 /* The rules of one file in the order of running; NULL beyond the last. */
 const struct cfg_rule *cfg_rules_root(size_t i);
 const struct cfg_rule *cfg_rules_check(size_t i);
+const struct cfg_rule *cfg_rules_kind(size_t i);
 const struct cfg_rule *cfg_rules_instance(size_t i);
 
 /* Every rule, for tests; NULL beyond the last (cfg_check.c). */

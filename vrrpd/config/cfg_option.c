@@ -65,13 +65,11 @@ cfg_option_applies(const struct cfg_option *o, const void *obj)
 	const struct cfg_check *check = obj;
 	const struct cfg_instance *instance = obj;
 
+	if (o->kinds != 0)
+		return (o->kinds & 1u << check->kind) != 0;
 	switch (o->only) {
 	case CFG_ONLY_ALL:
 		return true;
-	case CFG_ONLY_SCRIPT:
-		return check->kind == CFG_CHECK_SCRIPT;
-	case CFG_ONLY_INTERFACE:
-		return check->kind == CFG_CHECK_INTERFACE;
 	case CFG_ONLY_V2:
 		return instance->version == 2;
 	case CFG_ONLY_V3:

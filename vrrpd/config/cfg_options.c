@@ -49,14 +49,35 @@ _Static_assert(sizeof(enum cfg_mode) == sizeof(int), "words are stored as int");
 _Static_assert(sizeof(enum cfg_checksum) == sizeof(int), "words are stored as int");
 _Static_assert(sizeof(enum cfg_check_kind) == sizeof(int), "words are stored as int");
 _Static_assert(sizeof(enum cfg_policy) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_initial) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_weight_from) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_file_content) == sizeof(int), "words are stored as int");
 _Static_assert(offsetof(struct cfg_check, name) == 0, "named elements begin with their name");
 
-static const char *const kinds[] = {"script", "interface", NULL};
+static const char *const kinds[] = {"script", "interface", "haproxy", "patroni", "redis", "sentinel", "postgres", "http", "tcp", "process", "unit", "file", "route", "ping", NULL};
+static const char *const initials[] = {"pending", "up", "down", NULL};
+static const char *const weights_from[] = {"none", "exit", "output", NULL};
+static const char *const contents[] = {"absent", "present", "number", NULL};
 static const char *const policies[] = {"fail", "hold", NULL};
 static const char *const modes[] = {"vrrp", NULL};
 static const char *const checksums[] = {"auto", "rfc9568", "rfc5798", NULL};
 
 _Static_assert(ARRAY_SIZE(kinds) == CFG_CHECK_KIND_COUNT + 1, "a word for every kind");
+
+static bool
+has_tls(const void *obj)
+{
+	return ((const struct cfg_check *)obj)->tls;
+}
+
+/* A password from a file is printed as the file's name. */
+static bool
+has_own_password(const void *obj)
+{
+	const struct cfg_check *k = obj;
+
+	return k->password && !k->password_file;
+}
 
 static bool
 has_unicast(const void *obj)
@@ -92,6 +113,12 @@ tracks_interface(const void *obj)
 }
 
 static bool
+is_inverted(const void *obj)
+{
+	return ((const struct cfg_track *)obj)->inverted;
+}
+
+static bool
 has_weight(const void *obj)
 {
 	return ((const struct cfg_track *)obj)->has_weight;
@@ -102,6 +129,12 @@ has_weight(const void *obj)
 #define INSTANCE .scope = CFG_SCOPE_INSTANCE, .path
 #define ADDRESS	 .scope = CFG_SCOPE_ADDRESS, .path
 #define TRACK	 .scope = CFG_SCOPE_TRACK, .path
+
+#define KIND(k) (1u << CFG_CHECK_##k)
+#define ONLY(...) .kinds = (__VA_ARGS__)
+#define LOGIN (KIND(PATRONI) | KIND(HTTP) | KIND(REDIS) | KIND(SENTINEL) | KIND(POSTGRES))
+#define TLS (KIND(PATRONI) | KIND(HTTP) | KIND(REDIS) | KIND(SENTINEL))
+#define TLS_PG (TLS | KIND(POSTGRES))
 
 /* clang-format off: one option per paragraph */
 static const struct cfg_option options[] = {
@@ -131,7 +164,7 @@ static const struct cfg_option options[] = {
 	 .example = "{ haproxy: { kind = \"script\"; command = [\"/bin/true\"]; }; }",
 	 .alias = " vrrp_script check track_script ", .help = "health checks, by name"},
 	{CHECK = "kind", WORD(cfg_check, kind, CFG_CHECK_KIND_COUNT, kinds), .required = true,
-	 .later = " haproxy patroni redis http tcp process file ", .help = "what is checked"},
+	 .help = "what is checked"},
 	{CHECK = "interval", DURATION(cfg_check, interval, SEC(1), MS(10), HOUR),
 	 .help = "time from one run to the next"},
 	{CHECK = "timeout", DURATION(cfg_check, timeout, 0, MS(10), HOUR), .text = "the interval",
@@ -144,14 +177,97 @@ static const struct cfg_option options[] = {
 	 .help = "a run that timed out counts as bad (fail) or not at all (hold)"},
 	{CHECK = "on_stale", WORD(cfg_check, on_stale, CFG_POLICY_FAIL, policies),
 	 .help = "without fresh results the check is down (fail) or stays what it was (hold)"},
+	{CHECK = "initial", WORD(cfg_check, initial, CFG_INITIAL_PENDING, initials), .alias = " init_fail ",
+	 .help = "what it counts as before its first result; pending: instances wait for it"},
 	{CHECK = "command", STRINGS(cfg_check, command, n_command, LIMIT_COMMAND_ARGS), .required = true,
-	 .only = CFG_ONLY_SCRIPT, .syntax = CFG_SYNTAX_ANY, .example = "[\"/usr/local/bin/check\", \"-q\"]",
+	 ONLY(KIND(SCRIPT)), .syntax = CFG_SYNTAX_ANY, .example = "[\"/usr/local/bin/check\", \"-q\"]",
 	 .alias = " script ", .help = "program and its arguments; exit status 0 is good"},
-	{CHECK = "user", STRING(cfg_check, user, LIMIT_NAME - 1), .only = CFG_ONLY_SCRIPT,
+	{CHECK = "user", STRING(cfg_check, user, LIMIT_NAME - 1), ONLY(KIND(SCRIPT)),
 	 .example = "\"nobody\"", .help = "user that runs the command; the agent's own when not written"},
-	{CHECK = "interface", TEXT(cfg_check, interface), .required = true, .only = CFG_ONLY_INTERFACE,
-	 .syntax = CFG_SYNTAX_IFNAME, .example = "\"eth1\"",
-	 .help = "interface that must exist, be up and have a carrier"},
+	{CHECK = "weight_from", WORD(cfg_check, weight_from, CFG_WEIGHT_FROM_NONE, weights_from), ONLY(KIND(SCRIPT)),
+	 .help = "the exit status (2 to 255: a weight of 0 to 253) or the last line of output gives the weight"},
+	{CHECK = "interface", STRING(cfg_check, interface, LIMIT_IFNAME - 1), .syntax = CFG_SYNTAX_IFNAME,
+	 ONLY(KIND(INTERFACE) | KIND(ROUTE) | KIND(PING)), .example = "\"eth1\"",
+	 .help = "interface that must exist, be up and have a carrier; of the route; of the echo requests"},
+	{CHECK = "socket", STRING(cfg_check, socket, 255), ONLY(KIND(HAPROXY)), .required = true,
+	 .example = "\"/run/haproxy/admin.sock\"", .help = "HAProxy's stats socket: a path, or address:port"},
+	{CHECK = "url", STRING(cfg_check, url, 1023), ONLY(KIND(PATRONI) | KIND(HTTP)), .required = true,
+	 .example = "\"http://127.0.0.1:8008\"", .help = "where to ask: http://, https:// or unix:/path:/path"},
+	{CHECK = "address", STRING(cfg_check, address, 255),
+	 ONLY(KIND(REDIS) | KIND(SENTINEL) | KIND(POSTGRES) | KIND(TCP) | KIND(PING) | KIND(INTERFACE)),
+	 .example = "\"127.0.0.1:6379\"", .help = "address:port or the path of a socket; ping, interface: an address"},
+	{CHECK = "username", STRING(cfg_check, username, 255), ONLY(LOGIN), .example = "\"vrrpd\"",
+	 .help = "user to log in as"},
+	{CHECK = "password", STRING(cfg_check, password, 1023), ONLY(LOGIN), .secret = true, .syntax = CFG_SYNTAX_ANY,
+	 .shown = has_own_password, .example = "\"secret\"", .help = "its password; better in a file"},
+	{CHECK = "password_file", STRING(cfg_check, password_file, 1023), ONLY(LOGIN), .syntax = CFG_SYNTAX_PATH,
+	 .example = "\"/etc/vrrpd/redis.pass\"", .help = "file that holds the password in its only line"},
+	{CHECK = "tls", GROUP, FLAG(cfg_check, tls), .shown = has_tls, ONLY(TLS_PG), .example = "{ ca = \"/etc/ssl/ca.pem\"; }",
+	 .help = "speak TLS (https:// needs no group)"},
+	{CHECK = "tls.ca", STRING(cfg_check, tls_ca, 1023), ONLY(TLS_PG), .syntax = CFG_SYNTAX_PATH,
+	 .example = "\"/etc/ssl/ca.pem\"", .help = "certificates to trust; the system's when not written"},
+	{CHECK = "tls.cert", STRING(cfg_check, tls_cert, 1023), ONLY(TLS), .syntax = CFG_SYNTAX_PATH,
+	 .example = "\"/etc/vrrpd/client.pem\"", .help = "own certificate"},
+	{CHECK = "tls.key", STRING(cfg_check, tls_key, 1023), ONLY(TLS), .syntax = CFG_SYNTAX_PATH,
+	 .example = "\"/etc/vrrpd/client.key\"", .help = "its private key; only its owner may read the file"},
+	{CHECK = "tls.server_name", STRING(cfg_check, tls_server_name, 255), ONLY(TLS_PG), .example = "\"redis1\"",
+	 .help = "name in the server's certificate, when it is not the one asked"},
+	{CHECK = "tls.verify", BOOL(cfg_check, tls_verify, true), ONLY(TLS_PG), .help = "check the server's certificate"},
+	{CHECK = "backends", STRINGS(cfg_check, backends, n_backends, 64), ONLY(KIND(HAPROXY)),
+	 .example = "[\"pg_primary\"]", .help = "backends that must have servers up"},
+	{CHECK = "min_servers", INT(cfg_check, min_servers, 1, 1, 10000), ONLY(KIND(HAPROXY)), .unit = "servers",
+	 .help = "servers up, active and backup ones together, in each of them"},
+	{CHECK = "frontends", STRINGS(cfg_check, frontends, n_frontends, 64), ONLY(KIND(HAPROXY)),
+	 .example = "[\"pg\"]", .help = "frontends that must be open"},
+	{CHECK = "max_queue", INT(cfg_check, max_queue, 0, 0, 1000000), ONLY(KIND(HAPROXY)), .unit = "requests",
+	 .help = "requests that may wait in each backend; 0: any"},
+	{CHECK = "min_idle", INT(cfg_check, min_idle, 0, 0, 100), ONLY(KIND(HAPROXY)), .unit = "percent",
+	 .help = "idle time that HAProxy must have left; 0: any"},
+	{CHECK = "role", STRING(cfg_check, role, 63), ONLY(KIND(PATRONI) | KIND(REDIS) | KIND(POSTGRES)),
+	 .example = "\"primary\"",
+	 .help = "redis: master or replica; postgres: primary or replica; patroni: a health endpoint, \"health\" by default"},
+	{CHECK = "max_lag", STRING(cfg_check, max_lag, 63), ONLY(KIND(PATRONI) | KIND(REDIS)), .example = "\"16MB\"",
+	 .help = "how far a replica may be behind; patroni: octets, redis: time since it heard its master"},
+	{CHECK = "cluster", BOOL(cfg_check, cluster, false), ONLY(KIND(REDIS)), .help = "Redis Cluster: its state must be ok"},
+	{CHECK = "owns_slots", BOOL(cfg_check, owns_slots, false), ONLY(KIND(REDIS)),
+	 .help = "Redis Cluster: this node must own slots"},
+	{CHECK = "sentinels", STRINGS(cfg_check, sentinels, n_sentinels, 16), ONLY(KIND(REDIS)),
+	 .example = "[\"10.0.0.1:26379\", \"10.0.0.2:26379\"]",
+	 .help = "Sentinels that must agree that this is the master"},
+	{CHECK = "master", STRING(cfg_check, master, 63), ONLY(KIND(REDIS) | KIND(SENTINEL)), .example = "\"mymaster\"",
+	 .help = "name of the master at the Sentinels"},
+	{CHECK = "self", STRING(cfg_check, self, 255), ONLY(KIND(REDIS) | KIND(SENTINEL)), .example = "\"10.0.0.1:6379\"",
+	 .help = "this host's Redis as the Sentinels know it; any address of this host when not written"},
+	{CHECK = "database", STRING(cfg_check, database, 63), ONLY(KIND(POSTGRES)), .example = "\"postgres\"",
+	 .help = "database to log in to"},
+	{CHECK = "method", STRING(cfg_check, method, 15), ONLY(KIND(HTTP)), .text = "GET", .example = "\"GET\"",
+	 .help = "GET, HEAD or OPTIONS"},
+	{CHECK = "status", STRING(cfg_check, status, 127), ONLY(KIND(HTTP)), .text = "200-299", .example = "\"200,204\"",
+	 .help = "good statuses: numbers and ranges with commas"},
+	{CHECK = "body", STRING(cfg_check, body, 255), ONLY(KIND(HTTP)), .syntax = CFG_SYNTAX_ANY, .example = "\"ok\"",
+	 .help = "text that the first 64 KiB of the body must hold"},
+	{CHECK = "send", STRING(cfg_check, send, 1023), ONLY(KIND(TCP)), .syntax = CFG_SYNTAX_ANY,
+	 .example = "\"PING\\r\\n\"", .help = "text to send after connecting"},
+	{CHECK = "expect", STRING(cfg_check, expect, 1023), ONLY(KIND(TCP)), .syntax = CFG_SYNTAX_ANY,
+	 .example = "\"+PONG\"", .help = "text that the first 64 KiB of the answer must hold"},
+	{CHECK = "process", STRING(cfg_check, process, 63), ONLY(KIND(PROCESS)), .example = "\"haproxy\"",
+	 .help = "name of the process"},
+	{CHECK = "pid_file", STRING(cfg_check, pid_file, 1023), ONLY(KIND(PROCESS)), .syntax = CFG_SYNTAX_PATH,
+	 .example = "\"/run/haproxy.pid\"", .help = "file that holds its number"},
+	{CHECK = "cgroup", STRING(cfg_check, cgroup, 1023), ONLY(KIND(PROCESS)), .example = "\"system.slice/haproxy.service\"",
+	 .help = "control group that must have a process"},
+	{CHECK = "unit", STRING(cfg_check, unit, 255), ONLY(KIND(UNIT)), .required = true, .example = "\"haproxy.service\"",
+	 .help = "systemd unit that must be active"},
+	{CHECK = "path", STRING(cfg_check, path, 1023), ONLY(KIND(FILE)), .required = true, .syntax = CFG_SYNTAX_PATH,
+	 .example = "\"/etc/vrrpd/maintenance\"", .help = "the file that is looked at, by its whole path"},
+	{CHECK = "content", WORD(cfg_check, content, CFG_FILE_ABSENT, contents), ONLY(KIND(FILE)),
+	 .help = "up while it is absent, while it is present, or the number in it is the weight (0: up)"},
+	{CHECK = "destination", STRING(cfg_check, destination, 63), ONLY(KIND(ROUTE)), .text = "default",
+	 .example = "\"default\"", .help = "\"default\", \"default6\" or a network that must have a route"},
+	{CHECK = "via", STRING(cfg_check, via, 63), ONLY(KIND(ROUTE)), .example = "\"10.0.0.254\"",
+	 .help = "its gateway; any when not written"},
+	{CHECK = "table", INT(cfg_check, table, 254, 1, 2147483647), ONLY(KIND(ROUTE)), .unit = "of a routing table",
+	 .help = "routing table; 254 is the main one"},
 
 	{ROOT = "instances", LIST(cfg, instances, n_instances, CFG_SCOPE_INSTANCE, 0, LIMIT_INSTANCES),
 	 .example = "( { name = \"pg\"; interface = \"eth0\"; vrid = 51; addresses = (\"192.0.2.10/24\"); } )",
@@ -237,6 +353,8 @@ static const struct cfg_option options[] = {
 	 .example = "\"haproxy\"", .help = "name of a check"},
 	{TRACK = "interface", TEXT(cfg_track, name), FLAG(cfg_track, is_interface), .shown = tracks_interface,
 	 .syntax = CFG_SYNTAX_IFNAME, .example = "\"eth1\"", .help = "an interface, instead of a check"},
+	{TRACK = "inverted", BOOL(cfg_track, inverted, false), .shown = is_inverted, .alias = " reverse ",
+	 .help = "down counts as up, and up as down"},
 	{TRACK = "weight", INT(cfg_track, weight, 0, -253, 253), FLAG(cfg_track, has_weight),
 	 .shown = has_weight,
 	 .help = "added to the priority: negative while down, positive while up; without it down means unfit"},

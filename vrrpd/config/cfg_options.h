@@ -53,8 +53,6 @@ enum cfg_syntax {
 /* Rows that only some checks or instances have. */
 enum cfg_only {
 	CFG_ONLY_ALL, /* all have it */
-	CFG_ONLY_SCRIPT,
-	CFG_ONLY_INTERFACE,
 	CFG_ONLY_V2,
 	CFG_ONLY_V3,
 };
@@ -76,6 +74,7 @@ struct cfg_option {
 	bool shorthand;	  /* a list element that is no group means this option */
 	bool compact;	  /* lists: elements are printed on one line each */
 	enum cfg_only only;
+	uint32_t kinds; /* checks: bit per kind that has it; 0 = all */
 	enum cfg_syntax syntax;
 	enum cfg_scope sub;	     /* LIST and NAMED: scope of the elements */
 	const char *const *words;    /* WORD: NULL-terminated */

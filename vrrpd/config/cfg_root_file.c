@@ -2,7 +2,8 @@
  * cfg_root_file.c - who can change what lies behind a path: for programs that run as root.
  *
  * Goes the way that the kernel goes: folder by folder, through every symbolic link. Whoever may write one of
- * the folders could put another program there. Looks only; used by the rules of checks (cfg_rules_check.c).
+ * the folders could put another program there. Looks only; used by the rules of checks (cfg_rules_check.c) and
+ * by the parent before each run.
  */
 #include "config/cfg_int.h"
 
@@ -12,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/strbuf.h"
 
 #define LINKS_MAX 40 /* as path_resolution(7) */
 
@@ -110,4 +113,27 @@ cfg_root_file(const char *path, char ret[PATH_MAX], struct stat *ret_st)
 			return r;
 	}
 	return 0;
+}
+
+bool
+cfg_command_for_root(const char *path, char *why, size_t size)
+{
+	char which[PATH_MAX];
+	struct stat st;
+	struct strbuf b;
+	int r = cfg_root_file(path, which, &st);
+
+	strbuf_init(&b, why, size);
+	if (r < 0)
+		strbuf_addf(&b, "%s: %s", path, strerror(-r));
+	else if (r > 0 && st.st_uid != 0)
+		strbuf_addf(&b, "%s belongs to user %u", which, (unsigned)st.st_uid);
+	else if (r > 0)
+		strbuf_addf(&b, "%s can be changed by others than root (mode %04o)", which,
+			    (unsigned)st.st_mode & 07777);
+	else if (!S_ISREG(st.st_mode))
+		strbuf_addf(&b, "%s is no regular file", path);
+	else
+		return true;
+	return false;
 }

@@ -30,20 +30,24 @@ option_applies(struct cfg_source *s, struct cfg *c, void *obj)
 		struct strbuf b;
 		bool written;
 
-		if (o->scope != CFG_SCOPE_CHECK || o->only == CFG_ONLY_ALL)
+		if (o->scope != CFG_SCOPE_CHECK || o->kinds == 0)
 			continue;
 		written = cfg_source_written(s, obj, o->path);
 		strbuf_init(&b, buf, sizeof(buf));
 		cfg_option_wanted(o, &b);
 		if (written && !cfg_option_applies(o, obj)) {
-			const char *other = kinds->words[o->only == CFG_ONLY_SCRIPT ? CFG_CHECK_SCRIPT
-										    : CFG_CHECK_INTERFACE];
+			char others[256] = "";
+			struct strbuf list;
+			unsigned n = 0;
 
+			strbuf_init(&list, others, sizeof(others));
+			for (unsigned k = 0; k < CFG_CHECK_KIND_COUNT; k++)
+				if (o->kinds & 1u << k)
+					strbuf_addf(&list, "%s\"%s\"", n++ > 0 ? ", " : "", kinds->words[k]);
 			cfg_source_at(
 				s, obj, o->path, -1,
-				"belongs to checks of kind \"%s\", this one is \"%s\": remove it, or write "
-				"kind = \"%s\"",
-				other, own, other);
+				"belongs to checks of kind %s, this one is \"%s\": remove it, or write %s%s",
+				others, own, n == 1 ? "kind = " : "another kind", n == 1 ? others : "");
 		} else if (!written && o->required && cfg_option_applies(o, obj)) {
 			cfg_source_at(s, obj, o->path, -1, "is missing: write %s", buf);
 		}
@@ -135,15 +139,17 @@ command_owner(struct cfg_source *s, struct cfg *c, void *obj)
 					       : "the file",
 			 which);
 	if (st.st_uid != 0)
-		cfg_source_at(s, obj, "command", 0,
-			      "\"%s\" would run as root but %s belongs to user %u: run chown %sroot %s, or write "
-			      "another user",
-			      file, where, (unsigned)st.st_uid, S_ISLNK(st.st_mode) ? "-h " : "", which);
+		cfg_source_at(
+			s, obj, "command", 0,
+			"\"%s\" would run as root but %s belongs to user %u: run chown %sroot %s, or write "
+			"another user",
+			file, where, (unsigned)st.st_uid, S_ISLNK(st.st_mode) ? "-h " : "", which);
 	else
-		cfg_source_at(s, obj, "command", 0,
-			      "\"%s\" would run as root but %s can be changed by others (mode %04o): run chmod go-w "
-			      "%s, or write another user",
-			      file, where, (unsigned)st.st_mode & 07777, which);
+		cfg_source_at(
+			s, obj, "command", 0,
+			"\"%s\" would run as root but %s can be changed by others (mode %04o): run chmod go-w "
+			"%s, or write another user",
+			file, where, (unsigned)st.st_mode & 07777, which);
 }
 
 static void

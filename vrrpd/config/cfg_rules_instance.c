@@ -380,38 +380,6 @@ one_password(struct cfg_source *s, struct cfg *c, void *obj)
 			      "holds no password: write pass = \"...\" or pass_file = \"/...\"");
 }
 
-/* The only line of a password file into buf, or what is wrong with the file; *ret_remedy then says what to do.
- */
-static const char *
-read_password(const char *file, char *buf, size_t size, const char **ret_remedy)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	ssize_t n = -1;
-
-	*ret_remedy = "write the path of a file that holds the password";
-	if (fd < 0)
-		return strerror(errno);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		n = read(fd, buf, size - 1);
-	close(fd);
-	if (n < 0)
-		return "it is no readable regular file";
-	if ((st.st_mode & 077) != 0) {
-		*ret_remedy = "run chmod 600 on it";
-		return "others than its owner may use it";
-	}
-	buf[n] = '\0';
-	*ret_remedy = "write the password into its only line";
-	if (n > 0 && buf[n - 1] == '\n')
-		buf[--n] = '\0';
-	if (n == 0)
-		return "it is empty";
-	if (strlen(buf) != (size_t)n || strchr(buf, '\n'))
-		return "it holds more than one line";
-	return NULL;
-}
-
 /* This rule also fills auth_pass: the file is read once, with the checks that it needs. */
 static void
 password_file(struct cfg_source *s, struct cfg *c, void *obj)
@@ -423,7 +391,7 @@ password_file(struct cfg_source *s, struct cfg *c, void *obj)
 	(void)c;
 	if (!i->auth_pass_file || i->auth_pass)
 		return;
-	wrong = read_password(i->auth_pass_file, buf, sizeof(buf), &advice);
+	wrong = cfg_read_password(i->auth_pass_file, buf, sizeof(buf), &advice);
 	if (wrong)
 		cfg_source_at(s, obj, "auth.pass_file", -1, "\"%s\" cannot be used: %s: %s", i->auth_pass_file,
 			      wrong, advice);

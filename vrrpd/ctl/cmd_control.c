@@ -1,5 +1,5 @@
 /*
- * cmd_control.c - verbs that change something: drain, resume, garp, reload.
+ * cmd_control.c - verbs that do something: drain, resume, garp, check, reload.
  *
  * Runs in vrrpctl. Each is one or more POST requests; what they answer is told in words or passed on as JSON.
  */
@@ -16,7 +16,8 @@
 #include "sys/clock.h"
 
 #define ANSWER_MAX_S 5
-#define RELOAD_MAX_S 25 /* vrrpd gives itself 20 s */
+#define CHECK_MAX_S  3605 /* a check may take an hour; vrrpd answers when its time is over */
+#define RELOAD_MAX_S 25	  /* vrrpd gives itself 20 s */
 #define DRAIN_MAX_US (60 * (usec_t)USEC_PER_SEC)
 #define LOOK_MS	     20
 
@@ -155,7 +156,9 @@ cmd_drain(struct ctl *c, int argc, char **argv)
 	names = f.all ? all_names(c, &status) : json_pack("[s]", argv[optind]);
 	for (size_t i = 0; status == CTL_OK && i < json_array_size(names); i++)
 		status = post(c, json_string_value(json_array_get(names, i)), verb,
-			      drain ? "drained: it hands over and stays away until vrrpctl resume" : "takes part again", &f);
+			      drain ? "drained: it hands over and stays away until vrrpctl resume"
+				    : "takes part again",
+			      &f);
 	for (size_t i = 0; f.wait && status == CTL_OK && i < json_array_size(names); i++)
 		status = wait_gone(c, json_string_value(json_array_get(names, i)), &f);
 	json_decref(names);
@@ -173,6 +176,37 @@ cmd_garp(struct ctl *c, int argc, char **argv)
 	if (argc - optind != 1)
 		return ctl_usage("garp");
 	return post(c, argv[optind], "garp", "announced again", &f);
+}
+
+int
+cmd_check(struct ctl *c, int argc, char **argv)
+{
+	CLEANUP(ctl_reply_free) struct ctl_reply r = {0};
+	struct flags f = {0};
+	json_t *doc = NULL;
+	char path[512];
+	bool down;
+	int status = read_flags(argc, argv, false, false, &f);
+
+	if (status >= 0)
+		return status;
+	if (argc - optind != 1)
+		return ctl_usage("check");
+	ctl_check_path(argv[optind], "/run", path, sizeof(path));
+	status = ctl_post(c, path, CHECK_MAX_S, &r);
+	if (status == CTL_OK)
+		status = ctl_reply_json(&r, &doc);
+	if (status != CTL_OK)
+		return status;
+	down = strcmp(json_string_value(json_object_get(doc, "state")), "up") != 0;
+	if (f.json)
+		print_json(doc);
+	else
+		printf("%s: %s: %s (%.1f ms)\n", argv[optind], json_string_value(json_object_get(doc, "state")),
+		       json_string_value(json_object_get(doc, "last")),
+		       json_number_value(json_object_get(doc, "took_us")) / 1000);
+	json_decref(doc);
+	return down ? CTL_UNFIT : CTL_OK;
 }
 
 static void

@@ -31,6 +31,7 @@ ctl_verb_fn cmd_status;
 ctl_verb_fn cmd_events;
 ctl_verb_fn cmd_drain; /* and resume */
 ctl_verb_fn cmd_garp;
+ctl_verb_fn cmd_check;
 ctl_verb_fn cmd_reload;
 ctl_verb_fn cmd_metrics;
 ctl_verb_fn cmd_config;

@@ -22,8 +22,9 @@ int ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret);
 /* POST path without a body, waiting up to `seconds`; else as ctl_get(). */
 int ctl_post(const struct ctl *c, const char *path, unsigned seconds, struct ctl_reply *ret);
 
-/* "/v1/instances/NAME" and what follows, NAME percent-encoded, into buf. */
+/* "/v1/instances/NAME" (or "/v1/checks/NAME") and what follows, NAME percent-encoded, into buf. */
 void ctl_instance_path(const char *name, const char *rest, char *buf, size_t size);
+void ctl_check_path(const char *name, const char *rest, char *buf, size_t size);
 
 void ctl_reply_free(struct ctl_reply *r);
 

@@ -47,6 +47,11 @@ static const struct verb {
 	 cmd_drain},
 	{"garp", "[-j] NAME", "announce the addresses again (gratuitous ARP, NA)",
 	 "Only the active node can.\n", cmd_garp},
+	{"check", "[-j] NAME", "run a check now and say what it found",
+	 "  -j      JSON\n"
+	 "\n"
+	 "The result counts like any other. Exit status 1 when the check is down.\n",
+	 cmd_check},
 	{"reload", "[-j] [--wait]", "read the configuration file again",
 	 "All of it or nothing: with any error in the file nothing changes, every error is printed,\n"
 	 "and the exit status is 1. Returns when the new configuration is in force (--wait is\n"

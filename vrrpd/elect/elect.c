@@ -47,6 +47,14 @@ ops(const struct elect *e)
 	return modes[e->conf->mode];
 }
 
+static bool
+counts_as_up(const struct elect_track_conf *t, uint8_t state)
+{
+	if (t->inverted && (state == ELECT_TRACK_UP || state == ELECT_TRACK_DOWN))
+		return state == ELECT_TRACK_DOWN;
+	return state == ELECT_TRACK_UP;
+}
+
 /* Base priority plus the weights that count now: negative ones while not up, positive ones while up. */
 static uint8_t
 effective_priority(const struct elect *e)
@@ -55,10 +63,12 @@ effective_priority(const struct elect *e)
 
 	for (size_t i = 0; i < e->conf->n_tracks; i++) {
 		const struct elect_track_conf *t = &e->conf->tracks[i];
-		bool up = e->tracks[i] == ELECT_TRACK_UP;
+		bool up = counts_as_up(t, e->tracks[i]);
 
 		if (t->has_weight && up == (t->weight > 0))
 			sum += t->weight;
+		if (up)
+			sum += e->weights[i];
 	}
 	return vrrp_track_priority(e->conf->priority, sum);
 }
@@ -144,7 +154,7 @@ link_unfit(const struct elect *e, struct role_cause *ret)
 static bool
 track_unfit(const struct elect_track_conf *t, enum elect_track_state state, struct role_cause *ret)
 {
-	if (t->has_weight || state == ELECT_TRACK_UP)
+	if (t->has_weight || counts_as_up(t, (uint8_t)state))
 		return false;
 	str_copy(ret->name, sizeof(ret->name), t->name);
 	if (t->is_interface)
@@ -338,6 +348,7 @@ on_track(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	ASSERT(ev->track < e->conf->n_tracks);
 	ASSERT(ev->track_state < ELECT_TRACK_COUNT);
 	e->tracks[ev->track] = ev->track_state;
+	e->weights[ev->track] = ev->has_weight ? ev->weight : 0;
 	e->priority = effective_priority(e);
 	evaluate(e, now, out);
 	if (e->priority != before)
@@ -440,16 +451,22 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
  * What is known of the tracked object of this kind and name. One that is new to a node that takes part changes
  * nothing until something is known of it: a reload must not move addresses because a check has not run yet.
  */
-static uint8_t
-track_state_of(const struct elect *e, const struct elect_track_conf *t)
+static void
+adopt_track(struct elect *e, size_t at, const struct elect *old)
 {
-	bool raises = t->has_weight && t->weight > 0;
+	const struct elect_track_conf *t = &e->conf->tracks[at];
+	bool raises = t->has_weight && (t->weight > 0) != t->inverted;
 
-	for (size_t i = 0; i < e->conf->n_tracks; i++)
-		if (e->conf->tracks[i].is_interface == t->is_interface &&
-		    strcmp(e->conf->tracks[i].name, t->name) == 0)
-			return e->tracks[i];
-	return e->running && !raises ? ELECT_TRACK_UP : ELECT_TRACK_PENDING;
+	for (size_t i = 0; i < old->conf->n_tracks; i++) {
+		if (old->conf->tracks[i].is_interface != t->is_interface ||
+		    strcmp(old->conf->tracks[i].name, t->name) != 0)
+			continue;
+		e->tracks[at] = old->tracks[i];
+		e->weights[at] = old->weights[i];
+		return;
+	}
+	if (old->running && !raises)
+		e->tracks[at] = t->inverted ? ELECT_TRACK_DOWN : ELECT_TRACK_UP;
 }
 
 void
@@ -460,8 +477,9 @@ elect_adopt(struct elect *e, const struct elect_conf *conf, const struct elect *
 	e->conf = conf;
 	vrrp_fsm_adopt(&e->vrrp, &conf->vrrp);
 	memset(e->tracks, ELECT_TRACK_PENDING, sizeof(e->tracks));
+	memset(e->weights, 0, sizeof(e->weights));
 	for (size_t i = 0; i < conf->n_tracks; i++)
-		e->tracks[i] = track_state_of(old, &conf->tracks[i]);
+		adopt_track(e, i, old);
 	if (conf->checksum != ELECT_CHECKSUM_AUTO)
 		e->form = conf->checksum == ELECT_CHECKSUM_RFC5798 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568;
 	if (conf->start_delay_us == 0)

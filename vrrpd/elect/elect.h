@@ -47,6 +47,7 @@ enum elect_track_state {
 struct elect_track_conf {
 	bool is_interface; /* else a check */
 	bool has_weight;   /* without one: unfit when down */
+	bool inverted;	   /* up counts as down, and down as up */
 	int16_t weight;	   /* -253..253: negative counts while down, positive while up */
 	char name[LIMIT_NAME];
 };
@@ -98,6 +99,8 @@ struct elect_event {
 	uint8_t link;			  /* LINK: enum elect_link */
 	uint8_t track;			  /* TRACK: index into conf->tracks */
 	uint8_t track_state;		  /* TRACK: enum elect_track_state */
+	bool has_weight;		  /* TRACK: the result itself says what it weighs: */
+	int16_t weight;			  /* -253..253, added while up */
 	int err;			  /* ACQUIRED: 0 or errno of the first address that failed; SEND */
 	bool on;			  /* DRAIN, CONF, STOP; START: go on as Active */
 	uint32_t epoch;			  /* ACQUIRED */
@@ -126,6 +129,7 @@ struct elect {
 	struct role_cause failed;     /* what failed, while retry_at runs */
 	mono_t send_failing;	      /* since when no advert could be sent; MONO_NEVER = they go out */
 	uint8_t tracks[LIMIT_TRACKS]; /* enum elect_track_state */
+	int16_t weights[LIMIT_TRACKS]; /* what results said that they weigh; 0 = nothing */
 	uint32_t transitions;	      /* times Active was entered */
 	struct vrrp_fsm vrrp;
 	struct elect_peer peers[LIMIT_HEARD_PEERS];

@@ -166,6 +166,8 @@ struct engine_check {
 	bool used;	  /* some instance tracks it */
 	/* advert loop */
 	uint8_t state; /* enum elect_track_state */
+	bool has_weight;
+	int16_t weight; /* what the result says that it weighs */
 	mono_t heard;
 };
 

@@ -324,6 +324,7 @@ take_track(struct engine_conf_reader *r, const struct ipc_conf_track *m)
 	t = &i->conf.tracks[i->conf.n_tracks - r->want_tracks];
 	t->is_interface = m->is_interface != 0;
 	t->has_weight = m->has_weight != 0;
+	t->inverted = m->inverted != 0;
 	t->weight = m->weight;
 	memcpy(t->name, m->name, sizeof(t->name));
 	r->tracks[r->n_tracks] = *m;

@@ -24,6 +24,8 @@ spread(struct engine *e, uint32_t check, uint8_t state, mono_t now)
 				.kind = ELECT_EVENT_TRACK,
 				.track = t,
 				.track_state = state,
+				.has_weight = g->checks[check].has_weight,
+				.weight = g->checks[check].weight,
 			};
 
 			if (!i->tracks[t].is_interface && i->tracks[t].check == check)
@@ -41,6 +43,7 @@ engine_health_check(struct engine *e, const struct ipc_check *m, mono_t now)
 		[IPC_CHECK_DOWN] = ELECT_TRACK_DOWN,
 	};
 	struct engine_check *c;
+	bool changed;
 
 	if (e->gen == NULL || m->h.gen != e->gen->gen || m->check >= e->gen->n_checks ||
 	    m->state >= ARRAY_SIZE(states))
@@ -52,7 +55,12 @@ engine_health_check(struct engine *e, const struct ipc_check *m, mono_t now)
 	/* A restarted agent has no result yet: that is no news about the checked thing. */
 	if (m->state == IPC_CHECK_PENDING && c->state != ELECT_TRACK_PENDING)
 		return;
-	if (c->state != states[m->state])
+	if (m->weight < -253 || m->weight > 253)
+		return;
+	changed = c->state != states[m->state] || c->has_weight != (m->has_weight != 0) || c->weight != m->weight;
+	c->has_weight = m->has_weight != 0;
+	c->weight = m->weight;
+	if (changed)
 		spread(e, m->check, states[m->state], now);
 }
 

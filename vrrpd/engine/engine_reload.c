@@ -202,6 +202,8 @@ carry_checks(const struct engine_gen *old, struct engine_gen *g)
 			if (!old->checks[k].used || strcmp(check_name(old, k), check_name(g, n)) != 0)
 				continue;
 			c->state = old->checks[k].state;
+			c->has_weight = old->checks[k].has_weight;
+			c->weight = old->checks[k].weight;
 			c->heard = old->checks[k].heard;
 		}
 	}

@@ -7,9 +7,9 @@
  *
  *   parent -> engine, agent   the configuration (a generation: BEGIN .. COMMIT), the link between the two, STOP
  *   parent -> engine          MEMORY
- *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE
+ *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE, RUN_ENDED
  *   engine, agent -> parent   READY, LOG
- *   agent -> parent           RELOAD
+ *   agent -> parent           RELOAD, RUN, RUN_KILL
  *   agent -> engine           SNAP_GET, CHECK, CONTROL
  *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY
  */
@@ -41,6 +41,7 @@ enum ipc_dir {
 #define IPC_MESSAGES(X)                                                                                        \
 	X(CONF_BEGIN, ipc_conf_begin, IPC_TO_CHILDREN, 0)                                                      \
 	X(CONF_CHECK, ipc_conf_check, IPC_PARENT_TO_AGENT, 0)                                                  \
+	X(CONF_OPTION, ipc_conf_option, IPC_PARENT_TO_AGENT, 0)                                                \
 	X(CONF_INSTANCE, ipc_conf_instance, IPC_TO_CHILDREN, 0)                                                \
 	X(CONF_ADDRESS, ipc_conf_address, IPC_TO_CHILDREN, 0)                                                  \
 	X(CONF_PEER, ipc_conf_peer, IPC_TO_CHILDREN, 0)                                                        \
@@ -53,6 +54,9 @@ enum ipc_dir {
 	X(RELOAD, ipc_reload, IPC_AGENT_TO_PARENT, 0)                                                          \
 	X(RELOAD_LINE, ipc_reload_line, IPC_PARENT_TO_AGENT, 0)                                                \
 	X(RELOAD_DONE, ipc_reload_done, IPC_PARENT_TO_AGENT, 0)                                                \
+	X(RUN, ipc_run, IPC_AGENT_TO_PARENT, 1)                                                                \
+	X(RUN_KILL, ipc_run_kill, IPC_AGENT_TO_PARENT, 0)                                                      \
+	X(RUN_ENDED, ipc_run_ended, IPC_PARENT_TO_AGENT, 0)                                                    \
 	X(LINK, ipc_link, IPC_TO_CHILDREN, 1)                                                                  \
 	X(STOP, ipc_stop, IPC_TO_CHILDREN, 0)                                                                  \
 	X(READY, ipc_ready, IPC_TO_PARENT, 0)                                                                  \
@@ -81,7 +85,7 @@ struct ipc_head {
 	uint32_t gen;  /* configuration generation it belongs to; 0 where none matters */
 };
 
-/* ---- configuration, parent to children. Order: BEGIN, CHECK*, { INSTANCE, ADDRESS*, PEER*, TRACK* }*, COMMIT
+/* ---- configuration, parent to children. Order: BEGIN, { CHECK, OPTION* }*, { INSTANCE, ADDRESS*, PEER*, TRACK* }*, COMMIT
  * ---- */
 
 struct ipc_conf_begin {
@@ -104,14 +108,42 @@ struct ipc_conf_check { /* index = order of arrival */
 	uint8_t on_timeout; /* enum ipc_policy */
 	uint8_t on_stale;   /* enum ipc_policy */
 	uint8_t n_command;
+	uint8_t initial;     /* enum ipc_check_state */
+	uint8_t weight_from; /* enum ipc_weight_from */
+	uint16_t n_options;  /* CONF_OPTION messages that follow */
 	char name[LIMIT_NAME];
 	char user[LIMIT_NAME]; /* empty: the agent's own */
-	char interface[LIMIT_IFNAME];
 	char command[LIMIT_COMMAND_BYTES]; /* n_command words, each ended by a NUL */
 };
 
-enum ipc_check_kind { IPC_CHECK_SCRIPT, IPC_CHECK_INTERFACE, IPC_CHECK_KIND_COUNT };
+enum ipc_check_kind {
+	IPC_CHECK_SCRIPT,
+	IPC_CHECK_INTERFACE,
+	IPC_CHECK_HAPROXY,
+	IPC_CHECK_PATRONI,
+	IPC_CHECK_REDIS,
+	IPC_CHECK_SENTINEL,
+	IPC_CHECK_POSTGRES,
+	IPC_CHECK_HTTP,
+	IPC_CHECK_TCP,
+	IPC_CHECK_PROCESS,
+	IPC_CHECK_UNIT,
+	IPC_CHECK_FILE,
+	IPC_CHECK_ROUTE,
+	IPC_CHECK_PING,
+	IPC_CHECK_KIND_COUNT
+};
 enum ipc_policy { IPC_POLICY_FAIL, IPC_POLICY_HOLD, IPC_POLICY_COUNT };
+
+enum ipc_weight_from { IPC_WEIGHT_FROM_NONE, IPC_WEIGHT_FROM_EXIT, IPC_WEIGHT_FROM_OUTPUT, IPC_WEIGHT_FROM_COUNT };
+
+/* An option of the kind of the check before, as text (cfg_check_options() in config/cfg.h). */
+struct ipc_conf_option {
+	struct ipc_head h;
+	uint16_t len; /* octets of text, without a NUL */
+	char path[LIMIT_NAME];
+	char text[LIMIT_OPTION_TEXT];
+};
 
 struct ipc_conf_instance { /* index = order of arrival; the next ones belong to it */
 	struct ipc_head h;
@@ -147,6 +179,7 @@ struct ipc_conf_track {
 	struct ipc_head h;
 	uint8_t is_interface;
 	uint8_t has_weight;
+	uint8_t inverted;
 	uint8_t on_stale; /* of the check, enum ipc_policy */
 	int16_t weight;
 	uint32_t check;		 /* index of the check; 0 for an interface */
@@ -223,6 +256,31 @@ struct ipc_reload_done {
 	uint32_t n_changed, n_added, n_removed;
 };
 
+/*
+ * Run the command of a check as its user, output to the descriptor that comes along. What the command is, vrrpd knows by
+ * itself: the check is named by its index in the generation h.gen.
+ */
+struct ipc_run {
+	struct ipc_head h;
+	uint32_t token; /* comes back; not 0 */
+	uint32_t check;
+};
+
+/* End a run: its process group gets SIGTERM or, by force, SIGKILL. */
+struct ipc_run_kill {
+	struct ipc_head h;
+	uint32_t token;
+	uint8_t force;
+};
+
+struct ipc_run_ended {
+	struct ipc_head h;
+	uint32_t token;
+	int32_t code;	/* CLD_EXITED, CLD_KILLED or CLD_DUMPED; 0: it was not run */
+	int32_t status; /* exit status or signal */
+	char text[LIMIT_CHECK_TEXT]; /* why it was not run */
+};
+
 /* ---- between agent and engine ------------------------------------------------------------------------------
  */
 
@@ -238,6 +296,8 @@ struct ipc_check {
 	struct ipc_head h;
 	uint32_t check;
 	uint8_t state; /* enum ipc_check_state */
+	uint8_t has_weight; /* the result itself says what it weighs, instead of the track */
+	int16_t weight;	    /* -253..253 */
 };
 
 enum ipc_control_verb { IPC_CONTROL_DRAIN, IPC_CONTROL_RESUME, IPC_CONTROL_GARP, IPC_CONTROL_VERB_COUNT };

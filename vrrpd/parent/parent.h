@@ -3,7 +3,8 @@
  *
  * The parent reads the configuration, starts the engine and the agent, hands them their generation, the status
  * sockets and the link between the two, restarts what dies, keeps what a restarted engine needs to go on, withdraws
- * addresses when the engine cannot come back, and writes their log lines. It never speaks to the network.
+ * addresses when the engine cannot come back, writes their log lines, and runs the commands of checks that another user
+ * than the agent's is to run. It never speaks to the network.
  */
 #ifndef VRRPD_PARENT_PARENT_H
 #define VRRPD_PARENT_PARENT_H
@@ -22,6 +23,7 @@
 enum parent_child_kind { PARENT_ENGINE, PARENT_AGENT, PARENT_CHILDREN };
 
 struct parent;
+struct parent_runs; /* parent_run.c */
 
 struct parent_child {
 	struct parent *parent;
@@ -80,6 +82,7 @@ struct parent {
 	struct loop_timer *stop_timer;
 	struct loop_timer *watchdog; /* the service manager's */
 	struct parent_child children[PARENT_CHILDREN];
+	struct parent_runs *runs;
 };
 
 /* ---- parent_spawn.c: birth and death of the children
@@ -128,6 +131,24 @@ void parent_on_reload_timer(void *arg, mono_t now);
 
 /* Are these the same virtual router, which goes on? */
 bool parent_same_router(const struct cfg_instance *a, const struct cfg_instance *b);
+
+/* ---- parent_run.c: commands of checks that another user runs
+ * ----------------------------------------------------------- */
+
+void parent_run_open(struct parent *p);
+void parent_run_close(struct parent *p); /* kills what runs */
+
+/* The agent asks for a run, its output to `out` (taken over). The end is told, also when it cannot be. */
+void parent_run_start(struct parent *p, const struct ipc_run *m, int out);
+
+/* The agent wants a run to end. */
+void parent_run_kill(struct parent *p, const struct ipc_run_kill *m);
+
+/* A child has ended and is not reaped yet: when it is a run's, do all that is due and return true. */
+bool parent_run_reap(struct parent *p, pid_t pid);
+
+/* Kill every run with its process group; nobody is told. */
+void parent_run_end_all(struct parent *p);
 
 /* ---- parent_restart.c: the same process with a new program
  * ------------------------------------------------------------- */

@@ -26,6 +26,8 @@
 _Static_assert((int)CFG_CHECKSUM_RFC5798 == (int)ELECT_CHECKSUM_RFC5798,
 	       "the option's words and the election's agree");
 _Static_assert((int)CFG_CHECK_KIND_COUNT == (int)IPC_CHECK_KIND_COUNT, "kinds of checks agree");
+_Static_assert((int)CFG_INITIAL_DOWN == (int)IPC_CHECK_DOWN, "verdicts agree");
+_Static_assert((int)CFG_WEIGHT_FROM_OUTPUT == (int)IPC_WEIGHT_FROM_OUTPUT, "sources of weights agree");
 _Static_assert((int)CFG_POLICY_HOLD == (int)IPC_POLICY_HOLD, "policies agree");
 
 static int
@@ -103,6 +105,38 @@ send_begin(struct parent *p, struct parent_child *c)
 }
 
 static int
+count_option(void *arg, const char *path, const char *text)
+{
+	uint16_t *n = arg;
+
+	(void)path;
+	(void)text;
+	++*n;
+	return 0;
+}
+
+struct option_sender {
+	struct parent *p;
+	struct parent_child *c;
+};
+
+static int
+send_option(void *arg, const char *path, const char *text)
+{
+	const struct option_sender *s = arg;
+	struct ipc_conf_option m = {.len = (uint16_t)strlen(text)};
+	int r;
+
+	if (strlen(text) >= sizeof(m.text))
+		return -E2BIG;
+	str_copy(m.path, sizeof(m.path), path);
+	memcpy(m.text, text, m.len);
+	r = send_one(s->c, s->p->gen, IPC_CONF_OPTION, &m, -1);
+	explicit_bzero(m.text, sizeof(m.text)); /* it may have been a secret */
+	return r;
+}
+
+static int
 send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 {
 	struct ipc_conf_check m = {
@@ -114,12 +148,15 @@ send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 		.on_timeout = (uint8_t)k->on_timeout,
 		.on_stale = (uint8_t)k->on_stale,
 		.n_command = (uint8_t)k->n_command,
+		.initial = (uint8_t)k->initial,
+		.weight_from = (uint8_t)k->weight_from,
 	};
+	struct option_sender sender = {.p = p, .c = c};
 	size_t used = 0;
+	int r;
 
 	str_copy(m.name, sizeof(m.name), k->name);
 	str_copy(m.user, sizeof(m.user), k->user != NULL ? k->user : "");
-	str_copy(m.interface, sizeof(m.interface), k->interface);
 	for (size_t n = 0; n < k->n_command; n++) {
 		size_t len = strlen(k->command[n]) + 1;
 
@@ -128,7 +165,9 @@ send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 		memcpy(m.command + used, k->command[n], len);
 		used += len;
 	}
-	return send_one(c, p->gen, IPC_CONF_CHECK, &m, -1);
+	(void)cfg_check_options(k, count_option, &m.n_options);
+	r = send_one(c, p->gen, IPC_CONF_CHECK, &m, -1);
+	return r < 0 ? r : cfg_check_options(k, send_option, &sender);
 }
 
 static void
@@ -186,6 +225,7 @@ send_track(struct parent *p, struct parent_child *c, const struct cfg_track *t)
 	struct ipc_conf_track m = {
 		.is_interface = t->is_interface,
 		.has_weight = t->has_weight,
+		.inverted = t->inverted,
 		.weight = (int16_t)t->weight,
 	};
 

@@ -264,6 +264,7 @@ open_parent(struct parent *p, const struct options *o)
 	p->file = o->file;
 	p->argv = o->argv;
 	p->stop_timer = loop_timer_add(p->loop, on_stop_timer, p);
+	parent_run_open(p);
 	p->reload.timer = loop_timer_add(p->loop, parent_on_reload_timer, p);
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
 		struct parent_child *c = &p->children[k];
@@ -289,6 +290,7 @@ open_parent(struct parent *p, const struct options *o)
 static void
 close_parent(struct parent *p)
 {
+	parent_run_close(p);
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
 		loop_io_del(p->children[k].io);
 		ipc_chan_close(&p->children[k].chan);

@@ -89,6 +89,7 @@ parent_restart(struct parent *p)
 	keep_over_exec(p->listen_fd);
 	keep_over_exec(p->memory_fd);
 	parent_end_children(p); /* what is left of them is reaped by the next program */
+	parent_run_end_all(p);
 	execv(p->self, p->argv);
 	log_error("restart: cannot execute %s: %s: going on as before", p->self, strerror(errno));
 	sigemptyset(&all);

@@ -71,8 +71,9 @@ close_channel(struct parent_child *c)
 	c->ready = false;
 }
 
+/* `fd` came along and is taken over, or -1. */
 static void
-take_message(struct parent_child *c, const union ipc_msg *m)
+take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 {
 	if (m->h.type == IPC_LOG && m->LOG.level < LOG_LEVEL_COUNT)
 		log_msg((enum log_level)m->LOG.level, "%.*s", (int)sizeof(m->LOG.text) - 1, m->LOG.text);
@@ -83,6 +84,10 @@ take_message(struct parent_child *c, const union ipc_msg *m)
 		parent_reload_ready(c->parent, c->kind);
 	} else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
+	else if (m->h.type == IPC_RUN)
+		parent_run_start(c->parent, &m->RUN, fd);
+	else if (m->h.type == IPC_RUN_KILL)
+		parent_run_kill(c->parent, &m->RUN_KILL);
 }
 
 static void replace(struct parent_child *c);
@@ -102,7 +107,7 @@ on_child_message(void *arg, int fd, bool readable, bool writable)
 		r = ipc_chan_recv(&c->chan, &m, &passed_fd);
 		if (r <= 0)
 			break;
-		take_message(c, &m);
+		take_message(c, &m, passed_fd);
 	}
 	if (r == -EPROTO) {
 		log_error("%s sent a message that is not allowed: it is ended", c->program);
@@ -370,10 +375,15 @@ child_ended(struct parent *p, struct parent_child *c, int status)
 
 	/* Its last words are still in the channel. */
 	while (c->chan.fd >= 0 && ipc_chan_recv(&c->chan, &m, &fd) == 1)
-		take_message(c, &m);
+		if (m.h.type != IPC_RUN)
+			take_message(c, &m, fd);
+		else
+			close(fd); /* nobody waits for it any more */
 	describe_end(c, status);
 	close_channel(c);
 	c->pid = 0;
+	if (c->kind == PARENT_AGENT)
+		parent_run_end_all(p);
 	forgive(c, loop_update_now(p->loop));
 	/* One that ended before it knew everything may not have withdrawn what the one before it left. */
 	if (c->kind == PARENT_ENGINE && p->stopping && (status != 0 || !c->settled))
@@ -401,15 +411,24 @@ dying_ended(struct parent *p, struct parent_child *c, int status)
 void
 parent_reap(struct parent *p)
 {
+	siginfo_t si = {0};
 	int status;
-	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	/* Looked at before it is reaped: while it is not, its process group's number is nobody else's. */
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid > 0) {
+		pid_t pid = si.si_pid;
+
+		si.si_pid = 0;
+		if (parent_run_reap(p, pid))
+			continue;
+		if (waitpid(pid, &status, WNOHANG) != pid)
+			return;
 		for (int k = 0; k < PARENT_CHILDREN; k++)
 			if (p->children[k].pid == pid)
 				child_ended(p, &p->children[k], status);
 			else if (p->children[k].dying == pid)
 				dying_ended(p, &p->children[k], status);
+	}
 }
 
 bool

@@ -43,12 +43,23 @@ static const uint64_t keeps[PRIV_PROGRAM_COUNT] = {
 	[PRIV_AGENT] = 0,
 };
 
-/* All groups of the user. Looked up by the parent once: a forked child must not ask the user data base. */
-static int
-find_groups(const char *name, struct priv_user *u)
+int
+priv_find_user(const char *name, struct priv_user *ret)
 {
-	u->n_groups = PRIV_GROUPS_MAX;
-	return getgrouplist(name, u->gid, u->groups, &u->n_groups) < 0 ? -E2BIG : 0;
+	const struct passwd *pw = getpwnam(name);
+	struct priv_user u = {.n_groups = PRIV_GROUPS_MAX};
+	int r = 0;
+
+	if (pw == NULL)
+		return -ENOENT;
+	u.uid = pw->pw_uid;
+	u.gid = pw->pw_gid;
+	if (getgrouplist(name, u.gid, u.groups, &u.n_groups) < 0) {
+		u.n_groups = 0;
+		r = -E2BIG;
+	}
+	*ret = u;
+	return r;
 }
 
 int
@@ -57,15 +68,12 @@ priv_agent_user(struct priv_user *ret)
 	static const char *const names[] = {"vrrpd", "nobody"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const struct passwd *pw = getpwnam(names[i]);
-		struct priv_user u = {.fallback = i > 0};
+		struct priv_user u;
 
-		if (pw == NULL || pw->pw_uid == 0)
+		/* -E2BIG: in more groups than the checks of a proxy have use for, so it gets none. */
+		if (priv_find_user(names[i], &u) == -ENOENT || u.uid == 0)
 			continue;
-		u.uid = pw->pw_uid;
-		u.gid = pw->pw_gid;
-		if (find_groups(names[i], &u) < 0)
-			u.n_groups = 0; /* in more groups than the checks of a proxy have use for */
+		u.fallback = i > 0;
 		*ret = u;
 		return 0;
 	}

@@ -30,6 +30,13 @@ enum priv_program {
 };
 
 /*
+ * A user of this host by name, with all its groups. Not for a forked child: it asks the user data base. 0;
+ * -ENOENT when there is none; -E2BIG when it is in more than PRIV_GROUPS_MAX groups, and then *ret is without
+ * them.
+ */
+int priv_find_user(const char *name, struct priv_user *ret);
+
+/*
  * The agent's user: "vrrpd", or "nobody" where that does not exist; never one with root's number. 0, or -ENOENT
  * when there is none.
  */

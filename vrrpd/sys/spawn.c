@@ -1,5 +1,6 @@
 /*
- * spawn.c - start other programs; see spawn.h. The parent starts ours, the agent those of the configuration.
+ * spawn.c - start other programs; see spawn.h. The parent starts ours and, as another user, those of the
+ * configuration; the agent starts the rest of these.
  */
 #include "sys/spawn.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,20 +102,32 @@ set_command_files(int out)
 	return 0;
 }
 
-__attribute__((noreturn)) static void
-command(char *const argv[], char *const env[], int out, int failed, pid_t parent)
+/* 0 or -errno. */
+static int
+prepare_command(const struct spawn_command *c)
 {
-	int r = setpgid(0, 0) < 0 ? -errno : 0;
+	int r = setpgid(0, 0) < 0 || chdir("/") < 0 ? -errno : 0;
+
+	umask(022);
+	if (r == 0)
+		r = set_command_files(c->out);
+	if (r == 0 && c->user != NULL)
+		r = priv_keep(PRIV_AGENT, c->user, true);
+	/* After the change of user, which clears it (prctl(2)). */
+	return r < 0 ? r : priv_die_with_parent(SIGKILL);
+}
+
+__attribute__((noreturn)) static void
+command(const struct spawn_command *c, int failed, pid_t parent)
+{
+	int r;
 
 	reset_signals();
-	if (r == 0)
-		r = set_command_files(out);
-	if (r == 0)
-		r = priv_die_with_parent(SIGKILL);
+	r = prepare_command(c);
 	if (getppid() != parent)
 		_exit(127);
 	if (r == 0) {
-		execve(argv[0], argv, env);
+		execve(c->argv[0], c->argv, c->env);
 		r = -errno;
 	}
 	(void)!write(failed, &r, sizeof(r));
@@ -133,7 +147,7 @@ wait_for_execution(int fd)
 }
 
 pid_t
-spawn_command(char *const argv[], char *const env[], int out)
+spawn_command(const struct spawn_command *c)
 {
 	pid_t parent = getpid();
 	sigset_t all, old;
@@ -149,7 +163,7 @@ spawn_command(char *const argv[], char *const env[], int out)
 	pid = fork();
 	r = pid < 0 ? -errno : 0;
 	if (pid == 0)
-		command(argv, env, out, failed[1], parent);
+		command(c, failed[1], parent);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(failed[1]);
 	if (r == 0)

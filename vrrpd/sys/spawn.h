@@ -1,6 +1,6 @@
 /*
- * spawn.h - start one of our own programs with its channel on descriptor 3, or somebody else's with nothing at
- * all.
+ * spawn.h - start one of our own programs with its channel on descriptor 3, or somebody else's as
+ * any user, without a channel.
  */
 #ifndef VRRPD_SYS_SPAWN_H
 #define VRRPD_SYS_SPAWN_H
@@ -24,12 +24,20 @@ struct spawn_program {
  */
 pid_t spawn_program(const struct spawn_program *s);
 
+struct spawn_command {
+	char *const *argv; /* NULL-terminated; argv[0] is the path of the file to execute */
+	char *const *env;  /* NULL-terminated: its whole environment */
+	int out;	   /* its standard output and error; the caller keeps its own copy */
+	/* Whom it becomes, with its groups and the rights of PRIV_AGENT; NULL: us, with what we have. */
+	const struct priv_user *user;
+};
+
 /*
- * Fork and execute a command that is not ours: argv[0] is its path, `env` its whole environment, `out` its
- * standard output and error (the caller keeps its own copy), its input is empty. It leads a process group of
- * its own, has default signal handling, no other descriptor, and is killed when this process dies. Waits until
- * it runs. Returns its pid, or -errno, and then nothing is left of it.
+ * Fork and execute a command that is not ours. Its input is empty, its folder is /, new files are writable by
+ * their owner alone (umask 022). It leads a process group of its own (whose number is the pid), has default
+ * signal handling, no other descriptor, and is killed when this process dies. Waits until it runs. Returns its
+ * pid, or -errno, and then nothing is left of it.
  */
-pid_t spawn_command(char *const argv[], char *const env[], int out);
+pid_t spawn_command(const struct spawn_command *c);
 
 #endif
