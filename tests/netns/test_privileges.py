@@ -341,7 +341,14 @@ def test_another_user_with_ambient_capabilities(lab):
     names = "+net_admin,+net_raw,+sys_nice,+ipc_lock"
     prefix = ["setpriv", "--reuid=nobody", f"--regid={group}", "--clear-groups"]
     prefix += [f"--inh-caps={names}", f"--ambient-caps={names}", "--"]
-    d = a.vrrpd(conf(instance(), node="a"), prefix=prefix, args=("--run-dir", run_dir), wait=False)
+    # the build may lie where only root can read
+    build = os.path.join(a.dir, "build")
+    os.mkdir(build)
+    for name in ("vrrpd", "vrrpd-engine", "vrrpd-agent", "vrrpctl"):
+        shutil.copy(os.path.join(labs.build_dir(), name), build)
+    d = a.vrrpd(
+        conf(instance(), node="a"), prefix=prefix, args=("--run-dir", run_dir), wait=False, build=build
+    )
     d.run_dir, d.socket_path = run_dir, os.path.join(run_dir, "vrrpd.sock")
     d.wait_ready()
     d.wait_state("pg", "active")

@@ -15,6 +15,7 @@ The daemons (vrrpd, keepalived, haproxy) are in daemons.py, frames and sockets i
 """
 
 import atexit
+import fcntl
 import json
 import os
 import random
@@ -123,6 +124,12 @@ def netns_names(prefix=PREFIX):
 def remove_stale():
     """Remove namespaces and folders of labs whose process is gone (killed before it could clean up)."""
     tmp = tempfile.gettempdir()
+    with open(os.path.join(tmp, PREFIX + ".lock"), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time: half removed by another they are hard to find
+        _remove_stale(tmp)
+
+
+def _remove_stale(tmp):
     folders = [n for n in os.listdir(tmp) if n.startswith(PREFIX + "-")]
     for name in netns_names() + folders:
         parts = name.split("-")
