@@ -439,8 +439,12 @@ void engine_memory_note(struct engine *e, const struct engine_instance *i);
 void engine_memory_advert(struct engine *e, const struct engine_instance *i, mono_t now);
 void engine_memory_check(struct engine *e, uint32_t check, uint8_t state);
 
-/* engine_main.c: leave in order and end */
+/* engine_main.c: leave in order and end; end now, if nothing is left to hand over */
 void engine_stop(struct engine *e);
+void engine_finish_stop(struct engine *e);
+
+/* engine_answers.c: an engine_kernel_fn, with the engine as its argument */
+void engine_on_answer(void *arg, const struct kernel_answer *a);
 
 /* engine_health.c */
 void engine_health_check(struct engine *e, const struct ipc_check *m, mono_t now);
