@@ -109,3 +109,16 @@ def test_restart_in_place_with_a_taken_port(lab):
     da.wait_state("pg", "active")
     assert "cannot listen on 127.0.0.1:9650" in da.log_text()
     assert db.counters()["transitions"] == 0, "the peer took over"
+
+
+def test_stop_right_after_a_restart_in_place(lab):
+    """A signal between the two programs is not lost."""
+    a = lab.host("a")
+    for n in range(10):
+        d = a.vrrpd(conf(instance(advert_interval="10ms"), node="a"), name=f"restart{n}")
+        d.wait_state("pg", "active")
+        d.signal(signal.SIGUSR2)
+        for _ in range(n * 200):
+            pass  # the same moment is not hit twice
+        assert d.stop(15) == 0
+        assert not a.holds("10.77.1.100")

@@ -68,6 +68,8 @@ struct parent {
 	mono_t last_end;   /* when it last did */
 	char trouble[LIMIT_LOG_TEXT]; /* how */
 	struct parent_reload reload;
+	struct loop_timer *restart_timer;
+	unsigned restart_turns; /* of the loop, until a restart in place begins */
 	char run_dir[LIMIT_PATH];
 	enum log_level log_level;
 	struct priv_user agent_user;
@@ -153,8 +155,9 @@ void parent_run_end_all(struct parent *p);
 /* ---- parent_restart.c: the same process with a new program
  * ------------------------------------------------------------- */
 
-/* End the children without a word, execute this program's file anew. Returns only when it could not. */
+/* End the children without a word, execute this program's file anew; soon, from the loop. */
 void parent_restart(struct parent *p);
+void parent_on_restart_timer(void *arg, mono_t now); /* its second half */
 
 /* What a restart handed over: descriptors for lock, status sockets and memory, or -1 each. */
 void parent_inherit(struct parent *p);

@@ -266,6 +266,7 @@ open_parent(struct parent *p, const struct options *o)
 	p->stop_timer = loop_timer_add(p->loop, on_stop_timer, p);
 	parent_run_open(p);
 	p->reload.timer = loop_timer_add(p->loop, parent_on_reload_timer, p);
+	p->restart_timer = loop_timer_add(p->loop, parent_on_restart_timer, p);
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
 		struct parent_child *c = &p->children[k];
 
@@ -299,6 +300,7 @@ close_parent(struct parent *p)
 	loop_timer_del(p->stop_timer);
 	loop_timer_del(p->watchdog);
 	loop_timer_del(p->reload.timer);
+	loop_timer_del(p->restart_timer);
 	parent_close_sockets(p);
 	if (p->memory_fd >= 0)
 		close(p->memory_fd);

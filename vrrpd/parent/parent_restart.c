@@ -2,10 +2,10 @@
  * parent_restart.c - the same process with a new program: an upgrade without an interruption.
  *
  * SIGUSR2. The new program checks the configuration first. Then the children are ended without a word, so that
- * addresses stay where they are, and this process executes its own file again: same process id, same lock, same status
- * socket, and the memory from which the next engine goes on (ipc_memory.h). The descriptors' numbers go along in the
- * environment, and which table of system calls is in force: that cannot be taken back, and need not be put on top of
- * itself at every restart.
+ * addresses stay where they are, and this process executes its own file again: same process id, same lock, same
+ * status socket, and the memory from which the next engine goes on (ipc_memory.h). The descriptors' numbers go
+ * along in the environment, and which table of system calls is in force: that cannot be taken back, and need
+ * not be put on top of itself at every restart.
  */
 #include "parent/parent.h"
 
@@ -22,6 +22,7 @@
 
 #define ENVIRONMENT "VRRPD_RESTART"
 #define CHECK_MAX_S 10
+#define TURNS	    2 /* of the loop: one takes in what was caught, the next has dealt with it */
 
 bool
 parent_new_program_agrees(struct parent *p)
@@ -63,14 +64,39 @@ keep_over_exec(int fd)
 		(void)fcntl(fd, F_SETFD, 0);
 }
 
+static void
+hold_signals(bool hold)
+{
+	sigset_t set;
+
+	if (hold)
+		sigfillset(&set);
+	else
+		sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
 void
 parent_restart(struct parent *p)
 {
-	char value[64];
-	sigset_t all;
-
 	if (p->stopping || p->reload.running) {
 		log_warning("restart: not while vrrpd is stopping or reloading");
+		return;
+	}
+	/* From now on a signal waits until the next program has its handlers; between the two it would end this
+	 * process. What was caught before gets its turn first. */
+	hold_signals(true);
+	p->restart_turns = TURNS;
+	loop_timer_set(p->restart_timer, loop_update_now(p->loop));
+}
+
+static void
+execute(struct parent *p)
+{
+	char value[64];
+
+	if (p->reload.running) {
+		log_warning("restart: not while vrrpd is reloading");
 		return;
 	}
 	if (!parent_new_program_agrees(p)) {
@@ -78,9 +104,6 @@ parent_restart(struct parent *p)
 		return;
 	}
 	log_info("restart: executing %s", p->self);
-	/* A signal between the two programs would end this process: it waits until the next one has its handlers. */
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
 	snprintf(value, sizeof(value), "%d,%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd,
 		 p->call_table);
 	setenv(ENVIRONMENT, value, 1);
@@ -92,11 +115,24 @@ parent_restart(struct parent *p)
 	parent_run_end_all(p);
 	execv(p->self, p->argv);
 	log_error("restart: cannot execute %s: %s: going on as before", p->self, strerror(errno));
-	sigemptyset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
 	unsetenv(ENVIRONMENT);
 	for (int k = 0; k < PARENT_CHILDREN; k++)
 		parent_start_child(p, (enum parent_child_kind)k);
+}
+
+void
+parent_on_restart_timer(void *arg, mono_t now)
+{
+	struct parent *p = arg;
+
+	if (!p->stopping && --p->restart_turns > 0) {
+		loop_timer_set(p->restart_timer, mono_add(now, 1));
+		return;
+	}
+	if (!p->stopping)
+		execute(p);
+	/* Still here: it ends, or goes on as before. */
+	hold_signals(false);
 }
 
 /* An inherited descriptor is not for the children. */
