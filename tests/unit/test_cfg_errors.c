@@ -46,6 +46,9 @@
 	"write one of \"script\", \"interface\", \"haproxy\", \"patroni\", \"redis\", \"sentinel\", "          \
 	"\"postgres\", "                                                                                       \
 	"\"http\", \"tcp\", \"process\", \"unit\", \"file\", \"route\", \"ping\""
+#define ROOT_OPTIONS                                                                                           \
+	"node, engine, control, notify, notify_active, notify_backup, notify_fault, notify_stop, "             \
+	"notify_user, notify_timeout, checks or instances"
 #define ADVERT_RANGE "a duration from \"10ms\" to \"255s\""
 #define NAME_FORM    "holds other characters than letters, digits, _ . and -: write "
 #define INCLUDE_HELP                                                                                           \
@@ -244,7 +247,7 @@ static const struct row unknown_rows[] = {
 	 "1: instances.a.advert_int: unknown option: did you mean \"advert_interval\"?\n"
 	 "1: instances.a.auth_pass: unknown option: did you mean \"auth.pass\"?"},
 	{NULL, "like nothing, at the top", "zzz = 1;\n" ONE(""),
-	 "1: zzz: unknown option: remove it (known here: node, engine, control, checks or instances)"},
+	 "1: zzz: unknown option: remove it (known here: " ROOT_OPTIONS ")"},
 	{NULL, "like nothing, in a group", ONE("unicast = { peers = [\"192.0.2.2\"]; zzz = 1; };"),
 	 "1: instances.a.unicast.zzz: unknown option: remove it (known here: source, peers or ttl_min)"},
 	{NULL, "in an entry of a list", ONE("track = ( { interface = \"eth1\"; wait = 1; } );"),
@@ -273,21 +276,21 @@ static const struct row check_rows[] = {
 	 "1: checks.c.timeout: \"1001ms\" is longer than the interval \"1s\", so runs would overlap: write at "
 	 "most "
 	 "\"1s\", or a longer interval"},
-	{"command_file", "relative command", COMMAND("\"true\""),
+	{"command", "relative command", COMMAND("\"true\""),
 	 "1: checks.c.command[0]: \"true\" is no absolute path: write the path with its leading /"},
-	{"command_file", "command that is not there", COMMAND("\"$D/none\", \"-x\""),
+	{"command", "command that is not there", COMMAND("\"$D/none\", \"-x\""),
 	 "1: checks.c.command[0]: \"$D/none\" cannot be used: No such file or directory: write the path of an "
 	 "existing "
 	 "program"},
-	{"command_file", "command that is a folder", COMMAND("\"$D\""),
+	{"command", "command that is a folder", COMMAND("\"$D\""),
 	 "1: checks.c.command[0]: \"$D\" is no regular file: write the path of a program"},
-	{"command_file", "command that is not executable", COMMAND("\"$D/plain\""),
+	{"command", "command that is not executable", COMMAND("\"$D/plain\""),
 	 "1: checks.c.command[0]: \"$D/plain\" is not executable: run chmod 755 $D/plain"},
-	{"command_file", "command that the group may change", COMMAND("\"$D/group\""),
+	{"command", "command that the group may change", COMMAND("\"$D/group\""),
 	 "1: checks.c.command[0]: \"$D/group\" can be changed by others than its owner (mode 0775): run chmod "
 	 "go-w "
 	 "$D/group"},
-	{"command_file", "command that anybody may change", COMMAND("\"$D/anybody\""),
+	{"command", "command that anybody may change", COMMAND("\"$D/anybody\""),
 	 "1: checks.c.command[0]: \"$D/anybody\" can be changed by others than its owner (mode 0757): run "
 	 "chmod go-w "
 	 "$D/anybody"},
@@ -548,7 +551,7 @@ static const struct row syntax_rows[] = {
 	{NULL, "error in an included file", "node = \"a\";\n@include \"sub/inner.conf\"\nzzz = 1;\n",
 	 "$D/sub/inner.conf:3: instances.i.vrid: 0 is out of range: write a number from 1 to 255\n"
 	 "$D/sub/deeper.conf:2: checks.d.rise: 0 is out of range: write a number of runs from 1 to 255\n"
-	 "3: zzz: unknown option: remove it (known here: node, engine, control, checks or instances)"},
+	 "3: zzz: unknown option: remove it (known here: " ROOT_OPTIONS ")"},
 	{NULL, "syntax error in an included file", "\n@include \"sub/broken.conf\"\n",
 	 "$D/sub/broken.conf:2: syntax error: " SYNTAX_HELP},
 };
@@ -642,8 +645,8 @@ static const struct table {
 };
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */
-static const char *const elsewhere[] = {"fits_packet", "address_count", "total_addresses", "command_size",
-					"command_owner"};
+static const char *const elsewhere[] = {"fits_packet", "address_count", "total_addresses",
+					/* test_cfg_hooks.c: */ "root_hooks", "hooks", "service_form", "service_names"};
 
 static void
 write_files(const struct cfg_fixture *x)
@@ -828,7 +831,7 @@ test_errors_all_in_one_run(void **state)
 		"track = ( { check = \"e\"; } );\n"
 		"preempt = false; preempt_delay = \"1s\"; } );\n",
 		"1: node: is a number: write a string, e.g. \"proxy1\"\n"
-		"2: bogus: unknown option: remove it (known here: node, engine, control, checks or instances)\n"
+		"2: bogus: unknown option: remove it (known here: " ROOT_OPTIONS ")\n"
 		"3: engine.realtime_priority: 100 is out of range: write a number from 0 to 99\n"
 		"4: control.listen: \"here\" is no address and port: write \"127.0.0.1:9650\" or "
 		"\"[::1]:9650\"\n"
