@@ -16,6 +16,7 @@
 #include "sys/loop.h"
 
 struct api;
+struct hooks;
 
 struct agent {
 	struct loop *loop;
@@ -29,6 +30,7 @@ struct agent {
 	struct snaps *snaps;
 	struct events *events;
 	struct checks *checks;
+	struct hooks *hooks;
 	struct api *api;
 	struct ipc_trouble trouble; /* what vrrpd last said of the engine; restarts 0: nothing yet */
 	int exit_status;

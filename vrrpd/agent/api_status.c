@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "agent/agent.h"
+#include "agent/hooks.h"
 #include "base/strbuf.h"
 #include "elect/elect.h"
 
@@ -336,6 +337,7 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	put_peers(j, &v);
 	put_counters(j, now);
 	put_conflict(j, &v);
+	hooks_json(j, a->hooks, index);
 	json_out_uint(j, "vrid", inst->c.vrid);
 	json_out_uint(j, "version", inst->c.version);
 	json_out_text(j, "family", inst->c.family == IP_FAMILY_V4 ? "ipv4" : "ipv6");

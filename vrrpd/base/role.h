@@ -57,14 +57,13 @@ enum role_state {
 	X(GATE_REFUSED, "gate_refused", "the gate refused: {name}")                                            \
 	X(GATE_SILENT, "gate_silent", "the gate gave no answer for {ms} ms")                                   \
 	X(SERVICES_FAILED, "services_failed", "service {name} failed {a} times")                               \
-	X(SERVICES_SLOW, "services_slow", "the services did not stop within {ms} ms")                          \
 	X(SERVICE_STARTED, "service_started", "service {name} was started, it took {ms} ms")                   \
 	X(SERVICE_STOPPED, "service_stopped", "service {name} was stopped, it took {ms} ms")                   \
-	X(SERVICE_TROUBLE, "service_trouble", "service {name} failed {b} times of late: see the log")          \
+	X(SERVICE_TROUBLE, "service_trouble", "service {name} failed, {b} times of late")                      \
 	X(HOOK_ENDED, "hook_ended", "{name} ended with exit status {b} after {ms} ms")                         \
 	X(HOOK_KILLED, "hook_killed", "{name} was ended by signal {b} after {ms} ms")                          \
 	X(HOOK_TIMED_OUT, "hook_timed_out", "{name} was ended after {ms} ms: it took longer than its time-out") \
-	X(HOOK_NOT_RUN, "hook_not_run", "{name} could not be run: see the log")                                \
+	X(HOOK_NOT_RUN, "hook_not_run", "{name} could not be run")                                              \
 	X(DRAINED, "drained", "drained: handed over, stays away until resumed")                                \
 	X(REMOVED, "removed", "no longer configured")                                                          \
 	X(STOPPING, "stopping", "vrrpd is stopping")

@@ -110,11 +110,15 @@ elect_leaving(const struct elect *e)
 }
 
 bool
+elect_acquiring(const struct elect *e)
+{
+	return e->vrrp.acquiring && e->asking != ROLE_ASK_ENTER;
+}
+
+bool
 elect_holds(const struct elect *e)
 {
-	bool acquiring = e->vrrp.acquiring && e->asking != ROLE_ASK_ENTER;
-
-	return e->state == ROLE_STATE_ACTIVE || acquiring || elect_leaving(e);
+	return e->state == ROLE_STATE_ACTIVE || elect_acquiring(e) || elect_leaving(e);
 }
 
 usec_t

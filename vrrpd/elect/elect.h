@@ -187,6 +187,9 @@ usec_t elect_resume_us(const struct elect_conf *conf);
 /* Are the addresses to be in the kernel now: Active, on the way there, or still serving? */
 bool elect_holds(const struct elect *e);
 
+/* On the way there: has the kernel been asked for the addresses? */
+bool elect_acquiring(const struct elect *e);
+
 /* Still serving until a successor is there. */
 bool elect_leaving(const struct elect *e);
 

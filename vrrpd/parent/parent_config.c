@@ -30,8 +30,8 @@ _Static_assert((int)CFG_INITIAL_DOWN == (int)IPC_CHECK_DOWN, "verdicts agree");
 _Static_assert((int)CFG_WEIGHT_FROM_OUTPUT == (int)IPC_WEIGHT_FROM_OUTPUT, "sources of weights agree");
 _Static_assert((int)CFG_POLICY_HOLD == (int)IPC_POLICY_HOLD, "policies agree");
 
-static int
-send_one(struct parent_child *c, uint32_t gen, enum ipc_type type, void *msg, int fd)
+int
+parent_send_one(struct parent_child *c, uint32_t gen, enum ipc_type type, void *msg, int fd)
 {
 	struct ipc_head *h = msg;
 	int r;
@@ -90,7 +90,11 @@ send_begin(struct parent *p, struct parent_child *c)
 		m.n_addresses += (uint32_t)(i->n_addresses + i->n_extra);
 		m.n_peers += (uint32_t)i->n_peers;
 		m.n_tracks += (uint32_t)i->n_tracks;
+		m.n_hooks += parent_hooks_count(cfg, i);
+		m.n_services += (uint32_t)i->n_services;
 	}
+	m.n_own_hooks = parent_hooks_count(cfg, NULL);
+	m.n_hooks += m.n_own_hooks;
 	for (size_t n = 0; old != NULL && n < old->n_instances; n++) {
 		const struct cfg_instance *i = &old->instances[n];
 
@@ -101,7 +105,7 @@ send_begin(struct parent *p, struct parent_child *c)
 		m.n_addresses += (uint32_t)(i->n_addresses + i->n_extra);
 		m.n_peers += (uint32_t)i->n_peers;
 	}
-	return send_one(c, p->gen, IPC_CONF_BEGIN, &m, -1);
+	return parent_send_one(c, p->gen, IPC_CONF_BEGIN, &m, -1);
 }
 
 static int
@@ -131,7 +135,7 @@ send_option(void *arg, const char *path, const char *text)
 		return -E2BIG;
 	str_copy(m.path, sizeof(m.path), path);
 	memcpy(m.text, text, m.len);
-	r = send_one(s->c, s->p->gen, IPC_CONF_OPTION, &m, -1);
+	r = parent_send_one(s->c, s->p->gen, IPC_CONF_OPTION, &m, -1);
 	explicit_bzero(m.text, sizeof(m.text)); /* it may have been a secret */
 	return r;
 }
@@ -166,7 +170,7 @@ send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 		used += len;
 	}
 	(void)cfg_check_options(k, count_option, &m.n_options);
-	r = send_one(c, p->gen, IPC_CONF_CHECK, &m, -1);
+	r = parent_send_one(c, p->gen, IPC_CONF_CHECK, &m, -1);
 	return r < 0 ? r : cfg_check_options(k, send_option, &sender);
 }
 
@@ -179,6 +183,8 @@ fill_instance(const struct cfg_instance *i, bool secrets, struct ipc_conf_instan
 		.garp_delay_us = i->garp_delay,
 		.garp_refresh_us = i->garp_refresh,
 		.garp_interval_us = i->garp_interval,
+		.enter_us = parent_hooks_enter_us(i),
+		.leave_us = parent_hooks_leave_us(i),
 		.n_addresses = (uint32_t)(i->n_addresses + i->n_extra),
 		.n_peers = (uint32_t)i->n_peers,
 		.n_tracks = (uint32_t)i->n_tracks,
@@ -214,7 +220,7 @@ send_addresses(struct parent *p, struct parent_child *c, const struct cfg_addres
 		struct ipc_conf_address m = {.prefix = v[k].prefix, .extra = extra};
 
 		str_copy(m.ifname, sizeof(m.ifname), v[k].interface);
-		r = send_one(c, p->gen, IPC_CONF_ADDRESS, &m, -1);
+		r = parent_send_one(c, p->gen, IPC_CONF_ADDRESS, &m, -1);
 	}
 	return r;
 }
@@ -239,7 +245,7 @@ send_track(struct parent *p, struct parent_child *c, const struct cfg_track *t)
 		m.on_stale = (uint8_t)k->on_stale;
 		m.stale_after_us = STALE_RUNS * (k->interval + k->timeout) + STALE_SLACK_US;
 	}
-	return send_one(c, p->gen, IPC_CONF_TRACK, &m, -1);
+	return parent_send_one(c, p->gen, IPC_CONF_TRACK, &m, -1);
 }
 
 /* A removed instance only leaves: what it tracked does not matter any more. */
@@ -250,9 +256,11 @@ send_instance(struct parent *p, struct parent_child *c, const struct cfg_instanc
 	int r;
 
 	fill_instance(i, c->kind == PARENT_ENGINE, &m);
+	m.n_hooks = parent_hooks_count(p->cfg, i);
+	m.n_services = (uint32_t)i->n_services;
 	if (removed)
 		m.n_tracks = 0;
-	r = send_one(c, p->gen, IPC_CONF_INSTANCE, &m, -1);
+	r = parent_send_one(c, p->gen, IPC_CONF_INSTANCE, &m, -1);
 	if (r == 0)
 		r = send_addresses(p, c, i->addresses, i->n_addresses, false);
 	if (r == 0)
@@ -260,10 +268,12 @@ send_instance(struct parent *p, struct parent_child *c, const struct cfg_instanc
 	for (size_t n = 0; r == 0 && n < i->n_peers; n++) {
 		struct ipc_conf_peer peer = {.addr = i->peers[n]};
 
-		r = send_one(c, p->gen, IPC_CONF_PEER, &peer, -1);
+		r = parent_send_one(c, p->gen, IPC_CONF_PEER, &peer, -1);
 	}
 	for (size_t n = 0; r == 0 && n < m.n_tracks; n++)
 		r = send_track(p, c, &i->tracks[n]);
+	if (r == 0 && c->kind == PARENT_AGENT)
+		r = parent_hooks_send(p, c, i);
 	return r;
 }
 
@@ -289,7 +299,7 @@ send_text(struct parent *p, struct parent_child *c)
 		r = -EIO;
 	m.size = (uint32_t)size;
 	if (r == 0)
-		r = send_one(c, p->gen, IPC_CONF_TEXT, &m, fd);
+		r = parent_send_one(c, p->gen, IPC_CONF_TEXT, &m, fd);
 	close(fd);
 	return r;
 }
@@ -301,6 +311,8 @@ parent_send_config(struct parent *p, struct parent_child *c)
 	const struct cfg *cfg = p->cfg, *old = removed_from(p, c);
 	int r = send_begin(p, c);
 
+	if (r == 0 && c->kind == PARENT_AGENT)
+		r = parent_hooks_send(p, c, NULL);
 	for (size_t n = 0; r == 0 && c->kind == PARENT_AGENT && n < cfg->n_checks; n++)
 		r = send_check(p, c, &cfg->checks[n]);
 	for (size_t n = 0; r == 0 && n < cfg->n_instances; n++)
@@ -309,7 +321,7 @@ parent_send_config(struct parent *p, struct parent_child *c)
 		if (is_removed(p, &old->instances[n]))
 			r = send_instance(p, c, &old->instances[n], true);
 	if (r == 0)
-		r = send_one(c, p->gen, IPC_CONF_COMMIT, &commit, -1);
+		r = parent_send_one(c, p->gen, IPC_CONF_COMMIT, &commit, -1);
 	if (r == 0 && c->kind == PARENT_AGENT)
 		r = send_text(p, c);
 	return r;
