@@ -86,10 +86,12 @@ put_score(struct json_out *j, const struct check *c)
 
 	if (!check_is_graded(c))
 		return;
-	if (c->score_shown < 0)
+	if (c->score_shown < 0) {
 		json_out_null(j, "score");
-	else
-		json_out_raw(j, "score", score_format(c->score_shown, text), strlen(text));
+	} else {
+		score_format(c->score_shown, text);
+		json_out_raw(j, "score", text, strlen(text));
+	}
 	json_out_int(j, "priority_change", c->weight);
 }
 
