@@ -1,6 +1,6 @@
 /*
- * test_check_score.c - graded checks in the frame: what a run of a script, of a page or of any other kind means for the
- * weight and for the line, with real commands and files. The arithmetic is in test_score.c.
+ * test_check_score.c - graded checks in the frame: what a run of a script, of a page or of any other kind means
+ * for the weight and for the line, with real commands and files. The arithmetic is in test_score.c.
  */
 #include "check_local.h"
 #include "http_fake.h"
@@ -9,11 +9,15 @@
 
 #define HOUR_US (3600 * (usec_t)USEC_PER_SEC)
 
-/* A check of kind script that runs `sh -c text`, %D being the test's folder; graded by `scale`, once an hour. */
+/* A check of kind script that runs `sh -c text`, %D being the test's folder; graded by `scale`, once an hour.
+ */
 static struct check_def
 script(const struct env *e, const char *text, int scale)
 {
-	struct check_def d = {.conf = {.kind = IPC_CHECK_SCRIPT, .interval_us = HOUR_US, .timeout_us = 5000 * MS, .name = "one"}};
+	struct check_def d = {.conf = {.kind = IPC_CHECK_SCRIPT,
+				       .interval_us = HOUR_US,
+				       .timeout_us = 5000 * MS,
+				       .name = "one"}};
 	struct strbuf b;
 
 	d.conf.rise = d.conf.fall = 1;
@@ -77,7 +81,8 @@ test_output(void **state)
 		int weight;
 		const char *last;
 	} rows[] = {
-		{"echo thinking; echo ' 42 '; echo", -50, IPC_CHECK_UP, -21, "reported 42 (score 42, priority -21)"},
+		{"echo thinking; echo ' 42 '; echo", -50, IPC_CHECK_UP, -21,
+		 "reported 42 (score 42, priority -21)"},
 		{"echo 42.5", 253, IPC_CHECK_UP, 108, "reported 42.5 (score 42.5, priority +108)"},
 		{"echo 0", -50, IPC_CHECK_UP, 0, "reported 0 (score 0, priority +0)"},
 		{"echo 100", -50, IPC_CHECK_UP, -50, "reported 100 (score 100, priority -50)"},
@@ -233,7 +238,8 @@ static void
 test_long_line_makes_room(void **state)
 {
 	struct env *e = *state;
-	struct check_def d = script(e, "i=0; while [ $i -lt 60 ]; do printf '\\303\\244\\303\\266'; i=$((i+1)); done", -253);
+	struct check_def d =
+		script(e, "i=0; while [ $i -lt 60 ]; do printf '\\303\\244\\303\\266'; i=$((i+1)); done", -253);
 	static const char added[] = " (score 0, priority -253, warming up)";
 	const char *last;
 	size_t len;
@@ -277,7 +283,8 @@ climbs(struct env *e)
 	if (c->weight > seen.weights[0] && c->weight < 0)
 		seen.n = 2; /* somewhere on the way */
 	seen.weights[0] = c->weight;
-	assert_true(c->weight == 0 || strstr(c->last, ", warming up)") != NULL); /* the last bit is rounded away */
+	assert_true(c->weight == 0 ||
+		    strstr(c->last, ", warming up)") != NULL); /* the last bit is rounded away */
 	return c->weight == 0;
 }
 
@@ -314,7 +321,8 @@ static void
 test_decay_goes_on_at_each_run(void **state)
 {
 	struct env *e = *state;
-	struct check_def d = script(e, "test -e %D/b && exit 0; test -e %D/a && touch %D/b && exit 1; touch %D/a", -100);
+	struct check_def d =
+		script(e, "test -e %D/b && exit 0; test -e %D/a && touch %D/b && exit 1; touch %D/a", -100);
 
 	seen = (struct seen){0};
 	d.conf.interval_us = 10 * MS;
@@ -337,8 +345,9 @@ test_before_the_first_result(void **state)
 		bool has_weight;
 		int weight;
 	} rows[] = {
-		{IPC_CHECK_PENDING, 50, 0, false, 0}, {IPC_CHECK_DOWN, 50, 0, false, 0},      {IPC_CHECK_UP, 50, 0, true, 50},
-		{IPC_CHECK_UP, -50, 0, true, 0},      {IPC_CHECK_UP, 50, HOUR_US, true, 0}, {IPC_CHECK_UP, -50, HOUR_US, true, -50},
+		{IPC_CHECK_PENDING, 50, 0, false, 0}, {IPC_CHECK_DOWN, 50, 0, false, 0},
+		{IPC_CHECK_UP, 50, 0, true, 50},      {IPC_CHECK_UP, -50, 0, true, 0},
+		{IPC_CHECK_UP, 50, HOUR_US, true, 0}, {IPC_CHECK_UP, -50, HOUR_US, true, -50},
 		{IPC_CHECK_UP, 0, 0, false, 0},
 	};
 
@@ -395,22 +404,27 @@ test_header(void **state)
 {
 	(void)state;
 	PAGE(WITH("X-Load: 42\r\n"), true, "status 200, X-Load 42 (score 42, priority -21)", "header X-Load");
-	PAGE(WITH("Server: x\r\nx-LOAD:99.5 \r\nX-Load: 1\r\n"), true, "status 200, X-Load 99.5 (score 99.5, priority -50)",
+	PAGE(WITH("Server: x\r\nx-LOAD:99.5 \r\nX-Load: 1\r\n"), true,
+	     "status 200, X-Load 99.5 (score 99.5, priority -50)", "header X-Load");
+	PAGE(WITH("X-Load-Average: 1\r\nX-Loa: 2\r\n"), false, "status 200, but header X-Load is missing",
 	     "header X-Load");
-	PAGE(WITH("X-Load-Average: 1\r\nX-Loa: 2\r\n"), false, "status 200, but header X-Load is missing", "header X-Load");
 	PAGE(WITH(""), false, "status 200, but header X-Load is missing", "header X-Load");
-	PAGE(WITH("X-Load: 101\r\n"), false, "status 200, but header X-Load is no number from 0 to 100", "header X-Load");
-	PAGE(WITH("X-Load:\r\n"), false, "status 200, but header X-Load is no number from 0 to 100", "header X-Load");
+	PAGE(WITH("X-Load: 101\r\n"), false, "status 200, but header X-Load is no number from 0 to 100",
+	     "header X-Load");
+	PAGE(WITH("X-Load:\r\n"), false, "status 200, but header X-Load is no number from 0 to 100",
+	     "header X-Load");
 	PAGE(WITH("X-Load: 5.0000000000000000000000000000000000000000000000000000000000000000000\r\n"), false,
 	     "status 200, but header X-Load is no number from 0 to 100", "header X-Load");
 	/* of the last answer only */
-	PAGE("HTTP/1.1 103 Early Hints\r\nX-Load: 1\r\n\r\nHTTP/1.1 200 OK\r\nX-Load: 2\r\nConnection: close\r\n\r\n", true,
-	     "status 200, X-Load 2 (score 2, priority -1)", "header X-Load");
+	PAGE("HTTP/1.1 103 Early Hints\r\nX-Load: 1\r\n\r\nHTTP/1.1 200 OK\r\nX-Load: 2\r\nConnection: "
+	     "close\r\n\r\n",
+	     true, "status 200, X-Load 2 (score 2, priority -1)", "header X-Load");
 	PAGE("HTTP/1.1 103 Early Hints\r\nX-Load: 1\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", false,
 	     "status 200, but header X-Load is missing", "header X-Load");
 	/* with a text that the body must hold, and a bad status */
-	PAGE(WITH("X-Load: 42\r\n") "fine", true, "status 200, the body holds the text, X-Load 42 (score 42, priority -21)",
-	     "header X-Load", "body", "fine");
+	PAGE(WITH("X-Load: 42\r\n") "fine", true,
+	     "status 200, the body holds the text, X-Load 42 (score 42, priority -21)", "header X-Load", "body",
+	     "fine");
 	PAGE("HTTP/1.0 503 Busy\r\nX-Load: 42\r\n\r\n", false, "status 503, wanted 200-299", "header X-Load");
 }
 
@@ -421,21 +435,27 @@ test_json(void **state)
 
 	(void)state;
 	PAGE(JSON("{\"load\": 42}"), true, "status 200, load 42 (score 42, priority -21)", "json load");
-	PAGE(JSON("{\"load\": {\"cpu\": 99.9996, \"io\": 3}}\n"), true, "status 200, load.cpu 100 (score 100, priority -50)",
-	     "json load.cpu");
-	PAGE(JSON("{\"load\": {\"cpu\": 4.25e1}}"), true, "status 200, load.cpu 42.5 (score 42.5, priority -21)",
-	     "json load.cpu");
+	PAGE(JSON("{\"load\": {\"cpu\": 99.9996, \"io\": 3}}\n"), true,
+	     "status 200, load.cpu 100 (score 100, priority -50)", "json load.cpu");
+	PAGE(JSON("{\"load\": {\"cpu\": 4.25e1}}"), true,
+	     "status 200, load.cpu 42.5 (score 42.5, priority -21)", "json load.cpu");
 	PAGE(JSON("{\"load\": 42}"), false, "status 200, but json load.cpu is missing", "json load.cpu");
 	PAGE(JSON("{\"cpu\": 42}"), false, "status 200, but json load.cpu is missing", "json load.cpu");
 	PAGE(JSON("[42]"), false, "status 200, but json load is missing", "json load");
-	PAGE(JSON("{\"load\": \"42\"}"), false, "status 200, but json load is no number from 0 to 100", "json load");
-	PAGE(JSON("{\"load\": null}"), false, "status 200, but json load is no number from 0 to 100", "json load");
-	PAGE(JSON("{\"load\": -0.1}"), false, "status 200, but json load is no number from 0 to 100", "json load");
-	PAGE(JSON("{\"load\": 100.1}"), false, "status 200, but json load is no number from 0 to 100", "json load");
-	PAGE(JSON("load 42"), false, "status 200, but json load is not there, the body is no JSON", "json load");
+	PAGE(JSON("{\"load\": \"42\"}"), false, "status 200, but json load is no number from 0 to 100",
+	     "json load");
+	PAGE(JSON("{\"load\": null}"), false, "status 200, but json load is no number from 0 to 100",
+	     "json load");
+	PAGE(JSON("{\"load\": -0.1}"), false, "status 200, but json load is no number from 0 to 100",
+	     "json load");
+	PAGE(JSON("{\"load\": 100.1}"), false, "status 200, but json load is no number from 0 to 100",
+	     "json load");
+	PAGE(JSON("load 42"), false, "status 200, but json load is not there, the body is no JSON",
+	     "json load");
 	PAGE(JSON(""), false, "status 200, but json load is not there, the body is no JSON", "json load");
 	memset(big + strlen(big), 'x', sizeof(big) - strlen(big) - 1);
-	PAGE(big, false, "status 200, but json load is not looked for, the body has more than 64 KiB", "json load");
+	PAGE(big, false, "status 200, but json load is not looked for, the body has more than 64 KiB",
+	     "json load");
 }
 
 static int

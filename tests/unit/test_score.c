@@ -1,5 +1,6 @@
 /*
- * test_score.c - the arithmetic of graded checks: ends, hysteresis, decay, warm-up, both signs of scale, time that jumps.
+ * test_score.c - the arithmetic of graded checks: ends, hysteresis, decay, warm-up, both signs of scale, time
+ * that jumps.
  */
 #include "agent/score.h"
 
@@ -44,10 +45,10 @@ test_linear_in_both_signs(void **state)
 		int32_t score;
 		int change;
 	} rows[] = {
-		{-50, 0, 0},	       {-50, 42 * P, -21}, {-50, 100 * P, -50}, {50, 0, 0},	   {50, 42 * P, 21},
-		{50, 100 * P, 50},     {-253, 100 * P, -253}, {253, 100 * P, 253}, {253, 50 * P, 127}, {-253, 50 * P, -127},
-		{-1, 49 * P + 999, 0}, {-1, 50 * P, -1},   {1, 49 * P + 999, 0}, {1, 50 * P, 1},   {-100, 500, -1},
-		{-100, 499, 0},
+		{-50, 0, 0},	      {-50, 42 * P, -21},   {-50, 100 * P, -50},   {50, 0, 0},
+		{50, 42 * P, 21},     {50, 100 * P, 50},    {-253, 100 * P, -253}, {253, 100 * P, 253},
+		{253, 50 * P, 127},   {-253, 50 * P, -127}, {-1, 49 * P + 999, 0}, {-1, 50 * P, -1},
+		{1, 49 * P + 999, 0}, {1, 50 * P, 1},	    {-100, 500, -1},	   {-100, 499, 0},
 	};
 
 	(void)state;
@@ -94,7 +95,8 @@ test_nothing_known_and_not_up(void **state)
 static void
 run_hysteresis(unsigned hysteresis, const int *reported, const int *in_force, size_t n)
 {
-	const struct score_conf confs[] = {{.scale = -10, .hysteresis = hysteresis}, {.scale = 10, .hysteresis = hysteresis}};
+	const struct score_conf confs[] = {{.scale = -10, .hysteresis = hysteresis},
+					   {.scale = 10, .hysteresis = hysteresis}};
 
 	for (size_t k = 0; k < ARRAY_SIZE(confs); k++) {
 		struct score s = {0};
@@ -109,9 +111,12 @@ run_hysteresis(unsigned hysteresis, const int *reported, const int *in_force, si
 static void
 test_hysteresis(void **state)
 {
-	static const int flaps[] = {40, 44, 36, 44, 36, 45, 41, 49, 40, 50}, calm[] = {40, 40, 40, 40, 40, 45, 45, 45, 40, 50};
-	static const int ends[] = {3, 0, 4, 2, 98, 100, 96, 95, 99, 100}, reached[] = {3, 0, 0, 0, 98, 100, 100, 95, 95, 100};
-	static const int off[] = {40, 41, 40, 0, 100}, wide[] = {50, 1, 99, 0, 99, 100, 1}, ends_only[] = {50, 50, 50, 0, 0, 100, 100};
+	static const int flaps[] = {40, 44, 36, 44, 36, 45, 41, 49, 40, 50},
+			 calm[] = {40, 40, 40, 40, 40, 45, 45, 45, 40, 50};
+	static const int ends[] = {3, 0, 4, 2, 98, 100, 96, 95, 99, 100},
+			 reached[] = {3, 0, 0, 0, 98, 100, 100, 95, 95, 100};
+	static const int off[] = {40, 41, 40, 0, 100}, wide[] = {50, 1, 99, 0, 99, 100, 1},
+			 ends_only[] = {50, 50, 50, 0, 0, 100, 100};
 
 	(void)state;
 	run_hysteresis(5, flaps, calm, ARRAY_SIZE(flaps));
@@ -145,7 +150,8 @@ test_decay_when_the_score_says_how_bad(void **state)
 	score_report(&s, &conf, 0, at(2));
 	assert_int_equal(score_now(&s, &conf, at(2)), 100 * P);
 	assert_int_equal(score_now(&s, &conf, at(4.5)), 75 * P);
-	score_report(&s, &conf, 30 * P, at(5)); /* still better than the one in force: the same line, another goal */
+	score_report(&s, &conf, 30 * P,
+		     at(5)); /* still better than the one in force: the same line, another goal */
 	assert_int_equal(score_now(&s, &conf, at(7)), 50 * P);
 	score_report(&s, &conf, 60 * P, at(7)); /* worse in the middle of fading */
 	assert_int_equal(score_now(&s, &conf, at(7)), 60 * P);
@@ -257,15 +263,16 @@ test_warmup_not_of_what_was_up(void **state)
 	struct score s = {0};
 
 	(void)state;
+	/* the host has just booted: its clock is younger than the warm-up */
 	score_resume(&s);
-	score_report(&s, &conf, 30 * P, at(0));
-	score_set_up(&s, true, at(0));
-	assert_int_equal(score_change(&s, &conf, at(0)), -30);
-	assert_false(score_warming(&s, &conf, at(0)));
-	score_set_up(&s, false, at(1));
-	score_set_up(&s, true, at(2));
-	assert_int_equal(score_change(&s, &conf, at(2)), -100);
-	assert_true(score_warming(&s, &conf, at(2)));
+	score_report(&s, &conf, 30 * P, at(0 - START_S));
+	score_set_up(&s, true, at(0 - START_S));
+	assert_int_equal(score_change(&s, &conf, at(0 - START_S)), -30);
+	assert_false(score_warming(&s, &conf, at(0 - START_S)));
+	score_set_up(&s, false, at(1 - START_S));
+	score_set_up(&s, true, at(2 - START_S));
+	assert_int_equal(score_change(&s, &conf, at(2 - START_S)), -100);
+	assert_true(score_warming(&s, &conf, at(2 - START_S)));
 }
 
 static void
@@ -311,7 +318,8 @@ test_random_walks(void **state)
 		uint64_t us = at(0).us;
 
 		for (unsigned step = 0; step < 40; step++) {
-			int32_t before = score_now(&s, &conf, (mono_t){us}), value = (int32_t)(random() % (SCORE_MAX + 1)), now;
+			int32_t before = score_now(&s, &conf, (mono_t){us}),
+				value = (int32_t)(random() % (SCORE_MAX + 1)), now;
 			int64_t passed = random() % 3000000, better;
 			int change;
 
@@ -321,11 +329,13 @@ test_random_walks(void **state)
 			now = score_now(&s, &conf, (mono_t){us});
 			change = score_change(&s, &conf, (mono_t){us});
 			assert_true(now >= 0 && now <= SCORE_MAX);
-			assert_true(sign < 0 ? change <= 0 && change >= conf.scale : change >= 0 && change <= conf.scale);
+			assert_true(sign < 0 ? change <= 0 && change >= conf.scale
+					     : change >= 0 && change <= conf.scale);
 			better = sign < 0 ? before - now : now - before;
 			if (conf.decay > 0)
 				assert_true(better <= passed * SCORE_MAX / (int64_t)conf.decay + 1);
-			if (sign < 0 ? value > before : value < before) /* worse; by less than the hysteresis may be ignored */
+			if (sign < 0 ? value > before
+				     : value < before) /* worse; by less than the hysteresis may be ignored */
 				assert_true(abs(now - value) < (int)conf.hysteresis * P || now == value ||
 					    (sign < 0 ? now > value : now < value));
 		}
@@ -339,12 +349,36 @@ test_parse(void **state)
 		const char *text;
 		int32_t score; /* -1: none */
 	} rows[] = {
-		{"0", 0},	     {"100", 100 * P},	{"42", 42 * P},	     {"0.5", 500},     {"42.125", 42125},
-		{"42.1259", 42125},  {"100.000", 100 * P}, {"007", 7 * P},   {" 42\r\n", 42 * P}, {"\t3.25 ", 3250},
-		{"99.999", 99999},   {"100.001", -1},	{"101", -1},	     {"-1", -1},       {"-0", -1},
-		{"", -1},	     {" ", -1},		{"x", -1},	     {"42x", -1},      {"4 2", -1},
-		{"42.", -1},	     {".5", -1},	{"1e1", -1},	     {"0x10", -1},     {"42%", -1},
-		{"nan", -1},	     {"inf", -1},	{"99999999999999999999", -1},	       {"+5", -1},     {"1,5", -1},
+		{"0", 0},
+		{"100", 100 * P},
+		{"42", 42 * P},
+		{"0.5", 500},
+		{"42.125", 42125},
+		{"42.1259", 42125},
+		{"100.000", 100 * P},
+		{"007", 7 * P},
+		{" 42\r\n", 42 * P},
+		{"\t3.25 ", 3250},
+		{"99.999", 99999},
+		{"100.001", -1},
+		{"101", -1},
+		{"-1", -1},
+		{"-0", -1},
+		{"", -1},
+		{" ", -1},
+		{"x", -1},
+		{"42x", -1},
+		{"4 2", -1},
+		{"42.", -1},
+		{".5", -1},
+		{"1e1", -1},
+		{"0x10", -1},
+		{"42%", -1},
+		{"nan", -1},
+		{"inf", -1},
+		{"99999999999999999999", -1},
+		{"+5", -1},
+		{"1,5", -1},
 		{"42.5.1", -1},
 	};
 
@@ -363,7 +397,8 @@ test_format(void **state)
 	static const struct {
 		int32_t score;
 		const char *text;
-	} rows[] = {{0, "0"}, {100 * P, "100"}, {42 * P, "42"}, {42500, "42.5"}, {42125, "42.125"}, {10, "0.01"}, {10 * P, "10"}};
+	} rows[] = {{0, "0"},	       {100 * P, "100"}, {42 * P, "42"}, {42500, "42.5"},
+		    {42125, "42.125"}, {10, "0.01"},	 {10 * P, "10"}};
 	char buf[SCORE_TEXT];
 
 	(void)state;

@@ -78,7 +78,8 @@ command_ok(const struct ipc_conf_check *m)
 static bool
 grading_ok(const struct ipc_conf_check *m)
 {
-	return m->scale >= -253 && m->scale <= 253 && m->hysteresis <= 100 && m->decay_us <= DAY_US && m->warmup_us <= DAY_US;
+	return m->scale >= -253 && m->scale <= 253 && m->hysteresis <= 100 && m->decay_us <= DAY_US &&
+	       m->warmup_us <= DAY_US;
 }
 
 static const char *

@@ -74,8 +74,10 @@ score_in_json(const struct net_http_answer *a, const char *path, int32_t *ret)
 		at = json_object_get(at, key);
 	}
 	v = json_number_value(at);
-	if (doc == NULL)
-		wrong = a->cut ? "is not looked for, the body has more than 64 KiB" : "is not there, the body is no JSON";
+	if (a->cut)
+		wrong = "is not looked for, the body has more than 64 KiB";
+	else if (doc == NULL)
+		wrong = "is not there, the body is no JSON";
 	else if (at == NULL)
 		wrong = "is missing";
 	else if (!json_is_number(at) || v < 0 || v > 100)

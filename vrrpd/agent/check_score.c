@@ -1,9 +1,10 @@
 /*
  * check_score.c - graded checks: what a run means for the score, and the score for the priority.
  *
- * Runs in vrrpd-agent, called by the frame (check.c). With an option `score` a good run reports a number, and a bad one
- * says nothing about the score: rise and fall judge it. Without, a good run is the good end of the scale and a bad one the
- * bad end, so that runs which fail now and then count before `fall` is reached. The arithmetic is in score.c.
+ * Runs in vrrpd-agent, called by the frame (check.c). With an option `score` a good run reports a number, and a
+ * bad one says nothing about the score: rise and fall judge it. Without, a good run is the good end of the
+ * scale and a bad one the bad end, so that runs which fail now and then count before `fall` is reached. The
+ * arithmetic is in score.c.
  */
 #include "agent/check.h"
 
@@ -59,8 +60,9 @@ add_to_line(struct check *c, const struct score_conf *conf, mono_t now)
 	char said[LIMIT_CHECK_TEXT - ADDED_OCTETS], score[SCORE_TEXT];
 
 	text_last_line(said, sizeof(said), c->last, strlen(c->last));
-	snprintf(c->last, sizeof(c->last), "%s (score %s, priority %+d%s)", said, score_format(c->score_shown, score),
-		 c->weight, score_warming(&c->score, conf, now) ? ", warming up" : "");
+	snprintf(c->last, sizeof(c->last), "%s (score %s, priority %+d%s)", said,
+		 score_format(c->score_shown, score), c->weight,
+		 score_warming(&c->score, conf, now) ? ", warming up" : "");
 }
 
 void

@@ -39,8 +39,8 @@ struct net_http_ask {
 struct net_http_answer {
 	const char *error; /* one sentence without a secret when no answer came; NULL: the rest counts */
 	int status;	   /* 100 to 599 */
-	const char *header; /* value of the wanted one, the first of several; NULL: it did not come. Of a longer one than
-			       NET_HTTP_VALUE_MAX octets only "" */
+	const char *header; /* value of the wanted one, the first of several, "" when it has more than
+			       NET_HTTP_VALUE_MAX octets; NULL: it did not come */
 	const char *body;  /* NUL-terminated for convenience; may hold NULs of its own */
 	size_t len;	   /* octets of it, at most NET_HTTP_BODY_MAX */
 	bool cut;	   /* there was more */

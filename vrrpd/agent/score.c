@@ -1,8 +1,8 @@
 /*
  * score.c - hysteresis, decay and warm-up of a score; see score.h.
  *
- * Runs in vrrpd-agent, for graded checks. Pure: integers only, no clock. Fading is a line from where it began, computed
- * anew each time, so that the number of looks on the way does not matter.
+ * Runs in vrrpd-agent, for graded checks. Pure: integers only, no clock. Fading is a line from where it began,
+ * computed anew each time, so that the number of looks on the way does not matter.
  */
 #include "agent/score.h"
 
@@ -42,7 +42,7 @@ score_now(const struct score *s, const struct score_conf *conf, mono_t now)
 	if (!s->known)
 		return score_good_end(conf);
 	improved = (int32_t)part_done(SCORE_MAX, now, s->since, conf->decay);
-	/* report() makes `from` the worse one of the two. */
+	/* score_report() makes `from` the worse one of the two. */
 	return conf->scale < 0 ? MAX(s->target, s->from - improved) : MIN(s->target, s->from + improved);
 }
 
@@ -63,8 +63,8 @@ score_report(struct score *s, const struct score_conf *conf, int32_t value, mono
 	ASSERT(value >= 0 && value <= SCORE_MAX);
 	if (s->known && !counts(s, conf, value))
 		return;
-	if (!s->known || (conf->scale < 0 ? value >= present : value <= present)) {
-		s->from = value; /* the first one, or no better: at once */
+	if (conf->scale < 0 ? value >= present : value <= present) {
+		s->from = value; /* no better, as the first one is: at once */
 		s->since = now;
 	} else if (present == s->target) {
 		s->from = present; /* better, and nothing was fading */
@@ -117,7 +117,8 @@ score_change(const struct score *s, const struct score_conf *conf, mono_t now)
 
 	if (!s->up)
 		return 0;
-	return (int)divide(conf->scale * (worst + part_done(better, now, s->up_since, warmup(s, conf))), SCORE_MAX);
+	return (int)divide(conf->scale * (worst + part_done(better, now, s->up_since, warmup(s, conf))),
+			   SCORE_MAX);
 }
 
 bool

@@ -1,11 +1,11 @@
 /*
  * score.h - the score of a graded check, and the change of the priority that comes from it.
  *
- * Scores are thousandths of a point, 0..SCORE_MAX. A negative scale means that the score says how bad something is
- * (0 is the good end), a positive one how good (SCORE_MAX is). What a run says passes three stages: hysteresis picks the
- * score to go to, decay lets the score in force fade to it when that is better, warm-up keeps the change of the priority
- * near the worst end for a while after the check came up. Time is an argument everywhere; one that runs backwards counts
- * as standing still.
+ * Scores are thousandths of a point, 0..SCORE_MAX. A negative scale means that the score says how bad something
+ * is (0 is the good end), a positive one how good (SCORE_MAX is). What a run says passes three stages:
+ * hysteresis picks the score to go to, decay lets the score in force fade to it when that is better, warm-up
+ * keeps the change of the priority near the worst end for a while after the check came up. Time is an argument
+ * everywhere; one that runs backwards counts as standing still.
  */
 #ifndef VRRPD_AGENT_SCORE_H
 #define VRRPD_AGENT_SCORE_H
@@ -51,7 +51,8 @@ void score_set_up(struct score *s, bool up, mono_t now);
 /* It was up before anything here was told, so it does not warm up until it has been down. */
 void score_resume(struct score *s);
 
-/* The score in force: hysteresis and decay count, warm-up does not. 0..SCORE_MAX; the good end while nothing is known. */
+/* The score in force: hysteresis and decay count, warm-up does not. 0..SCORE_MAX; the good end while nothing is
+ * known. */
 int32_t score_now(const struct score *s, const struct score_conf *conf, mono_t now);
 
 /* Is it up and still warming up? */
@@ -61,8 +62,8 @@ bool score_warming(const struct score *s, const struct score_conf *conf, mono_t 
 int score_change(const struct score *s, const struct score_conf *conf, mono_t now);
 
 /*
- * Read a number from 0 to 100, digits with an optional fraction ("42", "0.5"; blanks around it are fine, digits beyond
- * the third decimal are dropped). True and *ret in thousandths, or false: it is none.
+ * Read a number from 0 to 100, digits with an optional fraction ("42", "0.5"; blanks around it are fine, digits
+ * beyond the third decimal are dropped). True and *ret in thousandths, or false: it is none.
  */
 bool score_parse(const char *text, int32_t *ret);
 

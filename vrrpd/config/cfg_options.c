@@ -186,7 +186,7 @@ static const struct cfg_option options[] = {
 	{CHECK = "initial", WORD(cfg_check, initial, CFG_INITIAL_PENDING, initials), .alias = " init_fail ",
 	 .help = "what it counts as before its first result; pending: instances wait for it"},
 	{CHECK = "score", STRING(cfg_check, score, 255), ONLY(KIND(SCRIPT) | KIND(HTTP)), .example = "\"output\"",
-	 .help = "where a good run reports a score from 0 to 100: \"output\" of a script, \"header NAME\" or \"json PATH\" of a page"},
+	 .help = "where a good run says its score: \"output\" of a script, \"header NAME\" or \"json PATH\" of a page"},
 	{CHECK = "scale", INT(cfg_check, scale, 0, -253, 253), .shown = is_graded,
 	 .help = "change of the priority at score 100, linear; negative: the score says how bad, positive: how good"},
 	{CHECK = "hysteresis", INT(cfg_check, hysteresis, 5, 0, 100), .unit = "points", .shown = is_graded,

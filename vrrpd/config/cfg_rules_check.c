@@ -191,18 +191,20 @@ score_source(struct cfg_source *s, struct cfg *c, void *obj)
 		return;
 	if (k->kind == CFG_CHECK_SCRIPT) {
 		if (strcmp(k->score, "output") != 0)
-			cfg_source_at(s, obj, "score", -1, "\"%s\" is nothing that a script reports: write \"output\"",
-				      k->score);
+			cfg_source_at(s, obj, "score", -1,
+				      "\"%s\" is nothing that a script reports: write \"output\"", k->score);
 		return;
 	}
 	json = strncmp(k->score, "json ", 5) == 0;
 	if (json ? !is_json_path(k->score + 5)
 		 : strncmp(k->score, "header ", 7) != 0 || !is_header_name(k->score + 7))
 		cfg_source_at(s, obj, "score", -1,
-			      "\"%s\" names nothing in an answer: write e.g. \"header X-Load\" or \"json load.cpu\"", k->score);
+			      "\"%s\" names nothing in an answer: write e.g. \"header X-Load\" or \"json load.cpu\"",
+			      k->score);
 	else if (json && strcmp(k->method, "HEAD") == 0)
 		cfg_source_at(s, obj, "score", -1,
-			      "\"%s\" is in the body, which an answer to HEAD has not: write method = \"GET\", or a header",
+			      "\"%s\" is in the body, which an answer to HEAD has not: write method = \"GET\", or a "
+			      "header",
 			      k->score);
 }
 
@@ -224,7 +226,8 @@ graded_by_scale(struct cfg_source *s, struct cfg *c, void *obj)
 		if (!cfg_source_written(s, obj, dependent[i]) || cfg_source_bad(s, obj, dependent[i]))
 			continue;
 		cfg_source_at(s, obj, "scale", -1,
-			      "is missing beside %s: write the change of the priority at score 100, e.g. -50, or remove %s",
+			      "is missing beside %s: write the change of the priority at score 100, e.g. -50, or "
+			      "remove %s",
 			      dependent[i], dependent[i]);
 		return;
 	}
