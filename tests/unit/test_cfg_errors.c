@@ -56,6 +56,10 @@
 #define SYNTAX_HELP "look on this line and the one before it for a missing ; , quote or bracket"
 #define PASS_HELP   "write the path of a file that holds the secret"
 
+#define URL	    "url = \"http://192.0.2.1/\"; "
+#define SCORE_HELP  "names nothing in an answer: write e.g. \"header X-Load\" or \"json load.cpu\""
+#define SCALE_HELP  ": write the change of the priority at score 100, e.g. -50, or remove "
+
 struct row {
 	const char *rule; /* the rule of cfg_check.c that must find it, or NULL: found while reading */
 	const char *name;
@@ -318,6 +322,44 @@ static const struct row http_rows[] = {
 	 "1: checks.c.url: names a socket whose path has more than 107 octets: move it"},
 	{"url_form", "TLS without TLS", HTTP("url = \"http://192.0.2.1/\"; tls = { verify = false; };"),
 	 "1: checks.c.url: is without TLS, but there is a group tls: write https://..."},
+	{"score_source", "score that no script reports", SCRIPT("score = \"json load\"; scale = -50;"),
+	 "1: checks.c.score: \"json load\" is nothing that a script reports: write \"output\""},
+	{"score_source", "score of a page without its place", HTTP(URL "score = \"output\"; scale = -50;"),
+	 "1: checks.c.score: \"output\" " SCORE_HELP},
+	{"score_source", "header without a name", HTTP(URL "score = \"header \"; scale = -50;"),
+	 "1: checks.c.score: \"header \" " SCORE_HELP},
+	{"score_source", "header with a colon", HTTP(URL "score = \"header X-Load:\"; scale = -50;"),
+	 "1: checks.c.score: \"header X-Load:\" " SCORE_HELP},
+	{"score_source", "path that begins with a dot", HTTP(URL "score = \"json .load\"; scale = -50;"),
+	 "1: checks.c.score: \"json .load\" " SCORE_HELP},
+	{"score_source", "path that ends with a dot", HTTP(URL "score = \"json load.\"; scale = -50;"),
+	 "1: checks.c.score: \"json load.\" " SCORE_HELP},
+	{"score_source", "path with an empty name", HTTP(URL "score = \"json load..cpu\"; scale = -50;"),
+	 "1: checks.c.score: \"json load..cpu\" " SCORE_HELP},
+	{"score_source", "path without a name", HTTP(URL "score = \"json \"; scale = -50;"),
+	 "1: checks.c.score: \"json \" " SCORE_HELP},
+	{"score_source", "body of an answer to HEAD", HTTP(URL "score = \"json load\"; scale = -50; method = \"HEAD\";"),
+	 "1: checks.c.score: \"json load\" is in the body, which an answer to HEAD has not: write method = \"GET\", or a "
+	 "header"},
+	{"option_applies", "score of another kind",
+	 CHECK("kind = \"tcp\"; address = \"127.0.0.1:1\"; score = \"output\"; scale = -50;"),
+	 "1: checks.c.score: belongs to checks of kind \"script\", \"http\", this one is \"tcp\": remove it, or write "
+	 "another kind"},
+	{"graded_by_scale", "scale 0", SCRIPT("scale = 0; decay = \"1s\";"),
+	 "1: checks.c.scale: 0 changes nothing: write a number from -253 to 253, or remove it"},
+	{"graded_by_scale", "score without scale", SCRIPT("score = \"output\"; warmup = \"1s\";"),
+	 "1: checks.c.scale: is missing beside score" SCALE_HELP "score"},
+	{"graded_by_scale", "hysteresis without scale", SCRIPT("hysteresis = 5;"),
+	 "1: checks.c.scale: is missing beside hysteresis" SCALE_HELP "hysteresis"},
+	{"graded_by_scale", "decay without scale", SCRIPT("decay = \"0s\";"),
+	 "1: checks.c.scale: is missing beside decay" SCALE_HELP "decay"},
+	{"graded_by_scale", "warmup without scale", SCRIPT("warmup = \"1m\";"),
+	 "1: checks.c.scale: is missing beside warmup" SCALE_HELP "warmup"},
+	{"one_weight", "scale and weight_from", SCRIPT("scale = -50; weight_from = \"exit\";"),
+	 "1: checks.c.scale: stands beside weight_from, which says the weight already: remove one of them"},
+	{"one_weight", "scale and a number in a file",
+	 CHECK("kind = \"file\"; path = \"/x\"; content = \"number\"; scale = 50;"),
+	 "1: checks.c.scale: stands beside content = \"number\", which is the weight already: remove one of them"},
 	{"http_words", "no status", HTTP("url = \"http://192.0.2.1/\"; status = \"20x\";"),
 	 "1: checks.c.status: \"20x\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\""},
 	{"http_words", "a method that changes things", HTTP("url = \"http://192.0.2.1/\"; method = \"POST\";"),

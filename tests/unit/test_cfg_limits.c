@@ -40,6 +40,10 @@ static const struct range {
 	 "3600000001us"},
 	{CFG_SCOPE_CHECK, "rise", IN_CHECK("rise = %s;"), "0", "1", "255", "256"},
 	{CFG_SCOPE_CHECK, "fall", IN_CHECK("fall = %s;"), "0", "1", "255", "256"},
+	{CFG_SCOPE_CHECK, "scale", IN_CHECK("scale = %s;"), "-254", "-253", "253", "254"},
+	{CFG_SCOPE_CHECK, "hysteresis", IN_CHECK("scale = -1; hysteresis = %s;"), "-1", "0", "100", "101"},
+	{CFG_SCOPE_CHECK, "decay", IN_CHECK("scale = -1; decay = \"%s\";"), NULL, "0s", "24h", "86400000001us"},
+	{CFG_SCOPE_CHECK, "warmup", IN_CHECK("scale = -1; warmup = \"%s\";"), NULL, "0s", "24h", "86400000001us"},
 #define HAPROXY(option) "checks = { c = { kind = \"haproxy\"; socket = \"/s\"; " option " }; }; " ONE("")
 	{CFG_SCOPE_CHECK, "min_servers", HAPROXY("backends = [\"b\"]; min_servers = %s;"), "0", "1", "10000",
 	 "10001"},

@@ -16,6 +16,8 @@
 #include "base/macros.h"
 #include "elect/elect.h"
 
+#define DAY_US (24 * 3600 * (usec_t)USEC_PER_SEC)
+
 /* A non-empty text that ends inside its array. */
 static bool
 text_ok(const char *s, size_t size)
@@ -77,6 +79,13 @@ command_ok(const struct ipc_conf_check *m)
 	return true;
 }
 
+static bool
+grading_ok(const struct ipc_conf_check *m)
+{
+	return m->scale >= -253 && m->scale <= 253 && m->hysteresis <= 100 && m->decay_us <= DAY_US &&
+	       m->warmup_us <= DAY_US;
+}
+
 static const char *
 add_check(struct agent_conf_reader *r, const struct ipc_conf_check *m)
 {
@@ -89,13 +98,15 @@ add_check(struct agent_conf_reader *r, const struct ipc_conf_check *m)
 	if (m->kind >= IPC_CHECK_KIND_COUNT || m->on_timeout >= IPC_POLICY_COUNT ||
 	    m->on_stale >= IPC_POLICY_COUNT || m->interval_us == 0 || m->timeout_us == 0 || m->rise == 0 ||
 	    m->fall == 0 || m->initial >= IPC_CHECK_STATE_COUNT || m->weight_from >= IPC_WEIGHT_FROM_COUNT ||
-	    m->n_options > LIMIT_CHECK_OPTIONS)
+	    m->n_options > LIMIT_CHECK_OPTIONS || !grading_ok(m))
 		return "a check has a bad value";
 	if (m->kind == IPC_CHECK_SCRIPT && !command_ok(m))
 		return "a script check has a bad command";
 	d = &r->conf->checks[r->n_checks++];
 	d->conf = *m;
+	d->was_up = m->was_up != 0;
 	d->conf.h = (struct ipc_head){0}; /* two generations are compared octet by octet */
+	d->conf.was_up = 0;
 	d->options = agent_alloc(m->n_options, sizeof(*d->options));
 	r->left_options = m->n_options;
 	return NULL;

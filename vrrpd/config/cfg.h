@@ -89,6 +89,9 @@ struct cfg_check {
 	enum cfg_policy on_timeout; /* default fail: a time-out counts as a failure */
 	enum cfg_policy on_stale;   /* default fail: no fresh results (agent gone) make it failed */
 	enum cfg_initial initial;   /* verdict before the first result; default pending */
+	int scale;		    /* graded: change of the priority at score 100, -253..253; 0: not graded */
+	int hysteresis;		    /* 0..100 points of the score, default 5 */
+	usec_t decay, warmup;	    /* 0..1 d, default 0: none */
 	/* script */
 	size_t n_command; /* 1..LIMIT_COMMAND_ARGS */
 	char **command;	  /* command[0] is an absolute path */
@@ -98,6 +101,7 @@ struct cfg_check {
 	 * Everything below goes to the agent as text by its path (cfg_check_options); which kind has what is said in
 	 * the table of options.
 	 */
+	char *score; /* script: "output"; http: "header NAME" or "json PATH"; or NULL */
 	char *interface;
 	char *socket;	/* haproxy: path, or address:port */
 	char *url;	/* patroni, http */

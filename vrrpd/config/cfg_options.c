@@ -81,6 +81,12 @@ has_own_password(const void *obj)
 }
 
 static bool
+is_graded(const void *obj)
+{
+	return ((const struct cfg_check *)obj)->scale != 0;
+}
+
+static bool
 has_unicast(const void *obj)
 {
 	return ((const struct cfg_instance *)obj)->unicast;
@@ -202,6 +208,16 @@ static const struct cfg_option options[] = {
 	 .help = "without fresh results the check is down (fail) or stays what it was (hold)"},
 	{CHECK = "initial", WORD(cfg_check, initial, CFG_INITIAL_PENDING, initials), .alias = " init_fail ",
 	 .help = "what it counts as before its first result; pending: instances wait for it"},
+	{CHECK = "score", STRING(cfg_check, score, 255), ONLY(KIND(SCRIPT) | KIND(HTTP)), .example = "\"output\"",
+	 .help = "where a good run says its score: \"output\" of a script, \"header NAME\" or \"json PATH\" of a page"},
+	{CHECK = "scale", INT(cfg_check, scale, 0, -253, 253), .shown = is_graded,
+	 .help = "change of the priority at score 100, linear; negative: the score says how bad, positive: how good"},
+	{CHECK = "hysteresis", INT(cfg_check, hysteresis, 5, 0, 100), .unit = "points", .shown = is_graded,
+	 .help = "a new score counts when it differs by this much, or is 0 or 100"},
+	{CHECK = "decay", DURATION(cfg_check, decay, 0, 0, 24 * HOUR), .shown = is_graded,
+	 .help = "the score improves no faster than by 100 points in this time; 0s: at once"},
+	{CHECK = "warmup", DURATION(cfg_check, warmup, 0, 0, 24 * HOUR), .shown = is_graded,
+	 .help = "after it came up the change of the priority climbs from the worst for this long; 0s: none"},
 	{CHECK = "command", STRINGS(cfg_check, command, n_command, LIMIT_COMMAND_ARGS), .required = true,
 	 ONLY(KIND(SCRIPT)), .syntax = CFG_SYNTAX_ANY, .example = "[\"/usr/local/bin/check\", \"-q\"]",
 	 .alias = " script ", .help = "program and its arguments; exit status 0 is good"},

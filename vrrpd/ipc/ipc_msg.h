@@ -113,6 +113,7 @@ struct ipc_conf_begin {
 struct ipc_conf_check { /* index = order of arrival */
 	struct ipc_head h;
 	uint64_t interval_us, timeout_us;
+	uint64_t decay_us, warmup_us; /* of a graded check, 0 = none; at most a day */
 	uint16_t rise, fall;
 	uint8_t kind;	    /* enum ipc_check_kind */
 	uint8_t on_timeout; /* enum ipc_policy */
@@ -121,6 +122,9 @@ struct ipc_conf_check { /* index = order of arrival */
 	uint8_t initial;     /* enum ipc_check_state */
 	uint8_t weight_from; /* enum ipc_weight_from */
 	uint16_t n_options;  /* CONF_OPTION messages that follow */
+	int16_t scale;	     /* change of the priority at score 100, -253..253; 0: not graded */
+	uint8_t hysteresis;  /* points of the score, 0..100 */
+	uint8_t was_up;	     /* to a new agent: the check was up when the one before ended */
 	char name[LIMIT_NAME];
 	char user[LIMIT_NAME]; /* empty: the agent's own */
 	char command[LIMIT_COMMAND_BYTES]; /* n_command words, each ended by a NUL */

@@ -15,6 +15,7 @@
 #include "base/macros.h"
 #include "base/strbuf.h"
 #include "elect/elect.h"
+#include "ipc/ipc_memory.h"
 
 /* A child takes its configuration at once or not at all; 2 s is a hundred times what it needs. */
 #define SEND_MAX_MS 2000
@@ -140,6 +141,18 @@ send_option(void *arg, const char *path, const char *text)
 	return r;
 }
 
+/* Of an agent that is started anew: was the check up, as the engine remembers it? */
+static bool
+was_up(const struct parent *p, const struct parent_child *c, const struct cfg_check *k)
+{
+	struct ipc_memory *m = k->warmup > 0 && !c->settled ? ipc_memory_map(p->memory_fd) : NULL;
+	struct ipc_memory_check found;
+	bool up = m != NULL && ipc_memory_check(m, k->name, &found) && found.state == ELECT_TRACK_UP;
+
+	ipc_memory_unmap(m);
+	return up;
+}
+
 static int
 send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 {
@@ -154,6 +167,11 @@ send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 		.n_command = (uint8_t)k->n_command,
 		.initial = (uint8_t)k->initial,
 		.weight_from = (uint8_t)k->weight_from,
+		.decay_us = k->decay,
+		.warmup_us = k->warmup,
+		.scale = (int16_t)k->scale,
+		.hysteresis = (uint8_t)k->hysteresis,
+		.was_up = was_up(p, c, k),
 	};
 	struct option_sender sender = {.p = p, .c = c};
 	size_t used = 0;
