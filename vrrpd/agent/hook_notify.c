@@ -4,7 +4,7 @@
  * Runs in vrrpd-agent. For a state these are run, as far as they are configured: the instance's own for that state, its
  * own for every state, then the two for all instances. What changes meanwhile waits; of several states only the last is
  * told, with the number of those left out. What was told last is kept by the engine's memory, so that no state is told
- * twice because a process was started again.
+ * twice because a process was started again. A command that a reload adds is told the next change.
  */
 #include "agent/hooks_int.h"
 
@@ -48,12 +48,12 @@ kind_of(uint8_t state, unsigned step)
 	return step % 2 == 0 ? notify_of[state] : IPC_NOTIFY_ANY;
 }
 
-/* Is it worth telling? Before an instance takes part for the first time there is nothing to tell. */
+/* Is it worth telling? What only waits for something at the start is in no state yet. */
 static bool
 is_news(const struct hook_role *r)
 {
-	return r->state != HOOK_NO_STATE &&
-	       (r->state != ROLE_STATE_INITIALIZE || r->cause.reason != ROLE_REASON_START_DELAY);
+	return r->state != HOOK_NO_STATE && r->cause.reason != ROLE_REASON_START_DELAY &&
+	       r->cause.reason != ROLE_REASON_CHECK_PENDING;
 }
 
 static void
@@ -149,13 +149,11 @@ hook_notify_recall(struct hook_role *r, uint8_t told)
 {
 	struct hook_notify *n = &r->notify;
 
-	if (n->told_known && n->told != told)
-		tell_engine(r);
-	if (n->told_known)
-		return;
 	n->told_known = true;
-	n->told = told;
-	n->due = n->due || (is_news(r) && r->state != told);
+	if (n->told == HOOK_NO_STATE)
+		n->told = told;
+	if (n->told != told)
+		tell_engine(r);
 	hook_notify_go_on(r);
 }
 

@@ -60,6 +60,12 @@ take_hooks(struct ipc_conf_hook v[IPC_NOTIFY_COUNT], struct ipc_conf_hook *gate,
 		*(from[i].gate ? gate : &v[from[i].notify]) = from[i];
 }
 
+static bool
+has_commands(const struct agent_conf *conf)
+{
+	return conf->begin.n_hooks + conf->begin.n_services > 0;
+}
+
 static void
 role_configure(struct hook_role *r, const struct agent_conf *conf, uint32_t index)
 {
@@ -68,6 +74,8 @@ role_configure(struct hook_role *r, const struct agent_conf *conf, uint32_t inde
 	r->gen = conf->gen;
 	r->index = index;
 	r->heard = false;
+	if (!has_commands(conf))
+		hook_notify_recall(r, HOOK_NO_STATE); /* nothing was told, and nothing is */
 	r->gate_hook = (struct ipc_conf_hook){0};
 	take_hooks(r->notify_hooks[0], &r->gate_hook, conf->hooks + i->first_hook, i->c.n_hooks);
 	take_hooks(r->notify_hooks[1], &r->gate_hook, conf->hooks, conf->begin.n_own_hooks);
@@ -155,19 +163,17 @@ on_snapshot(struct snap_waiter *w, const struct snap *s, const char *why)
 		struct hook_role *r = h->v[i];
 		const struct ipc_snap_instance *now = &s->instances[i];
 
+		hook_notify_recall(r, MIN(now->told, (uint8_t)HOOK_NO_STATE));
 		/* What came as an event meanwhile is newer. */
 		if (!r->heard)
 			set_state(r, now->state, &now->cause, now->priority);
-		hook_notify_recall(r, MIN(now->told, (uint8_t)HOOK_NO_STATE));
 	}
 }
 
 static void
 ask_what_is(struct hooks *h)
 {
-	const struct ipc_conf_begin *b = h->a->conf != NULL ? &h->a->conf->begin : NULL;
-
-	if (h->waiting || h->stopping || b == NULL || b->n_hooks + b->n_services == 0)
+	if (h->waiting || h->stopping || h->a->conf == NULL || !has_commands(h->a->conf))
 		return;
 	h->waiting = true;
 	snaps_wait(h->a->snaps, &h->waiter, on_snapshot);

@@ -30,7 +30,8 @@ struct parent_runs_entry {
 	bool used;
 	pid_t pid;   /* and process group; 0 = it has ended, and the agent is to be told */
 	bool orphan; /* the agent that asked is gone */
-	uint32_t gen, index; /* of the command */
+	uint32_t gen, index; /* of the command, */
+	uint32_t instance;   /* which may run for several instances at once */
 	mono_t deadline;	  /* running: when it is killed; ended: when to tell again */
 	struct ipc_run_ended end; /* with the token */
 };
@@ -90,7 +91,8 @@ on_timer(void *arg, mono_t now)
 static bool
 is_run_of(const struct parent_runs_entry *r, const struct ipc_run *m)
 {
-	return r->pid != 0 && !r->orphan && r->end.what == m->what && r->gen == m->h.gen && r->index == m->index;
+	return r->pid != 0 && !r->orphan && r->end.what == m->what && r->gen == m->h.gen && r->index == m->index &&
+	       r->instance == m->instance;
 }
 
 /* A check must not run more often than its interval says. */
@@ -180,6 +182,7 @@ parent_run_start(struct parent *p, const struct ipc_run *m, int out)
 					.pid = pid,
 					.gen = m->h.gen,
 					.index = m->index,
+					.instance = m->instance,
 					.deadline = mono_add(now, c.timeout + OVERTIME_US),
 					.end = {.token = m->token, .what = m->what}};
 	arm(rs);
