@@ -64,6 +64,12 @@ need_seconds() {
 	esac
 }
 
+# Two options with their values that are nothing without each other.
+need_both() {
+	[ -z "$2" ] || [ -n "$4" ] || misuse "$1 goes with $3"
+	[ -z "$4" ] || [ -n "$2" ] || misuse "$3 goes with $1"
+}
+
 need_program() {
 	command -v "$1" >/dev/null 2>&1 || finish 1 "$me needs $1: install the package $2"
 }
@@ -157,12 +163,8 @@ http() {
 # Set secret from $password_file, empty without a $user.
 read_login() {
 	secret=
-	case $user:$password_file in
-	:) return ;;
-	:*) misuse '--password-file goes with --user' ;;
-	*:) misuse '--user goes with --password-file' ;;
-	esac
-	read_secret --password-file "$password_file"
+	need_both --user "$user" --password-file "$password_file"
+	[ -z "$user" ] || read_secret --password-file "$password_file"
 }
 
 # ---- JSON ---------------------------------------------------------------------------------------------------
