@@ -74,6 +74,14 @@ need_program() {
 	command -v "$1" >/dev/null 2>&1 || finish 1 "$me needs $1: install the package $2"
 }
 
+# Run a command for at most $timeout_s. Status 124: it was not done by then (busybox says 143).
+limited() {
+	timeout "$timeout_s" "$@"
+	limited_status=$?
+	[ "$limited_status" -ne 143 ] || return 124
+	return "$limited_status"
+}
+
 # Set host and port from HOST, HOST:PORT, [IPV6] or [IPV6]:PORT; $3 is the port when none is named.
 split_address() {
 	port=$3

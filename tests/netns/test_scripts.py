@@ -302,9 +302,10 @@ def test_keepalived_runs_them(lab):
     scripts = Scripts(lab, a)
     web_server(a)
     proxy = web_proxy(a)
-    lab.wait_until(lambda: os.path.exists(proxy.socket_path), 5, "HAProxy runs")
     log = os.path.join(a.dir, "vrrp.log")
-    check = f"{scripts.path('check_haproxy')} --socket {proxy.socket_path} --backend servers --timeout 0.5"
+    options = ["--socket", proxy.socket_path, "--backend", "servers", "--timeout", "0.5"]
+    scripts.wait(0, "1 of 1 servers up in servers", "check_haproxy", *options)
+    check = " ".join([scripts.path("check_haproxy"), *options])
     a.keepalived(
         f'vrrp_script haproxy {{\n script "{check}"\n interval 1\n timeout 1\n fall 1\n rise 1\n init_fail\n}}\n'
         + keepalived_instance(track_script=["haproxy"], notify=f'"{scripts.path("notify_log")} --file {log}"'),
@@ -314,7 +315,7 @@ def test_keepalived_runs_them(lab):
     def told(*wanted):
         def seen():
             with open(log, encoding="ascii") as f:
-                return [line.partition(" ")[2] for line in f.read().splitlines()] == list(wanted)
+                return sorted(line.partition(" ")[2] for line in f.read().splitlines()) == sorted(wanted)
 
         lab.wait_until(lambda: os.path.exists(log) and seen(), 10, f"told: {wanted}")
 
