@@ -79,15 +79,16 @@ def plain():
 # ---- every script ------------------------------------------------------------------------------------------
 
 
-def test_install(tmp_path):
+def test_install(plain):
     """make install brings them all, and each explains itself there, also by way of a link."""
-    subprocess.run(["make", "-s", "install", f"BUILD={labs.build_dir()}", f"DESTDIR={tmp_path}"], cwd=labs.ROOT,
+    root = os.path.join(plain.host.dir, "root")
+    subprocess.run(["make", "-s", "install", f"BUILD={labs.build_dir()}", f"DESTDIR={root}"], cwd=labs.ROOT,
                    check=True, stdin=subprocess.DEVNULL)
-    folder = tmp_path / "usr/local/libexec/vrrpd"
-    assert sorted(p.name for p in folder.iterdir() if p.name.startswith(("check_", "notify_"))) == CHECKS + NOTIFIES
+    folder = os.path.join(root, "usr/local/libexec/vrrpd")
+    assert sorted(n for n in os.listdir(folder) if n.startswith(("check_", "notify_"))) == CHECKS + NOTIFIES
     for name in CHECKS + NOTIFIES:
-        link = tmp_path / name
-        link.symlink_to(folder / name)
+        link = os.path.join(root, name)
+        os.symlink(os.path.join(folder, name), link)
         done = subprocess.run([link, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
         assert done.stdout.startswith(f"usage: {name} ")
         assert f"/{name}" in done.stdout.partition("\nvrrpd: ")[2].partition("\nkeepalived: ")[0]
@@ -133,6 +134,7 @@ def test_options(plain, name):
         ("check_postgres --role primary", "--role goes with --user.*"),
         ("check_postgres --user x", "--user goes with --role"),
         ("check_postgres --role boss --user x", '--role takes primary or replica, not "boss"'),
+        ("check_postgres --address /run", '--address takes HOST:PORT or a path like .*, not "/run"'),
         ("check_postgres --sslmode yes", '--sslmode takes disable, .*, not "yes"'),
         ("notify_log", "no state: call it as a notify script, .*"),
         ("notify_log INSTANCE pg", "INSTANCE needs a name and a state after it"),
@@ -303,11 +305,11 @@ def test_keepalived_runs_them(lab):
     web_server(a)
     proxy = web_proxy(a)
     log = os.path.join(a.dir, "vrrp.log")
-    options = ["--socket", proxy.socket_path, "--backend", "servers", "--timeout", "0.5"]
+    options = ["--socket", proxy.socket_path, "--backend", "servers"]
     scripts.wait(0, "1 of 1 servers up in servers", "check_haproxy", *options)
     check = " ".join([scripts.path("check_haproxy"), *options])
     a.keepalived(
-        f'vrrp_script haproxy {{\n script "{check}"\n interval 1\n timeout 1\n fall 1\n rise 1\n init_fail\n}}\n'
+        f'vrrp_script haproxy {{\n script "{check}"\n interval 1\n timeout 3\n fall 1\n rise 1\n init_fail\n}}\n'
         + keepalived_instance(track_script=["haproxy"], notify=f'"{scripts.path("notify_log")} --file {log}"'),
         global_defs=["script_user root"],
     )
@@ -412,7 +414,7 @@ def test_patroni_etcd_and_postgres(lab):
     nodes[1].wait_role("replica")
     on_a, on_b = Scripts(lab, a), Scripts(lab, b)
 
-    login = ["--user", "postgres", "--timeout", "0.5"]
+    login = ["--user", "postgres"]
     on_a.wait(0, "role primary, running", "check_patroni", "--role", "primary")
     on_b.wait(0, "role replica, running, replay lag .*", "check_patroni", "--role", "replica", "--max-lag", "16MB")
     on_b.bad("/primary answers 503: role replica, running.*", "check_patroni", "--role", "primary")
@@ -420,12 +422,12 @@ def test_patroni_etcd_and_postgres(lab):
     on_a.ok("accepts connections, is primary", "check_postgres", "--role", "primary", *login)
     on_b.ok("accepts connections, is replica", "check_postgres", "--role", "replica", *login)
     on_b.bad("is replica, not primary", "check_postgres", "--role", "primary", *login)
-    on_b.ok("accepts connections", "check_postgres", "--address", nodes[1].dir)
+    on_b.ok("accepts connections", "check_postgres", "--address", nodes[1].dir + "/.s.PGSQL.5432")
 
     closed, mute = "http://127.0.0.1:1", "http://127.0.0.1:9"
     real = f"http://{etcd.endpoint}"
     with wire.in_netns(a.netns, lambda: socket.create_server(("127.0.0.1", 9))):
-        tried = [x for url in (closed, mute, real) for x in ("--endpoint", url)] + ["--timeout", "0.3"]
+        tried = [x for url in (closed, mute, real) for x in ("--endpoint", url)] + ["--timeout", "0.5"]
         key = ["--leader-key", "/service/pg/leader", "--value"]
         on_a.ok(f"{real} is healthy", "check_etcd", *tried)
         on_a.ok("/service/pg/leader is a", "check_etcd", *tried, *key, "a")
@@ -446,7 +448,8 @@ def test_patroni_etcd_and_postgres(lab):
         for pid in [nodes[0].pid, *pids]:
             os.kill(pid, signal.SIGSTOP)
         on_a.bad("no answer: .*timed out.*", "check_patroni", "--role", "primary", "--timeout", "0.3")
-        on_a.bad("PostgreSQL hangs: no answer at 127.0.0.1:5432 within 0.5 s", "check_postgres", *login, "--role", "primary")
+        on_a.bad("PostgreSQL hangs: no answer at 127.0.0.1:5432 within 0.5 s", "check_postgres",
+                 "--timeout", "0.5")
     finally:
         for pid in [nodes[0].pid, *pids]:
             os.kill(pid, signal.SIGCONT)
@@ -489,7 +492,7 @@ def test_redis_and_sentinels(lab):
     sentinels = [Sentinel(h, a) for h in (a, b, c)]
     lab.wait_until(lambda: all(s.usable() and s.replicas() == 1 for s in sentinels), 20, "the Sentinels know all")
     voters = [x for h in (a, b, c) for x in ("--sentinel", f"{h.ip4()}:26379")]
-    role = ["check_redis_role", "--timeout", "0.5", "--role"]
+    role = ["check_redis_role", "--timeout", "2", "--role"]
 
     on_a.ok("role master", *role, "master")
     on_b.ok("role replica", *role, "replica", "--address", f"{b.ip4()}:6379")
@@ -518,7 +521,7 @@ def test_redis_and_sentinels(lab):
     on_a.ok("role master", *role, "master")
     started = time.monotonic()
     on_a.bad("role master, but only 0 of 3 .*: Sentinel .*: no answer within 0.5 s.*", *role, "master", *voters,
-             "--self", a.ip4())
+             "--self", a.ip4(), "--timeout", "0.5")
     assert time.monotonic() - started < 3
     for s in sentinels:
         s.signal(signal.SIGCONT)
@@ -541,7 +544,7 @@ def test_redis_login_and_tls(lab):
              f"tls-cert-file {cert}", f"tls-key-file {key}", f"tls-ca-cert-file {ca.cert}", "enable-debug-command yes",
              "key-load-delay 2000", "loading-process-events-interval-bytes 1024"]  # fmt: skip
     redis = Redis(a, lines, cli=("--no-auth-warning", "-a", "s3cret"))
-    call = ["check_redis_role", "--timeout", "1", "--role", "master"]
+    call = ["check_redis_role", "--timeout", "2", "--role", "master"]
     good, wrong = scripts.file("good", "s3cret\n"), scripts.file("wrong", "falsch\n")
     user, tls = ["--user", "vrrpd"], ["--address", "127.0.0.1:6380", "--tls", "--cacert", ca.cert]
     scripts.ok("role master", *call, "--password-file", good)
@@ -559,7 +562,7 @@ def test_redis_login_and_tls(lab):
 
     # What the process list shows while redis-cli waits.
     redis.signal(signal.SIGSTOP)
-    running = a.popen([scripts.path("check_redis_role"), "--password-file", good], "check.log")
+    running = a.popen([scripts.path("check_redis_role"), "--password-file", good, "--timeout", "10"], "check.log")
 
     def spied():
         texts = []
@@ -573,8 +576,8 @@ def test_redis_login_and_tls(lab):
 
     texts = lab.wait_until(spied, 5, "redis-cli waits")
     assert not any("s3cret" in t for t in texts)
-    assert running.wait(5) == 1
     redis.signal(signal.SIGCONT)
+    assert running.wait(10) == 0
 
     redis.cli("CONFIG", "SET", "requirepass", "")
     scripts.ok("role master", *call, "--password-file", good)
