@@ -95,6 +95,22 @@ def test_start_waits_for_the_engine(lab):
     assert machine.service().instance("pg")["state"] != "initialize"
 
 
+def test_notify_service(lab):
+    """scripts/notify_service starts and stops a unit, and says what systemd says of one that it does not know."""
+    machine = systemd_host.SystemdHost(lab.host("a"), one(150))
+    with open(machine.path("/etc/systemd/system/lab.service"), "w", encoding="ascii") as f:
+        f.write("[Service]\nExecStart=/bin/sleep infinity\n")
+    machine.systemctl("daemon-reload")
+    script = "/usr/local/libexec/vrrpd/notify_service --unit"
+
+    for word, state, verb, then in (("MASTER", "active", "start", "active"), ("BACKUP", "backup", "stop", "inactive")):
+        done = machine.run(f"{script} lab INSTANCE pg {word} 150")
+        assert done.stdout == f"pg is {state}: systemctl {verb} lab\n"
+        assert machine.property("ActiveState", "lab.service") == then
+    done = machine.run(f"VRRPD_STATE=active VRRPD_INSTANCE=pg {script} none", check=False)
+    assert done.returncode == 1 and "none.service not found" in done.stdout
+
+
 def test_restart_is_not_noticed(lab):
     w = World(lab)
     capture = w.c.capture()
