@@ -54,6 +54,11 @@ enum role_state {
 	X(ADDRESS_CONFLICT, "address_conflict", "{addr} is claimed by {name}, too: announced again")           \
 	X(CONNECTIONS_RESET, "connections_reset", "{a} connections to the addresses given up were reset")      \
 	X(SEND_FAILED, "send_failed", "adverts could not be sent for {ms} ms: {errno}")                        \
+	X(STORE_AWAITED, "store_awaited", "waiting for the store to say who is the leader")                    \
+	X(LEADER_SELF, "leader_self", "the leader is this node, {name}")                                       \
+	X(LEADER_OTHER, "leader_other", "the leader is {name}")                                                \
+	X(LEADER_NONE, "leader_none", "there is no leader")                                                    \
+	X(STORE_LOST, "store_lost", "the store has not confirmed the leader for {ms} ms: {name}")              \
 	X(GATE_REFUSED, "gate_refused", "the gate refused: {name}")                                            \
 	X(GATE_SILENT, "gate_silent", "the gate gave no answer for {ms} ms")                                   \
 	X(SERVICES_FAILED, "services_failed", "service {name} failed {a} times")                               \

@@ -20,6 +20,13 @@
 
 static const struct elect_ops *const modes[ELECT_MODE_COUNT] = {
 	[ELECT_MODE_VRRP] = &elect_vrrp_ops,
+	[ELECT_MODE_FOLLOW] = &elect_follow_ops,
+	[ELECT_MODE_LEASE] = &elect_lease_ops,
+};
+
+static const char *const fact_names[ELECT_FACT_COUNT] = {
+	[ELECT_FACT_NOTHING] = "nothing", [ELECT_FACT_SELF] = "self", [ELECT_FACT_OTHER] = "other",
+	[ELECT_FACT_NONE] = "none",	  [ELECT_FACT_LOST] = "lost", [ELECT_FACT_DENIED] = "denied",
 };
 
 static const char *const checksum_names[ELECT_CHECKSUM_COUNT] = {
@@ -38,6 +45,12 @@ const char *
 elect_checksum_name(enum elect_checksum c)
 {
 	return c < ELECT_CHECKSUM_COUNT ? checksum_names[c] : NULL;
+}
+
+const char *
+elect_fact_name(enum elect_fact f)
+{
+	return f < ELECT_FACT_COUNT ? fact_names[f] : NULL;
 }
 
 static const struct elect_ops *
@@ -110,21 +123,35 @@ elect_leaving(const struct elect *e)
 }
 
 bool
-elect_acquiring(const struct elect *e)
+elect_acquiring(const struct elect *e, uint32_t *ret_epoch)
 {
-	return e->vrrp.acquiring && e->asking != ROLE_ASK_ENTER;
+	uint32_t epoch;
+
+	return ops(e)->acquiring(e, ret_epoch != NULL ? ret_epoch : &epoch) && e->asking != ROLE_ASK_ENTER;
+}
+
+bool
+elect_campaigns(const struct elect *e)
+{
+	return e->conf->mode == ELECT_MODE_LEASE && e->running;
+}
+
+bool
+elect_needs_source(const struct elect_conf *conf)
+{
+	return modes[conf->mode]->needs_source;
 }
 
 bool
 elect_holds(const struct elect *e)
 {
-	return e->state == ROLE_STATE_ACTIVE || elect_acquiring(e) || elect_leaving(e);
+	return e->state == ROLE_STATE_ACTIVE || elect_acquiring(e, NULL) || elect_leaving(e);
 }
 
 usec_t
 elect_resume_us(const struct elect_conf *conf)
 {
-	return vrrp_fsm_resume_us(&conf->vrrp);
+	return modes[conf->mode]->resume_us(conf);
 }
 
 bool
@@ -263,12 +290,13 @@ static void
 on_acquired(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause = {.reason = ROLE_REASON_ADDRESS_FAILED, .addr = ev->addr};
+	uint32_t epoch;
 
 	if (ev->err == 0) {
 		step_mode(e, ev, now, out);
 		return;
 	}
-	if (!e->running || !e->vrrp.acquiring || ev->epoch != e->vrrp.epoch)
+	if (!e->running || !ops(e)->acquiring(e, &epoch) || ev->epoch != epoch)
 		return; /* of a take-over that was called off */
 	cause.b = (uint32_t)ev->err;
 	fail(e, &cause, RETRY_US, now, out);
@@ -347,7 +375,7 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	if (ev->on) {
 		/* Something happened meanwhile, and the addresses are still there. */
 		if (e->link == ELECT_LINK_UP && e->source.family != IP_FAMILY_NONE)
-			vrrp_fsm_goodbye(&e->conf->vrrp, e->priority, out);
+			ops(e)->goodbye(e, out);
 		role_actions_add(out, ROLE_ACTION_RELEASE);
 	}
 	evaluate(e, now, out);
@@ -366,8 +394,11 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 static void
 enter_now(struct elect *e, struct role_actions *out)
 {
+	uint32_t epoch;
+
 	elect_ask_end(e);
-	role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = e->vrrp.epoch;
+	if (ops(e)->acquiring(e, &epoch))
+		role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = epoch;
 }
 
 static void
@@ -398,7 +429,7 @@ elect_adopt(struct elect *e, const struct elect_conf *conf, const struct elect *
 	ASSERT(conf->mode == old->conf->mode);
 	*e = *old;
 	e->conf = conf;
-	vrrp_fsm_adopt(&e->vrrp, &conf->vrrp);
+	ops(e)->adopt(e);
 	elect_fit_adopt(e, old);
 	if (conf->checksum != ELECT_CHECKSUM_AUTO)
 		e->form = conf->checksum == ELECT_CHECKSUM_RFC5798 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568;
@@ -418,12 +449,13 @@ static void
 on_conf(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	struct elect_event changed = {.kind = ELECT_EVENT_TRACK};
+	uint8_t before = e->priority;
 
 	if (e->asking == ROLE_ASK_ENTER && e->conf->enter_us == 0)
 		enter_now(e, out);
 	e->priority = elect_fit_priority(e);
 	step_mode(e, ev, now, out);
-	if (e->running && e->priority != e->vrrp.priority)
+	if (e->running && e->priority != before)
 		step_mode(e, &changed, now, out);
 	else if (ev->on && e->state == ROLE_STATE_ACTIVE)
 		role_actions_add(out, ROLE_ACTION_ADVERT)->priority = e->priority;
@@ -479,6 +511,11 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 	case ELECT_EVENT_CONF:
 		on_conf(e, ev, now, out);
 		break;
+	case ELECT_EVENT_LEADER:
+		ASSERT(ev->leader->fact < ELECT_FACT_COUNT);
+		e->follow.leader = *ev->leader; /* also while this node takes no part */
+		step_mode(e, ev, now, out);
+		break;
 	case ELECT_EVENT_ANSWER:
 		on_answer(e, ev, now, out);
 		break;
@@ -502,26 +539,23 @@ elect_deadline(const struct elect *e)
 void
 elect_check(const struct elect *e)
 {
+	uint32_t epoch;
+
 	ASSERT(e->conf != NULL);
 	ASSERT(e->state < ROLE_STATE_COUNT);
 	ASSERT(e->cause.reason < ROLE_REASON_COUNT);
 	ASSERT(e->priority == elect_fit_priority(e));
-	vrrp_fsm_check(&e->vrrp);
+	ops(e)->check(e);
 	ASSERT((e->asking == ROLE_ASK_NOTHING) == (e->ask_until.us == MONO_NEVER.us));
-	ASSERT(e->asking != ROLE_ASK_ENTER || e->vrrp.acquiring);
+	ASSERT(e->asking != ROLE_ASK_ENTER || ops(e)->acquiring(e, &epoch));
 	ASSERT(e->asking != ROLE_ASK_LEAVE || e->state == ROLE_STATE_ACTIVE);
 	ASSERT(!e->may_leave);
 	if (e->running) {
 		ASSERT(e->started);
 		ASSERT(!e->stopping || e->asking == ROLE_ASK_LEAVE);
 		ASSERT(e->link == ELECT_LINK_UP);
-		ASSERT(e->source.family != IP_FAMILY_NONE);
-		ASSERT(e->vrrp.priority == e->priority);
-		ASSERT(e->state == e->vrrp.state ||
-		       (e->vrrp.acquiring && e->vrrp.state == ROLE_STATE_INITIALIZE));
+		ASSERT(e->source.family != IP_FAMILY_NONE || !elect_needs_source(e->conf));
 	} else {
-		ASSERT(e->vrrp.state == ROLE_STATE_INITIALIZE);
-		ASSERT(!e->vrrp.acquiring);
 		ASSERT(e->state == ROLE_STATE_INITIALIZE || e->state == ROLE_STATE_FAULT);
 	}
 }

@@ -54,7 +54,7 @@ bool
 elect_ask_services(struct elect *e, mono_t now, struct role_actions *out)
 {
 	if (e->conf->leave_us == 0 || !e->running || e->state != ROLE_STATE_ACTIVE || e->at_once || e->may_leave ||
-	    e->link != ELECT_LINK_UP || e->source.family == IP_FAMILY_NONE)
+	    e->link != ELECT_LINK_UP || (e->source.family == IP_FAMILY_NONE && elect_needs_source(e->conf)))
 		return false;
 	if (e->asking != ROLE_ASK_LEAVE)
 		ask(e, ROLE_ASK_LEAVE, role_actions_add(out, ROLE_ACTION_ASK), now);

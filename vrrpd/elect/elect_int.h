@@ -6,6 +6,9 @@
 
 #include "elect/elect.h"
 
+/* Is an instance of this mode unfit without an address to send from? */
+bool elect_needs_source(const struct elect_conf *conf);
+
 /* ---- elect_fit.c: is the node fit, and with which priority? --------------------------------- */
 
 /* Base priority plus the weights that count now: negative ones while not up, positive ones while up. */

@@ -126,7 +126,7 @@ static void
 leave_for_good(struct engine *e)
 {
 	for (uint32_t n = 0; n < e->gen->n_instances; n++)
-		if (e->gen->instances[n].elect.vrrp.acquiring)
+		if (elect_acquiring(&e->gen->instances[n].elect, NULL))
 			return;
 	engine_stop(e);
 }

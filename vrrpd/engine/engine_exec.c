@@ -140,13 +140,14 @@ engine_healed(struct engine *e, struct engine_instance *i, const struct kernel_a
 void
 engine_want_again(struct engine *e, struct engine_instance *i)
 {
-	bool any = elect_acquiring(&i->elect);
+	uint32_t epoch;
+	bool acquiring = elect_acquiring(&i->elect, &epoch), any = acquiring;
 
 	for (uint32_t n = 0; !any && n < i->n_addresses; n++)
 		any = i->held[n].held;
 	i->releasing = false;
-	if (elect_acquiring(&i->elect)) {
-		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, i->elect.vrrp.epoch);
+	if (acquiring) {
+		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, epoch);
 	} else if (elect_holds(&i->elect)) {
 		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_HEAL, 0);
 	} else if (any) {
