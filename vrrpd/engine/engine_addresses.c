@@ -479,7 +479,11 @@ kernel_renew_some(struct engine_kernel *k)
 	while (kernel_renewing(k) && k->n_ops < KERNEL_SLICE) {
 		const struct engine_instance *i = &k->gen->instances[k->renew_instance];
 
-		collect(k, i, &k->renew_address, want_renewal);
+		if (!i->keep) {
+			k->renew_address = i->n_addresses; /* its lease ends sooner than that would last */
+		} else {
+			collect(k, i, &k->renew_address, want_renewal);
+		}
 		if (k->renew_address == i->n_addresses) {
 			k->renew_address = 0;
 			k->renew_instance++;

@@ -108,12 +108,16 @@ start_elections(struct engine *e, mono_t now)
 	e->synced = true;
 	e->leaving_for_good = e->gen->last_will;
 	engine_claim_update(e);
+	engine_leader_keep(e, now);
 	/* Once also without lifetimes: what has one from before is to lose it. */
 	engine_kernel_renew(e->kernel);
 	loop_timer_set(e->renew_timer, now);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
 		struct engine_instance *i = &e->gen->instances[n];
-		struct elect_event ev = {.kind = ELECT_EVENT_START, .on = i->resume, .us = i->resume_ago};
+		struct elect_event ev = {.kind = ELECT_EVENT_START,
+					 .on = i->resume,
+					 .us = i->resume_ago,
+					 .left_us = i->resume_left};
 
 		if (!i->adopted && !i->removed && (i->resume || !(e->stopping || e->gen->last_will)))
 			engine_event(e, i, &ev, now);
@@ -138,6 +142,7 @@ note_released(struct engine *e, struct engine_instance *i, const struct kernel_a
 
 	if (a->epoch == i->release_epoch)
 		i->releasing = false;
+	engine_campaign(e, i);
 	i->counters.connections_reset += a->count;
 	if (a->count > 0)
 		engine_report_note(e, i, &cause, now);

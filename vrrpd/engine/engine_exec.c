@@ -92,6 +92,7 @@ engine_event(struct engine *e, struct engine_instance *i, const struct elect_eve
 	if (acts.n > 1 || (acts.n == 1 && acts.v[0].kind != ROLE_ACTION_ADVERT) || i->elect.form != form ||
 	    i->elect.drained != drained)
 		engine_memory_note(e, i);
+	engine_campaign(e, i);
 	e->next_wake = mono_min(e->next_wake, elect_deadline(&i->elect));
 }
 
@@ -201,7 +202,7 @@ fire(struct engine *e, struct engine_instance *i, mono_t now)
 {
 	struct elect_event ev = {.kind = ELECT_EVENT_TIMER};
 
-	if (i->elect.state == ROLE_STATE_ACTIVE)
+	if (i->elect.state == ROLE_STATE_ACTIVE && i->conf.mode == ELECT_MODE_VRRP)
 		count_lateness(e, mono_since(now, elect_deadline(&i->elect)));
 	engine_event(e, i, &ev, now);
 }

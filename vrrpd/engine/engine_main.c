@@ -78,6 +78,7 @@ on_renew_timer(void *arg, mono_t now)
 	engine_notice_suspend(e);
 	engine_run_timers(e, now);
 	engine_tx_flush(e, now);
+	engine_leader_keep(e, now);
 	if (interval > 0)
 		engine_kernel_renew(e->kernel);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++)
@@ -241,6 +242,8 @@ take_agent_message(struct engine *e, const union ipc_msg *m)
 		engine_told(e, &m->TOLD);
 	} else if (m->h.type == IPC_SERVICES) {
 		engine_services(e, &m->SERVICES, now);
+	} else if (m->h.type == IPC_LEADER) {
+		engine_leader(e, &m->LEADER, now);
 	}
 	if (e->gen != NULL)
 		engine_tx_flush(e, now);
@@ -282,6 +285,7 @@ take_parent_message(struct engine *e, const union ipc_msg *m, int fd)
 		ipc_chan_init(&e->agent, fd, IPC_ENGINE_TO_AGENT, IPC_AGENT_TO_ENGINE);
 		e->agent_io = loop_io_add(e->loop, fd, on_agent, e);
 		engine_ask_all(e);
+		engine_campaign_all(e);
 		return 0;
 	}
 	if (m->h.type == IPC_STOP) {

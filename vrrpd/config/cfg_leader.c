@@ -1,0 +1,247 @@
+/*
+ * cfg_leader.c - leaders, leases and the stores they are kept in: defaults, rules, and their options as text.
+ *
+ * Runs in the parent. Files of secrets are read here, once.
+ */
+#include "config/cfg_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_OCTETS 16384 /* of a private key's file */
+
+static const char *const kind_names[CFG_STORE_KIND_COUNT] = {[CFG_STORE_ETCD3] = "etcd3"};
+
+const char *
+cfg_store_kind_name(enum cfg_store_kind k)
+{
+	return kind_names[k];
+}
+
+const struct cfg_leader *
+cfg_leader_of(const struct cfg_instance *i)
+{
+	if (i->mode == CFG_MODE_FOLLOW)
+		return &i->leader;
+	return i->mode == CFG_MODE_LEASE ? &i->lease : NULL;
+}
+
+static const struct cfg_access *
+access_of(const struct cfg_leader *l)
+{
+	return l->shared != NULL ? &l->shared->access : &l->access;
+}
+
+void
+cfg_fill_leader(struct cfg *c, struct cfg_leader *l)
+{
+	if (!l->present || l->store == NULL)
+		return;
+	if (l->value == NULL)
+		l->value = cfg_strdup(c->node);
+	for (size_t k = 0; k < c->n_stores; k++)
+		if (strcmp(c->stores[k].name, l->store) == 0) {
+			l->shared = &c->stores[k];
+			l->kind = l->shared->kind;
+			return;
+		}
+	for (unsigned k = 0; k < CFG_STORE_KIND_COUNT; k++)
+		if (strcmp(kind_names[k], l->store) == 0)
+			l->kind = (enum cfg_store_kind)k;
+}
+
+void
+cfg_free_access(struct cfg_access *a)
+{
+	if (a->tls_key_pem != NULL)
+		explicit_bzero(a->tls_key_pem, strlen(a->tls_key_pem));
+	free(TAKE(a->tls_key_pem));
+}
+
+/* ---- rules --------------------------------------------------------------------------------------- */
+
+/* "PREFIX.name", in a buffer of the caller's. */
+static const char *
+path_of(const char *prefix, const char *name, char buf[64])
+{
+	snprintf(buf, 64, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", name);
+	return buf;
+}
+
+static bool
+is_url(const char *text)
+{
+	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0 || strncmp(text, "unix:/", 6) == 0;
+}
+
+static void
+read_password(struct cfg_source *s, const void *obj, const char *prefix, struct cfg_access *a)
+{
+	const char *wrong, *advice;
+	char buf[1024], path[64];
+
+	if (a->password_file == NULL)
+		return;
+	if (cfg_source_written(s, obj, path_of(prefix, "password", path))) {
+		cfg_source_at(s, obj, path_of(prefix, "password_file", path), -1, "stands beside password: write one of them");
+		return;
+	}
+	wrong = cfg_read_password(a->password_file, buf, sizeof(buf), &advice);
+	if (wrong != NULL)
+		cfg_source_at(s, obj, path_of(prefix, "password_file", path), -1, "\"%s\" cannot be used: %s: %s",
+			      a->password_file, wrong, advice);
+	else
+		a->password = cfg_strdup(buf);
+	explicit_bzero(buf, sizeof(buf));
+}
+
+static void
+read_key(struct cfg_source *s, const void *obj, const char *prefix, struct cfg_access *a)
+{
+	const char *wrong, *advice;
+	char *buf, path[64];
+
+	if ((a->tls_cert == NULL) != (a->tls_key == NULL))
+		cfg_source_at(s, obj, path_of(prefix, a->tls_cert != NULL ? "tls.cert" : "tls.key", path), -1,
+			      "needs %s, too: write both or none", a->tls_cert != NULL ? "key" : "cert");
+	if (a->tls_key == NULL)
+		return;
+	buf = cfg_zalloc(KEY_OCTETS, 1);
+	wrong = cfg_read_secret(a->tls_key, buf, KEY_OCTETS, &advice);
+	if (wrong != NULL)
+		cfg_source_at(s, obj, path_of(prefix, "tls.key", path), -1, "\"%s\" cannot be used: %s: %s", a->tls_key, wrong,
+			      advice);
+	else
+		a->tls_key_pem = cfg_strdup(buf);
+	explicit_bzero(buf, KEY_OCTETS);
+	free(buf);
+}
+
+static void
+judge_access(struct cfg_source *s, const void *obj, const char *prefix, struct cfg_access *a)
+{
+	char path[64];
+
+	if (a->n_endpoints == 0)
+		cfg_source_at(s, obj, path_of(prefix, "endpoints", path), -1,
+			      "is missing: write a list of strings, e.g. [\"http://10.0.0.1:2379\", \"http://10.0.0.2:2379\"]");
+	for (size_t k = 0; k < a->n_endpoints; k++)
+		if (!is_url(a->endpoints[k]))
+			cfg_source_at(s, obj, path_of(prefix, "endpoints", path), (int)k,
+				      "\"%s\" is no URL: write http://, https:// or unix:/ before it", a->endpoints[k]);
+	if (a->password != NULL && a->username == NULL)
+		cfg_source_at(s, obj, path_of(prefix, "password", path), -1, "needs a user: write username, too");
+	read_password(s, obj, prefix, a);
+	read_key(s, obj, prefix, a);
+}
+
+static void
+judge_leader(struct cfg_source *s, struct cfg *c, void *obj, const char *prefix, struct cfg_leader *l)
+{
+	char path[64];
+
+	(void)c;
+	if (!l->present || l->store == NULL || cfg_source_bad(s, obj, path_of(prefix, "store", path)))
+		return;
+	if (l->shared != NULL) {
+		if (cfg_source_written(s, obj, path_of(prefix, "endpoints", path)))
+			cfg_source_at(s, obj, path, -1, "stands beside the shared store \"%s\": write endpoints there",
+				      l->store);
+		return;
+	}
+	if (strcmp(kind_names[l->kind], l->store) != 0) {
+		cfg_source_at(s, obj, path_of(prefix, "store", path), -1,
+			      "there is no store \"%s\": write \"etcd3\", or the name of one of stores", l->store);
+		return;
+	}
+	judge_access(s, obj, prefix, &l->access);
+}
+
+static void
+leader(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	struct cfg_instance *i = obj;
+
+	if (i->mode == CFG_MODE_FOLLOW)
+		judge_leader(s, c, obj, "leader", &i->leader);
+	else if (i->mode == CFG_MODE_LEASE)
+		judge_leader(s, c, obj, "lease", &i->lease);
+}
+
+/* The kernel must have removed the addresses of a dead holder before its lease is over. */
+static void
+lease_outlives_addresses(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_instance *i = obj;
+
+	if (i->mode != CFG_MODE_LEASE)
+		return;
+	if (c->engine.address_lifetime == 0)
+		cfg_source_at(s, obj, "mode", -1,
+			      "\"lease\" needs addresses that vanish with a dead host: write engine.address_lifetime = \"3s\"");
+	else if (i->lease.ttl < c->engine.address_lifetime + 2 * USEC_PER_SEC)
+		cfg_source_at(s, obj, "lease.ttl", -1,
+			      "must be at least 2 s longer than engine.address_lifetime (%" PRIu64 " s): write \"%" PRIu64
+			      "s\" or more",
+			      c->engine.address_lifetime / USEC_PER_SEC, c->engine.address_lifetime / USEC_PER_SEC + 2);
+}
+
+static void
+shared_store(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	(void)obj;
+	for (size_t k = 0; k < c->n_stores; k++) {
+		for (unsigned n = 0; n < CFG_STORE_KIND_COUNT; n++)
+			if (strcmp(c->stores[k].name, kind_names[n]) == 0)
+				cfg_source_at(s, &c->stores[k], NULL, -1, "is the name of a kind of store: write another");
+		judge_access(s, &c->stores[k], "", &c->stores[k].access);
+	}
+}
+
+static const struct cfg_rule rules[] = {
+	{"shared_store", CFG_SCOPE_ROOT, {"stores"}, shared_store},
+	{"leader", CFG_SCOPE_INSTANCE, {"mode"}, leader},
+	{"lease_outlives_addresses", CFG_SCOPE_INSTANCE, {"mode", "lease.ttl"}, lease_outlives_addresses},
+};
+
+const struct cfg_rule *
+cfg_rules_leader(size_t i)
+{
+	return i < ARRAY_SIZE(rules) ? &rules[i] : NULL;
+}
+
+/* ---- as text --------------------------------------------------------------------------------------- */
+
+int
+cfg_leader_options(const struct cfg_leader *l, int (*fn)(void *arg, const char *path, const char *text), void *arg)
+{
+	const struct cfg_access *a = access_of(l);
+	char ttl[32];
+	const struct {
+		const char *path, *text;
+	} rows[] = {
+		{"store", kind_names[l->kind]},
+		{"key", l->key},
+		{"value", l->value},
+		{"ttl", ttl},
+		{"username", a->username},
+		{"password", a->password},
+		{"tls", a->tls ? "1" : NULL},
+		{"tls.ca", a->tls_ca},
+		{"tls.cert", a->tls_cert},
+		{"tls.key", a->tls_key_pem},
+		{"tls.server_name", a->tls_server_name},
+		{"tls.verify", a->tls_verify ? "1" : "0"},
+	};
+	int r = 0;
+
+	snprintf(ttl, sizeof(ttl), "%" PRIu64, l->ttl);
+	for (size_t k = 0; r == 0 && k < a->n_endpoints; k++)
+		r = fn(arg, "endpoints", a->endpoints[k]);
+	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(rows); k++)
+		if (rows[k].text != NULL)
+			r = fn(arg, rows[k].path, rows[k].text);
+	return r;
+}
