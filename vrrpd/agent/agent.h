@@ -17,6 +17,7 @@
 
 struct api;
 struct hooks;
+struct stores;
 
 struct agent {
 	struct loop *loop;
@@ -31,6 +32,7 @@ struct agent {
 	struct events *events;
 	struct checks *checks;
 	struct hooks *hooks;
+	struct stores *stores;
 	struct api *api;
 	struct ipc_trouble trouble; /* what vrrpd last said of the engine; restarts 0: nothing yet */
 	int exit_status;

@@ -11,6 +11,7 @@
 
 #include "agent/agent.h"
 #include "agent/hooks.h"
+#include "agent/store.h"
 #include "base/strbuf.h"
 #include "elect/elect.h"
 
@@ -357,6 +358,7 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	put_peers(j, &v);
 	put_counters(j, now);
 	put_conflict(j, &v);
+	stores_json(j, a->stores, index, now, s->engine.now_us);
 	hooks_json(j, a->hooks, index);
 	json_out_uint(j, "vrid", inst->c.vrid);
 	json_out_uint(j, "version", inst->c.version);

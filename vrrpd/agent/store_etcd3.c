@@ -1,0 +1,475 @@
+/*
+ * store_etcd3.c - kind "etcd3": the leader key of etcd v3, over its JSON gateway.
+ *
+ * Runs in vrrpd-agent under store.c. The key is watched on one member and, every second, read with a quorum on another
+ * one: the watch is fast, the read proves that the store is there, bounds how long a watch that has died silently goes
+ * unnoticed, and mends what it missed. What was read last is the truth; of two, the higher revision. An answer with an
+ * older raft term than one before comes from a member that is cut off: it does not count.
+ *
+ * The lease of the key is asked for as long as this node is the leader: it says how long the key lasts without the
+ * store. A key without a lease counts as fresh only for STORE_FRESH_US. An own lease (mode lease): store_etcd3_lease.c.
+ */
+#include "agent/store_etcd3.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent_util.h"
+#include "agent/base64.h"
+#include "base/strbuf.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+#define PROVISIONAL_US (2 * USEC_PER_SEC) /* no lease of etcd is shorter (1.5 election time-outs, rounded up) */
+#define BACKOFF_MIN_US (50 * USEC_PER_MS)
+#define BACKOFF_MAX_US USEC_PER_SEC
+
+/* ---- calls -------------------------------------------------------------------------------------------- */
+
+static unsigned
+count_endpoints(const struct store *s)
+{
+	unsigned n = 0;
+
+	while (store_text(s, "endpoints", n) != NULL)
+		n++;
+	return n;
+}
+
+static void
+on_answer(void *arg, const struct net_http_answer *a)
+{
+	struct etcd3_call *c = arg;
+	struct etcd3 *e = c->etcd;
+	struct etcd3_answer answer = {.kind = ETCD3_UNAVAILABLE};
+
+	if (c->timer != NULL)
+		loop_timer_set(c->timer, MONO_NEVER);
+	if (a->error != NULL) {
+		str_copy(answer.text, sizeof(answer.text), a->error);
+	} else {
+		etcd3_parse(a->status, a->body, a->len, &answer);
+		e->s->latency_us = clock_boot_us() - c->asked_us;
+	}
+	c->busy = false;
+	c->done(e, c, &answer);
+}
+
+static void
+on_timeout(void *arg, mono_t now)
+{
+	struct etcd3_call *c = arg;
+	struct etcd3_answer answer = {.kind = ETCD3_UNAVAILABLE, .text = "no answer"};
+
+	(void)now;
+	net_http_cancel(c->req);
+	c->busy = false;
+	c->done(c->etcd, c, &answer);
+}
+
+void
+etcd3_call_free(struct etcd3_call *c)
+{
+	net_http_req_free(TAKE(c->req));
+	loop_timer_del(TAKE(c->timer));
+	c->busy = false;
+}
+
+static void
+make_request(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, bool lasting)
+{
+	struct store *s = e->s;
+	char authorization[600];
+	const char *headers[4] = {"Grpc-Metadata-Hasleader: true"};
+	struct net_http_ask ask = {
+		.url = store_text(s, "endpoints", c->endpoint % e->n_endpoints),
+		.path = path,
+		.post = body,
+		.keep = !lasting,
+		.lasting = true,
+		.headers = headers,
+		.tls = store_text(s, "tls", 0) != NULL,
+		.no_verify = store_number(s, "tls.verify", 1) == 0,
+		.ca = store_text(s, "tls.ca", 0),
+		.cert = store_text(s, "tls.cert", 0),
+		.key_pem = store_text(s, "tls.key", 0),
+		.server_name = store_text(s, "tls.server_name", 0),
+		.on_piece = lasting ? etcd3_on_piece : NULL,
+	};
+
+	if (e->token[0] != '\0' && strstr(path, "authenticate") == NULL) {
+		snprintf(authorization, sizeof(authorization), "Authorization: %s", e->token);
+		headers[1] = authorization;
+	}
+	net_http_req_free(c->req);
+	c->req = net_http_req_new(store_http(s), &ask, on_answer, c);
+	explicit_bzero(authorization, sizeof(authorization));
+}
+
+void
+etcd3_call(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, etcd3_done_fn *done)
+{
+	ASSERT(!c->busy);
+	c->etcd = e;
+	c->done = done;
+	c->busy = true;
+	if (c->timer == NULL)
+		c->timer = loop_timer_add(store_loop(e->s), on_timeout, c);
+	make_request(e, c, path, body, false);
+	c->asked_us = clock_boot_us();
+	net_http_send(c->req);
+	loop_timer_set(c->timer, mono_add(loop_now(store_loop(e->s)), ETCD3_ANSWER_US));
+}
+
+/* ---- what is wrong ---------------------------------------------------------------------------------------- */
+
+static const char *
+endpoint_name(const struct etcd3 *e, const struct etcd3_call *c)
+{
+	return store_text(e->s, "endpoints", c->endpoint % e->n_endpoints);
+}
+
+void
+etcd3_tell_trouble(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a)
+{
+	const char *key = store_text(e->s, "key", 0), *user = store_text(e->s, "username", 0);
+	const char *at = endpoint_name(e, c);
+
+	if (a->kind == ETCD3_NO_GATEWAY)
+		store_fail(e->s, ELECT_FACT_DENIED, "no gateway",
+			   "%s has no JSON gateway of etcd v3 (%s): start etcd with --enable-grpc-gateway, or write its client URL",
+			   at, a->text);
+	else if (a->kind == ETCD3_AUTH && user == NULL)
+		store_fail(e->s, ELECT_FACT_DENIED, "a user is wanted",
+			   "etcd wants a user (%s): write username and password_file", a->text);
+	else if (a->kind == ETCD3_DENIED && strstr(a->text, "authentication failed") != NULL)
+		store_fail(e->s, ELECT_FACT_DENIED, "wrong password",
+			   "etcd does not know user \"%s\" with this password: mend username or password_file", user != NULL ? user : "");
+	else if (a->kind == ETCD3_DENIED && strstr(a->text, "permission denied") != NULL)
+		store_fail(e->s, ELECT_FACT_DENIED, "permission denied",
+			   "user \"%s\" of etcd has not the rights for key %s: grant its role %s", user != NULL ? user : "(none)",
+			   key, e->s->lease ? "reading and writing it" : "reading it");
+	else if (a->kind == ETCD3_DENIED)
+		store_fail(e->s, ELECT_FACT_DENIED, "refused", "%s: %s", at, a->text);
+	else
+		store_fail(e->s, ELECT_FACT_LOST, "no answer", "no endpoint of etcd answers with a quorum: %s: %s", at, a->text);
+}
+
+/* Another member; after a whole round in vain the store is lost, and the next round comes a little later. */
+static void
+next_endpoint(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a)
+{
+	e->probe.endpoint = (e->probe.endpoint + 1) % e->n_endpoints;
+	if (++e->failed < e->n_endpoints) {
+		loop_timer_set(e->timer, loop_now(store_loop(e->s)));
+		return;
+	}
+	etcd3_tell_trouble(e, c, a);
+	e->failed = 0;
+	loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), e->backoff_us));
+	e->backoff_us = MIN(2 * e->backoff_us, BACKOFF_MAX_US);
+}
+
+static void
+on_authenticated(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
+{
+	if (a->kind == ETCD3_OK && a->token[0] != '\0') {
+		str_copy(e->token, sizeof(e->token), a->token);
+		loop_timer_set(e->timer, loop_now(store_loop(e->s)));
+		return;
+	}
+	e->token[0] = '\0';
+	if (a->kind == ETCD3_DENIED && strstr(a->text, "authentication is not enabled") != NULL) {
+		e->no_auth = true; /* go on without */
+		loop_timer_set(e->timer, loop_now(store_loop(e->s)));
+	} else if (a->kind == ETCD3_UNAVAILABLE) {
+		next_endpoint(e, c, a);
+	} else {
+		etcd3_tell_trouble(e, c, a);
+		loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), BACKOFF_MAX_US));
+	}
+}
+
+/* A JSON string: names and passwords may hold anything. */
+static void
+add_json_text(struct strbuf *b, const char *text)
+{
+	strbuf_addf(b, "\"");
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			strbuf_addf(b, "\\%c", c);
+		else if (c < 0x20)
+			strbuf_addf(b, "\\u%04x", c);
+		else
+			strbuf_addf(b, "%c", c);
+	}
+	strbuf_addf(b, "\"");
+}
+
+static void
+authenticate(struct etcd3 *e)
+{
+	const char *password = store_text(e->s, "password", 0);
+	char body[4096];
+	struct strbuf b;
+
+	strbuf_init(&b, body, sizeof(body));
+	strbuf_addf(&b, "{\"name\":");
+	add_json_text(&b, store_text(e->s, "username", 0));
+	strbuf_addf(&b, ",\"password\":");
+	add_json_text(&b, password != NULL ? password : "");
+	strbuf_addf(&b, "}");
+	etcd3_call(e, &e->probe, "v3/auth/authenticate", body, on_authenticated);
+	explicit_bzero(body, sizeof(body));
+}
+
+bool
+etcd3_wants_token(struct etcd3 *e, const struct etcd3_answer *a)
+{
+	if (a->kind != ETCD3_AUTH || store_text(e->s, "username", 0) == NULL || e->no_auth)
+		return false;
+	e->token[0] = '\0';
+	loop_timer_set(e->timer, loop_now(store_loop(e->s)));
+	return true;
+}
+
+/* ---- what is known ------------------------------------------------------------------------------------------- */
+
+/* Is this answer of the store as it is now? Of another cluster: everything begins anew. */
+bool
+etcd3_is_current(struct etcd3 *e, const struct etcd3_header *h)
+{
+	if (h->cluster != e->cluster && e->cluster != 0)
+		log_warning("%s: this is another etcd cluster than before (restored, or other endpoints): read anew",
+			    e->s->instance);
+	if (h->cluster != e->cluster) {
+		e->cluster = h->cluster;
+		e->term = 0;
+		e->mod_revision = 0;
+		e->revision = 0;
+		etcd3_call_free(&e->watch);
+	}
+	if (h->term < e->term)
+		return false;
+	e->term = h->term;
+	e->revision = MAX(e->revision, h->revision);
+	return true;
+}
+
+static void
+on_ttl(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
+{
+	if (a->kind != ETCD3_OK || !etcd3_is_current(e, &a->header) || e->key.lease == 0 || e->ttl_lease != e->key.lease)
+		return; /* the next probe asks again */
+	if (a->ttl > 0)
+		e->lease_until_us = c->asked_us + (uint64_t)a->ttl * USEC_PER_SEC;
+	store_confirm(e->s, e->key.value, e->asked_us, e->lease_until_us);
+}
+
+static void
+ask_ttl(struct etcd3 *e)
+{
+	char body[64];
+
+	if (e->ttl.busy || e->key.lease == 0)
+		return;
+	e->ttl.endpoint = e->probe.endpoint;
+	e->ttl_lease = e->key.lease;
+	snprintf(body, sizeof(body), "{\"ID\":\"%llu\"}", (unsigned long long)e->key.lease);
+	etcd3_call(e, &e->ttl, "v3/lease/timetolive", body, on_ttl);
+}
+
+void
+etcd3_take_key(struct etcd3 *e, const struct etcd3_key *k, uint64_t asked_us)
+{
+	bool self = k->there && strcmp(k->value, store_text(e->s, "value", 0)) == 0;
+	bool same = k->there && e->key.there && k->lease == e->key.lease;
+
+	e->key = *k;
+	e->asked_us = asked_us;
+	e->mod_revision = MAX(e->mod_revision, k->mod_revision);
+	e->s->revision = k->mod_revision;
+	if (e->s->lease) {
+		etcd3_lease_take_key(e, asked_us);
+		return;
+	}
+	if (!self) {
+		e->lease_until_us = 0;
+		store_confirm(e->s, k->there ? k->value : NULL, asked_us, 0);
+		return;
+	}
+	/* Until its lease is known: what every lease lasts at least. Without one: while it is fresh. */
+	if (!same || k->lease == 0 || e->lease_until_us < asked_us)
+		e->lease_until_us = asked_us + (k->lease != 0 ? PROVISIONAL_US : STORE_FRESH_US);
+	store_confirm(e->s, k->value, asked_us, e->lease_until_us);
+	ask_ttl(e);
+}
+
+/* ---- the watch --------------------------------------------------------------------------------------------- */
+
+static void
+watch_ended(struct etcd3 *e, const struct etcd3_answer *a)
+{
+	etcd3_call_free(&e->watch);
+	e->watch.endpoint = (e->watch.endpoint + 1) % e->n_endpoints;
+	if (a->kind == ETCD3_AUTH && etcd3_wants_token(e, a))
+		return;
+	/* Read what may have been missed, then watch from there; not faster than it can be done. */
+	if (!e->probe.busy)
+		loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), e->watch_was_good ? 0 : BACKOFF_MIN_US));
+	e->watch_was_good = false;
+}
+
+static void
+on_watch_end(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
+{
+	(void)c;
+	watch_ended(e, a);
+}
+
+/* One line of the stream. False when the watch is over. */
+static bool
+take_line(struct etcd3 *e, const char *line, size_t len)
+{
+	struct etcd3_answer a;
+
+	etcd3_parse_event(line, len, &a);
+	if (a.kind != ETCD3_OK || !etcd3_is_current(e, &a.header)) {
+		if (a.kind == ETCD3_DENIED)
+			etcd3_tell_trouble(e, &e->watch, &a);
+		watch_ended(e, &a);
+		return false;
+	}
+	if (e->watch.req == NULL)
+		return false; /* another cluster: ended by etcd3_is_current() */
+	e->watch_was_good = true;
+	if (a.has_key && a.key.mod_revision > e->mod_revision)
+		etcd3_take_key(e, &a.key, clock_boot_us());
+	return true;
+}
+
+size_t
+etcd3_on_piece(void *arg, const char *data, size_t n)
+{
+	struct etcd3_call *c = arg;
+	struct etcd3 *e = c->etcd;
+	size_t done = 0;
+	const char *end;
+
+	while ((end = memchr(data + done, '\n', n - done)) != NULL) {
+		if (!take_line(e, data + done, (size_t)(end - data) - done))
+			return 0; /* the request is gone */
+		done = (size_t)(end - data) + 1;
+	}
+	return done;
+}
+
+static void
+watch(struct etcd3 *e)
+{
+	const char *key = store_text(e->s, "key", 0);
+	char text[BASE64_SIZE(1024)], body[2048];
+
+	if (e->watch.req != NULL)
+		return;
+	if (e->n_endpoints > 1 && e->watch.endpoint == e->probe.endpoint)
+		e->watch.endpoint = (e->probe.endpoint + 1) % e->n_endpoints;
+	snprintf(body, sizeof(body), "{\"create_request\":{\"key\":\"%s\",\"start_revision\":\"%llu\",\"progress_notify\":true}}",
+		 base64_encode(key, strlen(key), text), (unsigned long long)e->revision + 1);
+	e->watch.etcd = e;
+	e->watch.done = on_watch_end;
+	e->watch.busy = true;
+	make_request(e, &e->watch, "v3/watch", body, true);
+	net_http_send(e->watch.req);
+}
+
+/* ---- the probe ---------------------------------------------------------------------------------------------- */
+
+static void
+on_range(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
+{
+	struct etcd3_answer old = {.kind = ETCD3_UNAVAILABLE, .text = "it is cut off from the others"};
+
+	if (etcd3_wants_token(e, a))
+		return;
+	if (a->kind != ETCD3_OK) {
+		next_endpoint(e, c, a);
+		return;
+	}
+	if (!etcd3_is_current(e, &a->header)) {
+		next_endpoint(e, c, &old);
+		return;
+	}
+	e->failed = 0;
+	e->backoff_us = BACKOFF_MIN_US;
+	str_copy(e->s->endpoint, sizeof(e->s->endpoint), endpoint_name(e, c));
+	/* The watch may have been faster. A key that is gone has no revision of its own: then this answer's counts. */
+	if (a->key.there ? a->key.mod_revision >= e->mod_revision : a->header.revision >= e->mod_revision)
+		etcd3_take_key(e, &a->key, c->asked_us);
+	watch(e);
+	loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), STORE_PROBE_US));
+}
+
+void
+etcd3_read(struct etcd3 *e, struct etcd3_call *c, etcd3_done_fn *done)
+{
+	const char *key = store_text(e->s, "key", 0);
+	char text[BASE64_SIZE(1024)], body[1600];
+
+	snprintf(body, sizeof(body), "{\"key\":\"%s\"}", base64_encode(key, strlen(key), text));
+	etcd3_call(e, c, "v3/kv/range", body, done);
+}
+
+static void
+on_timer(void *arg, mono_t now)
+{
+	struct etcd3 *e = arg;
+
+	(void)now;
+	if (e->probe.busy)
+		return; /* its end sets the timer again */
+	if (store_text(e->s, "username", 0) != NULL && e->token[0] == '\0' && !e->no_auth)
+		authenticate(e);
+	else
+		etcd3_read(e, &e->probe, on_range);
+}
+
+static void
+etcd3_start(struct store *s)
+{
+	struct etcd3 *e = agent_alloc(1, sizeof(*e));
+
+	e->s = s;
+	s->priv = e;
+	e->n_endpoints = count_endpoints(s);
+	e->backoff_us = BACKOFF_MIN_US;
+	e->timer = loop_timer_add(store_loop(s), on_timer, e);
+	loop_timer_set(e->timer, loop_now(store_loop(s)));
+	if (s->lease)
+		etcd3_lease_start(e);
+}
+
+static void
+etcd3_free(struct store *s)
+{
+	struct etcd3 *e = s->priv;
+
+	etcd3_call_free(&e->probe);
+	etcd3_call_free(&e->ttl);
+	etcd3_call_free(&e->watch);
+	etcd3_lease_free(e);
+	loop_timer_del(e->timer);
+	explicit_bzero(e->token, sizeof(e->token));
+	free(e);
+}
+
+const struct store_ops store_etcd3_ops = {
+	.name = "etcd3",
+	.start = etcd3_start,
+	.campaign = etcd3_lease_campaign,
+	.free = etcd3_free,
+};
