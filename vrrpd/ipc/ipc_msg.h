@@ -381,6 +381,7 @@ struct ipc_ask {
 	uint32_t index, epoch;
 	uint8_t ask; /* enum role_ask */
 	uint8_t priority;
+	uint8_t removed; /* of an instance that only leaves */
 	char name[LIMIT_NAME];
 };
 
