@@ -26,10 +26,11 @@ int agent_link_get_snap(struct agent *a, uint32_t token);
 /* Pass a command about an instance on; its answer goes to api_control_reply(). 0 or -errno. */
 int agent_link_control(struct agent *a, uint32_t token, uint32_t index, enum ipc_control_verb verb);
 
-/* Tell the engine this verdict; a checks_report_fn with the agent as its argument. */
+/* Tell the engine this verdict if it is news or needs renewing; a checks_report_fn with the agent as its
+ * argument. */
 void agent_link_report(void *arg, const struct check *c);
 
-/* Tell the engine every verdict. */
+/* Tell the engine every verdict, whatever it has been told. */
 void agent_link_report_all(struct agent *a);
 
 #endif
