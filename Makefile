@@ -100,7 +100,9 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SYSCONFDIR)/vrrpd
 	install -m 755 $(BUILD)/vrrpd $(DESTDIR)$(SBINDIR)/vrrpd
 	install -m 755 $(BUILD)/vrrpctl $(DESTDIR)$(BINDIR)/vrrpctl
-	install -m 755 $(BUILD)/vrrpd-engine $(BUILD)/vrrpd-agent scripts/check_* $(DESTDIR)$(LIBEXECDIR)
+	install -m 755 $(BUILD)/vrrpd-engine $(BUILD)/vrrpd-agent scripts/check_* scripts/notify_* \
+		$(DESTDIR)$(LIBEXECDIR)
+	install -m 644 scripts/common.sh $(DESTDIR)$(LIBEXECDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf || \
 		install -m 644 conf/vrrpd.conf $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf
 	install -d $(DESTDIR)$(UNITDIR)

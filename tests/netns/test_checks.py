@@ -1,12 +1,10 @@
 """test_checks.py - script checks that lower the priority or make unfit, one of them for the real HAProxy."""
 
 import os
-import shutil
 
 import pytest
 
 import daemons
-import lab as labs
 from daemons import conf, instance
 
 VIP = "10.77.1.100"
@@ -135,9 +133,7 @@ def test_agent_gone(lab, policy):
 def test_haproxy_stopped(lab):
     """scripts/check_haproxy against the real HAProxy: when it goes, the address goes to the other host."""
     hosts = [lab.host("a"), lab.host("b")]
-    check = os.path.join(lab.dir, "check_haproxy")  # where an ordinary user may read it
-    shutil.copy(os.path.join(labs.ROOT, "scripts", "check_haproxy"), check)
-    os.chmod(check, 0o755)
+    check = os.path.join(lab.scripts(), "check_haproxy")
     proxies, vrrpds = [], []
     for host, priority in zip(hosts, (150, 100)):
         daemons.web_server(host)

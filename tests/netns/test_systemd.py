@@ -95,6 +95,63 @@ def test_start_waits_for_the_engine(lab):
     assert machine.service().instance("pg")["state"] != "initialize"
 
 
+def test_notify_service(lab):
+    """scripts/notify_service starts and stops a unit, and says what systemd says of one that it does not know."""
+    machine = systemd_host.SystemdHost(lab.host("a"), one(150))
+    with open(machine.path("/etc/systemd/system/lab.service"), "w", encoding="ascii") as f:
+        f.write("[Service]\nExecStart=/bin/sleep infinity\n")
+    machine.systemctl("daemon-reload")
+    script = "/usr/local/libexec/vrrpd/notify_service --unit"
+
+    for word, state, verb, then in (("MASTER", "active", "start", "active"), ("BACKUP", "backup", "stop", "inactive")):
+        done = machine.run(f"{script} lab INSTANCE pg {word} 150")
+        assert done.stdout == f"pg is {state}: systemctl {verb} lab\n"
+        assert machine.property("ActiveState", "lab.service") == then
+    done = machine.run(f"VRRPD_STATE=active VRRPD_INSTANCE=pg {script} none", check=False)
+    assert done.returncode == 1 and "none.service not found" in done.stdout
+
+
+def test_unit_as_a_service(lab):
+    """A unit runs where the address is, by the option "services" and by notify_service as root's notify command."""
+    a, b = lab.host("a"), lab.host("b")
+    script = "/usr/local/libexec/vrrpd/notify_service"
+    options = {"services": ("lab.service",), "notify_user": "root", "notify": [script, "--unit", "other"]}
+    machine = systemd_host.SystemdHost(a, one(150))
+    for name in ("lab", "other"):
+        with open(machine.path(f"/etc/systemd/system/{name}.service"), "w", encoding="ascii") as f:
+            f.write("[Service]\nExecStart=/bin/sleep infinity\n")
+    machine.systemctl("daemon-reload")
+    # Checked where the programs are: this machine's have other owners' folders above them.
+    with open(machine.path("/etc/vrrpd/vrrpd.conf"), "w", encoding="ascii") as f:
+        f.write(one(150, **options))
+    machine.systemctl("start", "vrrpd")
+    service = machine.service()
+
+    def states():
+        return [machine.property("ActiveState", f"{name}.service") for name in ("lab", "other")]
+
+    service.wait_state("pg", "active")
+    lab.wait_until(lambda: states() == ["active", "active"], 10, "both units run")
+    assert [s["name"] for s in service.instance("pg")["services"]] == ["lab"]
+    # It is started again when it ends.
+    machine.systemctl("stop", "lab")
+    lab.wait_until(lambda: states()[0] == "active", 15, "lab runs again")
+    b.vrrpd(one(100)).wait_state("pg", "backup")
+    assert service.ctl("drain", "pg", "--wait").returncode == 0
+    lab.wait_until(lambda: states() == ["inactive", "inactive"], 10, "both stopped")
+    assert lab.holders(VIP) == ["b"]
+    service.ctl("resume", "pg")
+    lab.wait_until(lambda: states() == ["active", "active"], 10, "both run again")
+    # A restart of vrrpd is not noticed by them either.
+    before = [machine.property("MainPID", f"{name}.service") for name in ("lab", "other")]
+    machine.systemctl("restart", "vrrpd")
+    service.wait_state("pg", "active")
+    lab.wait_until(lambda: service.instance("pg")["notified"] == "active", 5, "known")
+    assert before == [machine.property("MainPID", f"{name}.service") for name in ("lab", "other")]
+    machine.systemctl("stop", "vrrpd")
+    lab.wait_until(lambda: states() == ["inactive", "inactive"], 10, "both stopped with vrrpd")
+
+
 def test_restart_is_not_noticed(lab):
     w = World(lab)
     capture = w.c.capture()

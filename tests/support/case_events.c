@@ -213,6 +213,40 @@ event_acquired(struct case_world *w, int n, char **words)
 	return true;
 }
 
+/* answer ok|refused [stale]: to the last question, stale: to the one before. */
+static bool
+event_answer(struct case_world *w, int n, char **words)
+{
+	struct role_cause refused = {.reason = ROLE_REASON_GATE_REFUSED, .name = "exit status 1"};
+	struct elect_event ev = {.kind = ELECT_EVENT_ANSWER, .epoch = w->ask_epoch};
+
+	if (strcmp(words[1], "refused") == 0)
+		ev.cause = &refused;
+	else if (strcmp(words[1], "ok") != 0)
+		return false;
+	if (n == 3 && strcmp(words[2], "stale") != 0)
+		return false;
+	ev.epoch -= n == 3;
+	case_world_step(w, &ev);
+	return true;
+}
+
+/* services failed|fine */
+static bool
+event_services(struct case_world *w, int n, char **words)
+{
+	struct role_cause failed = {.reason = ROLE_REASON_SERVICES_FAILED, .name = "app", .a = 3};
+	struct elect_event ev = {.kind = ELECT_EVENT_SERVICES};
+
+	(void)n;
+	if (strcmp(words[1], "failed") == 0)
+		ev.cause = &failed;
+	else if (strcmp(words[1], "fine") != 0)
+		return false;
+	case_world_step(w, &ev);
+	return true;
+}
+
 static bool
 event_send(struct case_world *w, int n, char **words)
 {
@@ -255,6 +289,8 @@ static const struct case_word events[] = {
 	{"packet", 2, CASE_WORDS_MAX, case_packets_packet},
 	{"acquired", 2, 4, event_acquired},
 	{"acquire", 2, 3, case_words_acquire},
+	{"answer", 2, 3, event_answer},
+	{"services", 2, 2, event_services},
 	{"send", 2, 2, event_send},
 	{"freeze", 1, 1, event_freeze},
 	{"thaw", 1, 1, event_freeze},

@@ -172,8 +172,10 @@ setting_switch(struct case_world *w, int n, char **words)
 static bool
 setting_delay(struct case_world *w, int n, char **words)
 {
-	usec_t *delay =
-		strcmp(words[0], "start_delay") == 0 ? &w->conf.start_delay_us : &w->conf.vrrp.preempt_delay_us;
+	usec_t *delay = strcmp(words[0], "start_delay") == 0 ? &w->conf.start_delay_us
+			: strcmp(words[0], "gate") == 0	     ? &w->conf.enter_us
+			: strcmp(words[0], "services") == 0  ? &w->conf.leave_us
+							     : &w->conf.vrrp.preempt_delay_us;
 
 	(void)n;
 	return case_time_parse(words[1], delay) == 0;
@@ -278,6 +280,7 @@ static const struct case_word settings[] = {
 	{"ttl_min", 2, 2, setting_number},	{"preempt", 2, 2, setting_switch},
 	{"align", 2, 2, setting_switch},	{"strict_addresses", 2, 2, setting_switch},
 	{"preempt_delay", 2, 2, setting_delay}, {"start_delay", 2, 2, setting_delay},
+	{"gate", 2, 2, setting_delay},	      {"services", 2, 2, setting_delay},
 	{"checksum", 2, 2, setting_checksum},	{"addresses", 2, 2, setting_addresses},
 	{"unicast", 2, 2, setting_unicast},	{"link", 2, 2, setting_link},
 	{"source", 2, 2, setting_source},	{"pass", 2, 2, setting_pass},

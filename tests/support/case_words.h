@@ -55,6 +55,7 @@ struct case_world {
 	int acquire_err;
 	mono_t answer_at; /* of ROLE_ACTION_ACQUIRE; MONO_NEVER = nothing to answer */
 	uint32_t epoch;	  /* of the last ROLE_ACTION_ACQUIRE */
+	uint32_t ask_epoch; /* of the last ROLE_ACTION_ASK */
 	bool may_hold;	  /* between acquire and release */
 	bool was_active;  /* before this step */
 	bool leaving;	  /* since `left` */

@@ -134,6 +134,10 @@ note_action(struct case_world *w, const struct role_action *a)
 		w->may_hold = false;
 		w->answer_at = MONO_NEVER;
 		break;
+	case ROLE_ACTION_ASK:
+		add_note(&w->result->actions, world_us(w), "ask %s", role_ask_name((enum role_ask)a->ask));
+		w->ask_epoch = a->epoch;
+		break;
 	case ROLE_ACTION_COUNT:
 		add_error(w, "an action of no kind");
 		break;

@@ -406,6 +406,14 @@ class Lab:
         """wait_until() with the logs of every daemon of this lab in the failure text."""
         return wait_until(fn, deadline, what, self.logs)
 
+    def scripts(self):
+        """Folder with a copy of our check and notify scripts: an ordinary user may not reach the sources'."""
+        path = os.path.join(self.dir, "scripts")
+        if not os.path.exists(path):
+            shutil.copytree(os.path.join(ROOT, "scripts"), path)
+            os.chmod(path, 0o755)
+        return path
+
     def on_close(self, fn):
         """Call fn when the lab closes, last registered first."""
         self._closers.append(fn)

@@ -28,7 +28,7 @@ packages_apt() {
 	bench) echo keepalived iproute2 python3 haproxy socat redis-server redis-tools postgresql openssl ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
-		dbus-daemon python3-dbus python3-gi ;;
+		dbus-daemon python3-dbus python3-gi shellcheck ;;
 	systemd) echo debootstrap ;;
 	esac
 }
@@ -41,7 +41,8 @@ packages_dnf() {
 	demo) echo haproxy iproute socat python3 ;;
 	bench) echo keepalived iproute python3 haproxy socat redis postgresql-server openssl ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
-		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject ;;
+		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject \
+		ShellCheck ;;
 	esac
 }
 
@@ -52,7 +53,7 @@ packages_apk() {
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 haproxy socat redis postgresql openssl ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
-		postgresql pgbouncer dbus py3-dbus py3-gobject3 ;;
+		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck ;;
 	esac
 }
 

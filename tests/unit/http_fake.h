@@ -246,6 +246,8 @@ fake_check(struct fake *f, enum ipc_check_kind kind, const char *const *options,
 		has_url = has_url || strcmp(options[0], "url") == 0;
 		if (strcmp(options[0], "timeout") == 0)
 			def.conf.timeout_us = strtoull(options[1], NULL, 10);
+		else if (strcmp(options[0], "scale") == 0)
+			def.conf.scale = (int16_t)atoi(options[1]);
 		else
 			fake_option(&def, options[0], options[1]);
 	}

@@ -653,6 +653,25 @@ test_check_with_a_command_without_end(void **state)
 }
 
 static void
+test_check_graded_beyond_the_limits(void **state)
+{
+	struct world *w = *state;
+	struct ipc_conf_begin m = {.n_checks = 2};
+	struct ipc_conf_check good = world_check("haproxy", ""), bad = world_check("load", "");
+
+	str_copy(m.node, sizeof(m.node), "proxy1");
+	world_send(w, IPC_CONF_BEGIN, &m);
+	good.scale = -253;
+	good.hysteresis = 100;
+	good.decay_us = good.warmup_us = 86400 * (uint64_t)USEC_PER_SEC;
+	world_send(w, IPC_CONF_CHECK, &good);
+	bad.scale = 1;
+	bad.decay_us = good.decay_us + 1;
+	world_send(w, IPC_CONF_CHECK, &bad);
+	assert_dies(w, "a check has a bad value");
+}
+
+static void
 test_octets_that_are_no_message(void **state)
 {
 	struct world *w = *state;
@@ -740,6 +759,7 @@ main(void)
 		BARE(test_commit_of_an_incomplete_generation),
 		BARE(test_totals_beyond_the_limits),
 		BARE(test_check_with_a_command_without_end),
+		BARE(test_check_graded_beyond_the_limits),
 		BARE(test_octets_that_are_no_message),
 		T(test_engine_that_lies),
 		T(test_unasked_snapshot),

@@ -215,6 +215,9 @@ static const char rich[] =
 	"    interval = \"1500ms\"; timeout = \"0.5s\"; rise = 3; fall = 1; on_timeout = \"hold\"; on_stale = "
 	"\"hold\"; };\n"
 	"  link-1: { kind = \"interface\"; interface = \"eth1\"; interval = \"250ms\"; },\n"
+	"  load: { kind = \"http\"; url = \"http://127.0.0.1/\"; score = \"json load.cpu\"; scale = -80; hysteresis = 0;\n"
+	"    decay = \"90s\"; warmup = \"24h\"; },\n"
+	"  errors: { kind = \"script\"; command = [\"/bin/true\"]; scale = 253; },\n"
 	"};\n"
 	"instances: (\n"
 	"  { name = \"pg\"; mode = \"vrrp\"; interface = \"eth0\"; vrid = 0x33; version = 3; priority = 150L;\n"
@@ -252,7 +255,7 @@ test_values_of_checks(void **state)
 	assert_false(c->engine.lock_memory);
 	assert_int_equal(c->engine.address_lifetime, 0);
 	assert_string_equal(c->control.listen, "[::1]:9650");
-	assert_int_equal(c->n_checks, 2);
+	assert_int_equal(c->n_checks, 4);
 	assert_string_equal(k[0].name, "web");
 	assert_int_equal(k[0].line, 5);
 	assert_int_equal(k[0].kind, CFG_CHECK_SCRIPT);
@@ -272,6 +275,34 @@ test_values_of_checks(void **state)
 	assert_string_equal(k[1].interface, "eth1");
 	assert_int_equal(k[1].timeout, 250000);
 	assert_null(k[1].user);
+	cfg_free(c);
+}
+
+static void
+test_values_of_graded_checks(void **state)
+{
+	struct cfg *c;
+	const struct cfg_check *k;
+	char *text;
+
+	cfg_fixture_write(*state, "pass", "filed\n", 0400);
+	c = cfg_fixture_good(*state, rich);
+	k = c->checks;
+	assert_int_equal(k[0].scale, 0);
+	assert_null(k[0].score);
+	assert_string_equal(k[2].score, "json load.cpu");
+	assert_int_equal(k[2].scale, -80);
+	assert_int_equal(k[2].hysteresis, 0);
+	assert_int_equal(k[2].decay, 90000000);
+	assert_int_equal(k[2].warmup, 86400000000);
+	assert_null(k[3].score);
+	assert_int_equal(k[3].scale, 253);
+	assert_int_equal(k[3].hysteresis, 5);
+	assert_int_equal(k[3].decay + k[3].warmup, 0);
+	text = cfg_fixture_print(c, cfg_print);
+	assert_null(strstr(text, "scale = 0;")); /* would not read back */
+	assert_non_null(strstr(text, "score = \"json load.cpu\";"));
+	free(text);
 	cfg_free(c);
 }
 
@@ -305,7 +336,7 @@ test_values_of_instances(void **state)
 	assert_false(i[0].tracks[1].has_weight);
 	assert_string_equal(i[0].tracks[1].name, "eth1");
 	assert_int_equal(i[0].garp_refresh, 1000000);
-	assert_int_equal(i[1].line, 17);
+	assert_int_equal(i[1].line, 20);
 	assert_int_equal(i[1].family, IP_FAMILY_V6);
 	assert_true(i[1].unicast);
 	assert_int_equal(i[1].unicast_ttl_min, 64);
@@ -428,6 +459,7 @@ test_print_of_the_smallest_configuration(void **state)
 				       "control: {\n"
 				       "\tgroup = \"vrrpd\";\n"
 				       "};\n"
+				       "notify_timeout = \"30s\";\n"
 				       "checks: {\n"
 				       "};\n"
 				       "instances: (\n"
@@ -450,6 +482,9 @@ test_print_of_the_smallest_configuration(void **state)
 				       "\t\textra_addresses = ();\n"
 				       "\t\treset_connections = true;\n"
 				       "\t\ttrack = ();\n"
+				       "\t\tnotify_timeout = \"30s\";\n"
+				       "\t\tgate_timeout = \"5s\";\n"
+				       "\t\tservices: ();\n"
 				       "\t\tgarp: {\n"
 				       "\t\t\trepeat = 5;\n"
 				       "\t\t\tdelay = \"5s\";\n"
@@ -648,7 +683,8 @@ static void
 test_conf_examples_load(void **state)
 {
 	static const char *const files[] = {"conf/examples/pair.conf", "conf/examples/unicast.conf",
-					    "conf/examples/keepalived-peer.conf"};
+					    "conf/examples/keepalived-peer.conf", "conf/examples/group.conf",
+					    "conf/examples/postgres.conf"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -676,6 +712,7 @@ main(void)
 		cmocka_unit_test(test_duration_format_reads_back),
 		cmocka_unit_test(test_values_of_the_smallest_configuration),
 		cmocka_unit_test(test_values_of_checks),
+		cmocka_unit_test(test_values_of_graded_checks),
 		cmocka_unit_test(test_values_of_instances),
 		cmocka_unit_test(test_values_that_are_allowed),
 		cmocka_unit_test(test_values_from_included_files),

@@ -46,12 +46,19 @@
 	"write one of \"script\", \"interface\", \"haproxy\", \"patroni\", \"redis\", \"sentinel\", "          \
 	"\"postgres\", "                                                                                       \
 	"\"http\", \"tcp\", \"process\", \"unit\", \"file\", \"route\", \"ping\""
+#define ROOT_OPTIONS                                                                                           \
+	"node, engine, control, notify, notify_active, notify_backup, notify_fault, notify_stop, "             \
+	"notify_user, notify_timeout, checks or instances"
 #define ADVERT_RANGE "a duration from \"10ms\" to \"255s\""
 #define NAME_FORM    "holds other characters than letters, digits, _ . and -: write "
 #define INCLUDE_HELP                                                                                           \
 	"write the name of a readable file (without a leading / it counts from the folder of this file)"
 #define SYNTAX_HELP "look on this line and the one before it for a missing ; , quote or bracket"
 #define PASS_HELP   "write the path of a file that holds the secret"
+
+#define URL	    "url = \"http://192.0.2.1/\"; "
+#define SCORE_HELP  "names nothing in an answer: write e.g. \"header X-Load\" or \"json load.cpu\""
+#define SCALE_HELP  ": write the change of the priority at score 100, e.g. -50, or remove "
 
 struct row {
 	const char *rule; /* the rule of cfg_check.c that must find it, or NULL: found while reading */
@@ -244,7 +251,7 @@ static const struct row unknown_rows[] = {
 	 "1: instances.a.advert_int: unknown option: did you mean \"advert_interval\"?\n"
 	 "1: instances.a.auth_pass: unknown option: did you mean \"auth.pass\"?"},
 	{NULL, "like nothing, at the top", "zzz = 1;\n" ONE(""),
-	 "1: zzz: unknown option: remove it (known here: node, engine, control, checks or instances)"},
+	 "1: zzz: unknown option: remove it (known here: " ROOT_OPTIONS ")"},
 	{NULL, "like nothing, in a group", ONE("unicast = { peers = [\"192.0.2.2\"]; zzz = 1; };"),
 	 "1: instances.a.unicast.zzz: unknown option: remove it (known here: source, peers or ttl_min)"},
 	{NULL, "in an entry of a list", ONE("track = ( { interface = \"eth1\"; wait = 1; } );"),
@@ -273,21 +280,21 @@ static const struct row check_rows[] = {
 	 "1: checks.c.timeout: \"1001ms\" is longer than the interval \"1s\", so runs would overlap: write at "
 	 "most "
 	 "\"1s\", or a longer interval"},
-	{"command_file", "relative command", COMMAND("\"true\""),
+	{"command", "relative command", COMMAND("\"true\""),
 	 "1: checks.c.command[0]: \"true\" is no absolute path: write the path with its leading /"},
-	{"command_file", "command that is not there", COMMAND("\"$D/none\", \"-x\""),
+	{"command", "command that is not there", COMMAND("\"$D/none\", \"-x\""),
 	 "1: checks.c.command[0]: \"$D/none\" cannot be used: No such file or directory: write the path of an "
 	 "existing "
 	 "program"},
-	{"command_file", "command that is a folder", COMMAND("\"$D\""),
+	{"command", "command that is a folder", COMMAND("\"$D\""),
 	 "1: checks.c.command[0]: \"$D\" is no regular file: write the path of a program"},
-	{"command_file", "command that is not executable", COMMAND("\"$D/plain\""),
+	{"command", "command that is not executable", COMMAND("\"$D/plain\""),
 	 "1: checks.c.command[0]: \"$D/plain\" is not executable: run chmod 755 $D/plain"},
-	{"command_file", "command that the group may change", COMMAND("\"$D/group\""),
+	{"command", "command that the group may change", COMMAND("\"$D/group\""),
 	 "1: checks.c.command[0]: \"$D/group\" can be changed by others than its owner (mode 0775): run chmod "
 	 "go-w "
 	 "$D/group"},
-	{"command_file", "command that anybody may change", COMMAND("\"$D/anybody\""),
+	{"command", "command that anybody may change", COMMAND("\"$D/anybody\""),
 	 "1: checks.c.command[0]: \"$D/anybody\" can be changed by others than its owner (mode 0757): run "
 	 "chmod go-w "
 	 "$D/anybody"},
@@ -315,6 +322,44 @@ static const struct row http_rows[] = {
 	 "1: checks.c.url: names a socket whose path has more than 107 octets: move it"},
 	{"url_form", "TLS without TLS", HTTP("url = \"http://192.0.2.1/\"; tls = { verify = false; };"),
 	 "1: checks.c.url: is without TLS, but there is a group tls: write https://..."},
+	{"score_source", "score that no script reports", SCRIPT("score = \"json load\"; scale = -50;"),
+	 "1: checks.c.score: \"json load\" is nothing that a script reports: write \"output\""},
+	{"score_source", "score of a page without its place", HTTP(URL "score = \"output\"; scale = -50;"),
+	 "1: checks.c.score: \"output\" " SCORE_HELP},
+	{"score_source", "header without a name", HTTP(URL "score = \"header \"; scale = -50;"),
+	 "1: checks.c.score: \"header \" " SCORE_HELP},
+	{"score_source", "header with a colon", HTTP(URL "score = \"header X-Load:\"; scale = -50;"),
+	 "1: checks.c.score: \"header X-Load:\" " SCORE_HELP},
+	{"score_source", "path that begins with a dot", HTTP(URL "score = \"json .load\"; scale = -50;"),
+	 "1: checks.c.score: \"json .load\" " SCORE_HELP},
+	{"score_source", "path that ends with a dot", HTTP(URL "score = \"json load.\"; scale = -50;"),
+	 "1: checks.c.score: \"json load.\" " SCORE_HELP},
+	{"score_source", "path with an empty name", HTTP(URL "score = \"json load..cpu\"; scale = -50;"),
+	 "1: checks.c.score: \"json load..cpu\" " SCORE_HELP},
+	{"score_source", "path without a name", HTTP(URL "score = \"json \"; scale = -50;"),
+	 "1: checks.c.score: \"json \" " SCORE_HELP},
+	{"score_source", "body of an answer to HEAD", HTTP(URL "score = \"json load\"; scale = -50; method = \"HEAD\";"),
+	 "1: checks.c.score: \"json load\" is in the body, which an answer to HEAD has not: write method = \"GET\", or a "
+	 "header"},
+	{"option_applies", "score of another kind",
+	 CHECK("kind = \"tcp\"; address = \"127.0.0.1:1\"; score = \"output\"; scale = -50;"),
+	 "1: checks.c.score: belongs to checks of kind \"script\", \"http\", this one is \"tcp\": remove it, or write "
+	 "another kind"},
+	{"graded_by_scale", "scale 0", SCRIPT("scale = 0; decay = \"1s\";"),
+	 "1: checks.c.scale: 0 changes nothing: write a number from -253 to 253, or remove it"},
+	{"graded_by_scale", "score without scale", SCRIPT("score = \"output\"; warmup = \"1s\";"),
+	 "1: checks.c.scale: is missing beside score" SCALE_HELP "score"},
+	{"graded_by_scale", "hysteresis without scale", SCRIPT("hysteresis = 5;"),
+	 "1: checks.c.scale: is missing beside hysteresis" SCALE_HELP "hysteresis"},
+	{"graded_by_scale", "decay without scale", SCRIPT("decay = \"0s\";"),
+	 "1: checks.c.scale: is missing beside decay" SCALE_HELP "decay"},
+	{"graded_by_scale", "warmup without scale", SCRIPT("warmup = \"1m\";"),
+	 "1: checks.c.scale: is missing beside warmup" SCALE_HELP "warmup"},
+	{"one_weight", "scale and weight_from", SCRIPT("scale = -50; weight_from = \"exit\";"),
+	 "1: checks.c.scale: stands beside weight_from, which says the weight already: remove one of them"},
+	{"one_weight", "scale and a number in a file",
+	 CHECK("kind = \"file\"; path = \"/x\"; content = \"number\"; scale = 50;"),
+	 "1: checks.c.scale: stands beside content = \"number\", which is the weight already: remove one of them"},
 	{"http_words", "no status", HTTP("url = \"http://192.0.2.1/\"; status = \"20x\";"),
 	 "1: checks.c.status: \"20x\" is no set of statuses: write numbers and ranges, e.g. \"200-299,404\""},
 	{"http_words", "a method that changes things", HTTP("url = \"http://192.0.2.1/\"; method = \"POST\";"),
@@ -548,7 +593,7 @@ static const struct row syntax_rows[] = {
 	{NULL, "error in an included file", "node = \"a\";\n@include \"sub/inner.conf\"\nzzz = 1;\n",
 	 "$D/sub/inner.conf:3: instances.i.vrid: 0 is out of range: write a number from 1 to 255\n"
 	 "$D/sub/deeper.conf:2: checks.d.rise: 0 is out of range: write a number of runs from 1 to 255\n"
-	 "3: zzz: unknown option: remove it (known here: node, engine, control, checks or instances)"},
+	 "3: zzz: unknown option: remove it (known here: " ROOT_OPTIONS ")"},
 	{NULL, "syntax error in an included file", "\n@include \"sub/broken.conf\"\n",
 	 "$D/sub/broken.conf:2: syntax error: " SYNTAX_HELP},
 };
@@ -642,8 +687,8 @@ static const struct table {
 };
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */
-static const char *const elsewhere[] = {"fits_packet", "address_count", "total_addresses", "command_size",
-					"command_owner"};
+static const char *const elsewhere[] = {"fits_packet", "address_count", "total_addresses",
+					/* test_cfg_hooks.c: */ "root_hooks", "hooks", "service_form", "service_names"};
 
 static void
 write_files(const struct cfg_fixture *x)
@@ -828,7 +873,7 @@ test_errors_all_in_one_run(void **state)
 		"track = ( { check = \"e\"; } );\n"
 		"preempt = false; preempt_delay = \"1s\"; } );\n",
 		"1: node: is a number: write a string, e.g. \"proxy1\"\n"
-		"2: bogus: unknown option: remove it (known here: node, engine, control, checks or instances)\n"
+		"2: bogus: unknown option: remove it (known here: " ROOT_OPTIONS ")\n"
 		"3: engine.realtime_priority: 100 is out of range: write a number from 0 to 99\n"
 		"4: control.listen: \"here\" is no address and port: write \"127.0.0.1:9650\" or "
 		"\"[::1]:9650\"\n"

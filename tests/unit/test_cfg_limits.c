@@ -32,6 +32,7 @@ static const struct range {
 	 "0", "99", "100"},
 	{CFG_SCOPE_ROOT, "engine.address_lifetime", "engine = { address_lifetime = \"%s\"; }; " ONE(""), "1s",
 	 "2s", "1h", "3601s"},
+	{CFG_SCOPE_ROOT, "notify_timeout", "notify_timeout = \"%s\"; " ONE(""), "99999us", "100ms", "1h", "3600000001us"},
 #define IN_CHECK(option) "checks = { c = { kind = \"interface\"; interface = \"e\"; " option " }; }; " ONE("")
 	{CFG_SCOPE_CHECK, "interval", IN_CHECK("timeout = \"10ms\"; interval = \"%s\";"), "9999us", "10ms",
 	 "1h", "3600000001us"},
@@ -39,6 +40,10 @@ static const struct range {
 	 "3600000001us"},
 	{CFG_SCOPE_CHECK, "rise", IN_CHECK("rise = %s;"), "0", "1", "255", "256"},
 	{CFG_SCOPE_CHECK, "fall", IN_CHECK("fall = %s;"), "0", "1", "255", "256"},
+	{CFG_SCOPE_CHECK, "scale", IN_CHECK("scale = %s;"), "-254", "-253", "253", "254"},
+	{CFG_SCOPE_CHECK, "hysteresis", IN_CHECK("scale = -1; hysteresis = %s;"), "-1", "0", "100", "101"},
+	{CFG_SCOPE_CHECK, "decay", IN_CHECK("scale = -1; decay = \"%s\";"), NULL, "0s", "24h", "86400000001us"},
+	{CFG_SCOPE_CHECK, "warmup", IN_CHECK("scale = -1; warmup = \"%s\";"), NULL, "0s", "24h", "86400000001us"},
 #define HAPROXY(option) "checks = { c = { kind = \"haproxy\"; socket = \"/s\"; " option " }; }; " ONE("")
 	{CFG_SCOPE_CHECK, "min_servers", HAPROXY("backends = [\"b\"]; min_servers = %s;"), "0", "1", "10000",
 	 "10001"},
@@ -69,6 +74,17 @@ static const struct range {
 	 "86400000001us"},
 	{CFG_SCOPE_INSTANCE, "garp.interval", ONE("garp = { interval = \"%s\"; };"), NULL, "0s", "1s",
 	 "1000001us"},
+	{CFG_SCOPE_INSTANCE, "notify_timeout", ONE("notify_timeout = \"%s\";"), "99999us", "100ms", "1h",
+	 "3600000001us"},
+	{CFG_SCOPE_INSTANCE, "gate_timeout", ONE("gate_timeout = \"%s\";"), "99999us", "100ms", "1h", "3600000001us"},
+#define SERVICE(option)                                                                                        \
+	ONE("services = ( { name = \"x\"; start = \"/bin/true\"; stop = \"/bin/true\"; status = \"/bin/true\"; " option \
+	    " } );")
+	{CFG_SCOPE_SERVICE, "timeout", SERVICE("timeout = \"%s\";"), "99999us", "100ms", "1h", "3600000001us"},
+	{CFG_SCOPE_SERVICE, "interval", SERVICE("interval = \"%s\";"), "99999us", "100ms", "1h", "3600000001us"},
+	{CFG_SCOPE_SERVICE, "failure_decay", SERVICE("failure_decay = \"%s\";"), "999999us", "1s", "24h",
+	 "86400000001us"},
+	{CFG_SCOPE_SERVICE, "migration_threshold", SERVICE("migration_threshold = %s;"), "-1", "0", "1000", "1001"},
 	{CFG_SCOPE_TRACK, "weight", ONE("track = ( { interface = \"e\"; weight = %s; } );"), "-254", "-253",
 	 "253", "254"},
 };

@@ -120,7 +120,7 @@ teardown(void **state)
 static void
 run(struct env *e, uint32_t gen, uint32_t token, uint32_t check)
 {
-	struct ipc_run m = {.h.gen = gen, .token = token, .check = check};
+	struct ipc_run m = {.h.gen = gen, .token = token, .what = IPC_RUN_CHECK, .index = check};
 
 	parent_run_start(&e->p, &m, dup(e->out[1]));
 }
@@ -161,10 +161,11 @@ test_what_is_never_run(void **state)
 	e->p.may_change_user = false;
 	run(e, GEN, 8, SLOW);
 	wait_for(e, 8);
-	for (unsigned i = 0; i < 4; i++)
-		expect_refusal(e, i, i + 1, "the configuration has just changed");
-	expect_refusal(e, 4, 5, "it is no command of another user");
-	expect_refusal(e, 5, 6, "it is no command of another user");
+	expect_refusal(e, 2, 3, "the configuration has just changed");
+	expect_refusal(e, 3, 4, "the configuration has just changed");
+	for (unsigned i = 0; i < 6; i++)
+		if (i < 2 || i > 3)
+			expect_refusal(e, i, i + 1, "it is no command that vrrpd runs");
 	expect_refusal(e, 6, 7, "there is no user \"no-such-user\"");
 	expect_refusal(e, 7, 8, "vrrpd may not change users");
 	errno = 0;

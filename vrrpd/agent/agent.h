@@ -16,6 +16,7 @@
 #include "sys/loop.h"
 
 struct api;
+struct hooks;
 
 /* What the engine was told of a check last; times 0: nothing that counts. */
 struct agent_told {
@@ -37,6 +38,7 @@ struct agent {
 	struct snaps *snaps;
 	struct events *events;
 	struct checks *checks;
+	struct hooks *hooks;
 	struct api *api;
 	struct ipc_trouble trouble; /* what vrrpd last said of the engine; restarts 0: nothing yet */
 	int exit_status;

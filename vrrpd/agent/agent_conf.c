@@ -16,6 +16,8 @@
 #include "base/macros.h"
 #include "elect/elect.h"
 
+#define DAY_US (24 * 3600 * (usec_t)USEC_PER_SEC)
+
 /* A non-empty text that ends inside its array. */
 static bool
 text_ok(const char *s, size_t size)
@@ -38,7 +40,9 @@ begin(struct agent_conf_reader *r, const struct ipc_conf_begin *m)
 		return "a generation begins before the last one ended";
 	if (m->n_checks > LIMIT_CHECKS || m->n_instances > LIMIT_INSTANCES ||
 	    m->n_addresses > LIMIT_ADDRESSES_ALL || m->n_peers > LIMIT_INSTANCES * LIMIT_UNICAST_PEERS ||
-	    m->n_tracks > LIMIT_INSTANCES * LIMIT_TRACKS)
+	    m->n_tracks > LIMIT_INSTANCES * LIMIT_TRACKS || m->n_own_hooks > m->n_hooks ||
+	    m->n_hooks > (LIMIT_INSTANCES + 1) * (IPC_NOTIFY_COUNT + 1) ||
+	    m->n_services > LIMIT_INSTANCES * LIMIT_SERVICES)
 		return "a total is above its limit";
 	if (!text_ok(m->node, sizeof(m->node)))
 		return "the node has no name";
@@ -50,7 +54,9 @@ begin(struct agent_conf_reader *r, const struct ipc_conf_begin *m)
 	c->addresses = agent_alloc(m->n_addresses, sizeof(*c->addresses));
 	c->peers = agent_alloc(m->n_peers, sizeof(*c->peers));
 	c->tracks = agent_alloc(m->n_tracks, sizeof(*c->tracks));
-	*r = (struct agent_conf_reader){.conf = c};
+	c->hooks = agent_alloc(m->n_hooks, sizeof(*c->hooks));
+	c->services = agent_alloc(m->n_services, sizeof(*c->services));
+	*r = (struct agent_conf_reader){.conf = c, .left_hooks = m->n_own_hooks};
 	return NULL;
 }
 
@@ -73,25 +79,34 @@ command_ok(const struct ipc_conf_check *m)
 	return true;
 }
 
+static bool
+grading_ok(const struct ipc_conf_check *m)
+{
+	return m->scale >= -253 && m->scale <= 253 && m->hysteresis <= 100 && m->decay_us <= DAY_US &&
+	       m->warmup_us <= DAY_US;
+}
+
 static const char *
 add_check(struct agent_conf_reader *r, const struct ipc_conf_check *m)
 {
 	struct check_def *d;
 
-	if (r->n_instances != 0 || r->n_checks == r->conf->begin.n_checks || r->left_options != 0)
+	if (r->n_instances != 0 || r->n_checks == r->conf->begin.n_checks || r->left_options != 0 || r->left_hooks != 0)
 		return "a check comes too early, too late or is one too many";
 	if (!text_ok(m->name, sizeof(m->name)) || !text_or_empty_ok(m->user, sizeof(m->user)))
 		return "a check has a bad text";
 	if (m->kind >= IPC_CHECK_KIND_COUNT || m->on_timeout >= IPC_POLICY_COUNT ||
 	    m->on_stale >= IPC_POLICY_COUNT || m->interval_us == 0 || m->timeout_us == 0 || m->rise == 0 ||
 	    m->fall == 0 || m->initial >= IPC_CHECK_STATE_COUNT || m->weight_from >= IPC_WEIGHT_FROM_COUNT ||
-	    m->n_options > LIMIT_CHECK_OPTIONS)
+	    m->n_options > LIMIT_CHECK_OPTIONS || !grading_ok(m))
 		return "a check has a bad value";
 	if (m->kind == IPC_CHECK_SCRIPT && !command_ok(m))
 		return "a script check has a bad command";
 	d = &r->conf->checks[r->n_checks++];
 	d->conf = *m;
+	d->was_up = m->was_up != 0;
 	d->conf.h = (struct ipc_head){0}; /* two generations are compared octet by octet */
+	d->conf.was_up = 0;
 	d->options = agent_alloc(m->n_options, sizeof(*d->options));
 	r->left_options = m->n_options;
 	return NULL;
@@ -119,7 +134,8 @@ add_option(struct agent_conf_reader *r, const struct ipc_conf_option *m)
 static bool
 instance_complete(const struct agent_conf_reader *r)
 {
-	return r->left_addresses == 0 && r->left_peers == 0 && r->left_tracks == 0;
+	return r->left_addresses == 0 && r->left_peers == 0 && r->left_tracks == 0 && r->left_hooks == 0 &&
+	       r->left_services == 0;
 }
 
 static const char *
@@ -136,10 +152,18 @@ add_instance(struct agent_conf_reader *r, const struct ipc_conf_instance *m)
 	    m->priority == 0)
 		return "an instance has a bad value";
 	if (m->n_addresses > b->n_addresses - r->n_addresses || m->n_peers > b->n_peers - r->n_peers ||
-	    m->n_tracks > b->n_tracks - r->n_tracks || m->n_tracks > LIMIT_TRACKS)
+	    m->n_tracks > b->n_tracks - r->n_tracks || m->n_tracks > LIMIT_TRACKS ||
+	    m->n_hooks > b->n_hooks - r->n_hooks || m->n_services > b->n_services - r->n_services)
 		return "an instance has more parts than announced";
 	r->conf->instances[r->n_instances++] = (struct agent_instance){
-		.c = *m, .first_address = r->n_addresses, .first_peer = r->n_peers, .first_track = r->n_tracks};
+		.c = *m,
+		.first_address = r->n_addresses,
+		.first_peer = r->n_peers,
+		.first_track = r->n_tracks,
+		.first_hook = r->n_hooks,
+		.first_service = r->n_services};
+	r->left_hooks = m->n_hooks;
+	r->left_services = m->n_services;
 	r->left_addresses = m->n_addresses;
 	r->left_peers = m->n_peers;
 	r->left_tracks = m->n_tracks;
@@ -185,12 +209,37 @@ add_track(struct agent_conf_reader *r, const struct ipc_conf_track *m)
 }
 
 static const char *
+add_hook(struct agent_conf_reader *r, const struct ipc_conf_hook *m)
+{
+	if (r->left_tracks != 0 || r->left_hooks == 0)
+		return "a hook comes too early or is one too many";
+	if (m->notify >= IPC_NOTIFY_COUNT || m->gate > 1 || m->timeout_us == 0 || (m->gate && r->n_instances == 0))
+		return "a hook has a bad value";
+	r->left_hooks--;
+	r->conf->hooks[r->n_hooks++] = *m;
+	return NULL;
+}
+
+static const char *
+add_service(struct agent_conf_reader *r, const struct ipc_conf_service *m)
+{
+	if (r->left_hooks != 0 || r->left_services == 0)
+		return "a service comes too early or is one too many";
+	if (!text_ok(m->name, sizeof(m->name)) || m->timeout_us == 0 || m->interval_us == 0 || m->decay_us == 0)
+		return "a service has a bad value";
+	r->left_services--;
+	r->conf->services[r->n_services++] = *m;
+	return NULL;
+}
+
+static const char *
 commit(const struct agent_conf_reader *r)
 {
 	const struct ipc_conf_begin *b = &r->conf->begin;
 
 	if (!instance_complete(r) || r->left_options != 0 || r->n_checks != b->n_checks || r->n_instances != b->n_instances ||
-	    r->n_addresses != b->n_addresses || r->n_peers != b->n_peers || r->n_tracks != b->n_tracks)
+	    r->n_addresses != b->n_addresses || r->n_peers != b->n_peers || r->n_tracks != b->n_tracks ||
+	    r->n_hooks != b->n_hooks || r->n_services != b->n_services)
 		return "the generation ends before all of it has come";
 	return NULL;
 }
@@ -216,6 +265,10 @@ feed(struct agent_conf_reader *r, const union ipc_msg *m)
 		return add_peer(r, &m->CONF_PEER);
 	case IPC_CONF_TRACK:
 		return add_track(r, &m->CONF_TRACK);
+	case IPC_CONF_HOOK:
+		return add_hook(r, &m->CONF_HOOK);
+	case IPC_CONF_SERVICE:
+		return add_service(r, &m->CONF_SERVICE);
 	case IPC_CONF_COMMIT:
 		return commit(r);
 	default: /* a wire value, not an enum: everything else is refused */
@@ -252,6 +305,8 @@ agent_conf_free(struct agent_conf *c)
 	free(c->addresses);
 	free(c->peers);
 	free(c->tracks);
+	free(c->hooks);
+	free(c->services);
 	free(c);
 }
 

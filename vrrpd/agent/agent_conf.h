@@ -14,7 +14,8 @@
 
 struct agent_instance {
 	struct ipc_conf_instance c;
-	uint32_t first_address, first_peer, first_track; /* into the arrays of struct agent_conf */
+	/* into the arrays of struct agent_conf */
+	uint32_t first_address, first_peer, first_track, first_hook, first_service;
 };
 
 struct agent_conf {
@@ -25,14 +26,16 @@ struct agent_conf {
 	struct ipc_conf_address *addresses;
 	struct ipc_conf_peer *peers;
 	struct ipc_conf_track *tracks;
+	struct ipc_conf_hook *hooks; /* begin.n_own_hooks for all instances, then instance by instance */
+	struct ipc_conf_service *services;
 };
 
 /* A generation on its way in. All zero: none. */
 struct agent_conf_reader {
 	struct agent_conf *conf;
-	uint32_t n_checks, n_instances, n_addresses, n_peers, n_tracks; /* arrived */
+	uint32_t n_checks, n_instances, n_addresses, n_peers, n_tracks, n_hooks, n_services; /* arrived */
 	uint32_t left_options;						/* still due for the last check */
-	uint32_t left_addresses, left_peers, left_tracks;		/* still due for the last instance */
+	uint32_t left_addresses, left_peers, left_tracks, left_hooks, left_services; /* still due for the last instance */
 };
 
 /*

@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/agent.h"
 #include "agent/api.h"
+#include "agent/hooks.h"
 
 #define LINK_BATCH     256 /* messages taken in one go, so that a stream of them does not starve the status API */
 #define TOLD_TIMES     2   /* a new verdict: the engine may not be at this generation yet when it comes */
@@ -27,6 +29,12 @@ event_ok(const struct ipc_event *m)
 }
 
 static bool
+ask_ok(const struct ipc_ask *m)
+{
+	return m->ask < ROLE_ASK_COUNT && memchr(m->name, '\0', sizeof(m->name)) != NULL;
+}
+
+static bool
 take(struct agent *a, const union ipc_msg *m)
 {
 	bool ok;
@@ -35,10 +43,17 @@ take(struct agent *a, const union ipc_msg *m)
 		api_control_reply(a->api, &m->CONTROL_REPLY);
 		return true;
 	}
-	if (m->h.type == IPC_EVENT)
+	if (m->h.type == IPC_EVENT) {
 		ok = event_ok(&m->EVENT) && events_add(a->events, &m->EVENT);
-	else
+		if (ok)
+			hooks_event(a->hooks, &m->EVENT);
+	} else if (m->h.type == IPC_ASK) {
+		ok = ask_ok(&m->ASK);
+		if (ok)
+			hooks_ask(a->hooks, &m->ASK);
+	} else {
 		ok = snaps_feed(a->snaps, m) == 0;
+	}
 	if (!ok)
 		agent_quit(a, 1, "bad message %s from the engine", ipc_type_name(m->h.type));
 	return ok;
@@ -128,6 +143,7 @@ agent_link_open(struct agent *a, int fd)
 	a->engine_io = loop_io_add(a->loop, fd, on_engine, a);
 	agent_link_report_all(a);
 	snaps_relinked(a->snaps);
+	hooks_relinked(a->hooks);
 }
 
 void
@@ -159,6 +175,24 @@ agent_link_control(struct agent *a, uint32_t token, uint32_t index, enum ipc_con
 	struct ipc_control m = {.h.gen = a->conf->gen, .token = token, .index = index, .verb = (uint8_t)verb};
 
 	return ipc_chan_send(&a->engine, IPC_CONTROL, &m, -1);
+}
+
+void
+agent_link_read_rest(struct agent *a)
+{
+	while (agent_link_up(a) && a->exit_status < 0) {
+		uint8_t none;
+
+		if (recv(a->engine.fd, &none, sizeof(none), MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+			return;
+		on_engine(a, a->engine.fd, true, false);
+	}
+}
+
+int
+agent_link_send(struct agent *a, enum ipc_type type, void *msg)
+{
+	return agent_link_up(a) ? ipc_chan_send(&a->engine, type, msg, -1) : -ENOTCONN;
 }
 
 void

@@ -26,6 +26,12 @@ int agent_link_get_snap(struct agent *a, uint32_t token);
 /* Pass a command about an instance on; its answer goes to api_control_reply(). 0 or -errno. */
 int agent_link_control(struct agent *a, uint32_t token, uint32_t index, enum ipc_control_verb verb);
 
+/* Take in everything that the engine has sent so far. */
+void agent_link_read_rest(struct agent *a);
+
+/* Send one message of the hooks' to the engine. 0 or -errno (-EAGAIN: later; -ENOTCONN). */
+int agent_link_send(struct agent *a, enum ipc_type type, void *msg);
+
 /* Tell the engine this verdict if it is news or needs renewing; a checks_report_fn with the agent as its
  * argument. */
 void agent_link_report(void *arg, const struct check *c);

@@ -23,6 +23,7 @@
 #include "agent/agent_link.h"
 #include "agent/agent_run.h"
 #include "agent/api.h"
+#include "agent/hooks.h"
 #include "base/strbuf.h"
 #include "sys/log.h"
 #include "sys/priv.h"
@@ -75,12 +76,19 @@ take_conf(struct agent *a, const union ipc_msg *m)
 	snaps_configure(a->snaps, conf);
 	agent_conf_free(a->conf);
 	a->conf = conf;
+	hooks_configure(a->hooks);
 	agent_link_report_all(a);
 	ready.h.gen = conf->gen;
 	r = ipc_chan_send(&a->parent, IPC_READY, &ready, -1);
 	if (r < 0)
 		agent_quit(a, 1, "vrrpd cannot be told that generation %u is in force: %s", conf->gen,
 			   strerror(-r));
+}
+
+static void
+told_to_stop(struct agent *a)
+{
+	agent_quit(a, 0, "told to stop");
 }
 
 static void
@@ -103,7 +111,10 @@ take_message(struct agent *a, const union ipc_msg *m, int fd)
 		a->trouble.text[sizeof(a->trouble.text) - 1] = '\0';
 		break;
 	case IPC_RUN_ENDED:
-		checks_run_ended(a->checks, &m->RUN_ENDED);
+		if (m->RUN_ENDED.what == IPC_RUN_COMMAND)
+			hooks_run_ended(a->hooks, &m->RUN_ENDED);
+		else
+			checks_run_ended(a->checks, &m->RUN_ENDED);
 		break;
 	case IPC_RELOAD_LINE:
 		api_reload_line(a->api, &m->RELOAD_LINE);
@@ -112,7 +123,8 @@ take_message(struct agent *a, const union ipc_msg *m, int fd)
 		api_reload_done(a->api, &m->RELOAD_DONE);
 		break;
 	case IPC_STOP:
-		agent_quit(a, 0, "told to stop");
+		agent_link_read_rest(a); /* the engine has ended: its last words are what the hooks are told */
+		hooks_stop(a->hooks, told_to_stop);
 		break;
 	default: /* a wire value that ipc_chan_recv let through for this direction: the rest is configuration */
 		take_conf(a, m);
@@ -219,6 +231,7 @@ run(void)
 	a.events = events_new();
 	a.snaps = snaps_new(&a);
 	a.checks = checks_new(a.loop, agent_link_report, &a);
+	a.hooks = hooks_new(&a);
 	agent_run_open(&a);
 	a.api = api_new(&a);
 	a.parent_io = loop_io_add(a.loop, a.parent.fd, on_parent, &a);
@@ -226,6 +239,8 @@ run(void)
 		agent_quit(&a, 1, "the event loop failed");
 	api_stop(a.api);
 	checks_free(a.checks);
+	hooks_free(a.hooks);
+	a.hooks = NULL;
 	agent_link_close(&a);
 	snaps_free(a.snaps);
 	events_free(a.events);

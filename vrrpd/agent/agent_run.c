@@ -12,7 +12,7 @@ static int
 ask_run(void *arg, uint32_t token, uint32_t index, int out)
 {
 	struct agent *a = arg;
-	struct ipc_run m = {.h.gen = a->conf->gen, .token = token, .check = index};
+	struct ipc_run m = {.h.gen = a->conf->gen, .token = token, .what = IPC_RUN_CHECK, .index = index};
 
 	return ipc_chan_send(&a->parent, IPC_RUN, &m, out);
 }
@@ -22,7 +22,7 @@ static void
 ask_kill(void *arg, uint32_t token, bool force)
 {
 	struct agent *a = arg;
-	struct ipc_run_kill m = {.token = token, .force = force};
+	struct ipc_run_kill m = {.token = token, .what = IPC_RUN_CHECK, .force = force};
 
 	(void)ipc_chan_send(&a->parent, IPC_RUN_KILL, &m, -1);
 }

@@ -186,6 +186,17 @@ checks(const struct out *o)
 		label(o, c->def.conf.name);
 		fprintf(o->f, "} %d\n", c->state == IPC_CHECK_UP);
 	}
+	family(o, "vrrpd_check_score", "gauge", "Score of a graded check, 0 to 100, once it has one.");
+	for (uint32_t i = 0; i < checks_count(o->a->checks); i++) {
+		const struct check *c = checks_get(o->a->checks, i);
+		char text[SCORE_TEXT];
+
+		if (!check_is_graded(c) || c->score_shown < 0)
+			continue;
+		fputs("vrrpd_check_score{check=", o->f);
+		label(o, c->def.conf.name);
+		fprintf(o->f, "} %s\n", score_format(c->score_shown, text));
+	}
 	family(o, "vrrpd_check_runs_total", "counter", "Finished runs of the check by their result.");
 	for (uint32_t i = 0; i < checks_count(o->a->checks); i++) {
 		const struct check *c = checks_get(o->a->checks, i);

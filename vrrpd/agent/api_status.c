@@ -6,9 +6,11 @@
  */
 #include "agent/api_int.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "agent/agent.h"
+#include "agent/hooks.h"
 #include "base/strbuf.h"
 #include "elect/elect.h"
 
@@ -77,6 +79,23 @@ track_state_name(enum elect_track_state s)
 	return names[s];
 }
 
+/* Of a graded check: the score at the last run and what it adds to the priority since then. */
+static void
+put_score(struct json_out *j, const struct check *c)
+{
+	char text[SCORE_TEXT];
+
+	if (!check_is_graded(c))
+		return;
+	if (c->score_shown < 0) {
+		json_out_null(j, "score");
+	} else {
+		score_format(c->score_shown, text);
+		json_out_raw(j, "score", text, strlen(text));
+	}
+	json_out_int(j, "priority_change", c->weight);
+}
+
 static void
 put_track(struct json_out *j, const struct view *v, const struct ipc_conf_track *t,
 	  enum elect_track_state state)
@@ -101,6 +120,8 @@ put_track(struct json_out *j, const struct view *v, const struct ipc_conf_track 
 	}
 	if (t->has_weight)
 		json_out_int(j, "weight", t->weight);
+	if (!t->is_interface)
+		put_score(j, checks_get(v->a->checks, t->check));
 	json_out_close(j, '}');
 }
 
@@ -336,6 +357,7 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	put_peers(j, &v);
 	put_counters(j, now);
 	put_conflict(j, &v);
+	hooks_json(j, a->hooks, index);
 	json_out_uint(j, "vrid", inst->c.vrid);
 	json_out_uint(j, "version", inst->c.version);
 	json_out_text(j, "family", inst->c.family == IP_FAMILY_V4 ? "ipv4" : "ipv6");

@@ -84,6 +84,12 @@ check_set_weight(struct check *c, int weight)
 	c->run_weight = (int16_t)MAX(-253, MIN(253, weight));
 }
 
+void
+check_set_score(struct check *c, int32_t score)
+{
+	c->run_score = score;
+}
+
 const char *
 check_text(const struct check *c, const char *path, unsigned n)
 {
@@ -215,6 +221,8 @@ take_result(struct check *c, enum check_result result)
 		c->streak = 0;
 	else if (++c->streak >= (good ? c->def.conf.rise : c->def.conf.fall))
 		set_state(c, good ? IPC_CHECK_UP : IPC_CHECK_DOWN, now);
+	if (check_is_graded(c))
+		check_score_run(c, result, now);
 	c->checks->report(c->checks->report_arg, c);
 }
 
@@ -261,6 +269,7 @@ start(struct check *c, mono_t now)
 	c->cancelled = false;
 	c->run_has_weight = false;
 	c->run_weight = 0;
+	c->run_score = -1;
 	c->began = now;
 	c->next = mono_add(now, c->def.conf.interval_us - jitter);
 	c->deadline = mono_add(now, c->def.conf.timeout_us);
@@ -397,6 +406,7 @@ keep_or_new(struct checks *cs, struct check **old, uint32_t n_old, const struct 
 	c->state = def->conf.initial;
 	c->since = loop_now(cs->loop);
 	c->next = MONO_NEVER;
+	check_score_begin(c, c->since);
 	return c;
 }
 

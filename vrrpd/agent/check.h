@@ -15,6 +15,7 @@
 #include "base/macros.h"
 #include "base/time.h"
 #include "agent/check_def.h"
+#include "agent/score.h"
 #include "ipc/ipc_msg.h"
 #include "sys/loop.h"
 
@@ -66,6 +67,9 @@ struct check {
 	int16_t weight;
 	bool run_has_weight; /* the same of the run under way */
 	int16_t run_weight;
+	struct score score; /* of a graded check */
+	int32_t score_shown; /* the one in force at the last run, -1 = none yet */
+	int32_t run_score;   /* what the run under way reports, -1 = nothing */
 	mono_t began;			      /* the run under way, or the last one */
 	uint64_t took_us;		      /* by the last run that ended */
 	uint64_t took[CHECK_BUCKETS];	      /* runs by how long they took */
@@ -113,6 +117,15 @@ const char *check_result_name(enum check_result r);
 const char *check_state_name(enum ipc_check_state s);
 const char *check_kind_name(enum ipc_check_kind k);
 
+/* ---- graded checks (check_score.c) ----------------------------------------------------------- */
+
+/* Does its score change the priority? */
+bool check_is_graded(const struct check *c);
+
+/* For the frame: a new graded check, and the end of each of its runs, which sets its weight and adds to its line. */
+void check_score_begin(struct check *c, mono_t now);
+void check_score_run(struct check *c, enum check_result result, mono_t now);
+
 /* ---- for the kinds --------------------------------------------------------------------------- */
 
 /* The run has ended. `text` of `len` octets becomes the line for people: its last line, made printable and cut.
@@ -124,6 +137,9 @@ void check_donef(struct check *c, bool up, const char *fmt, ...) PRINTF_LIKE(3, 
 
 /* The result itself says what it weighs (-253..253), added to the priority while the check is up; before check_done(). */
 void check_set_weight(struct check *c, int weight);
+
+/* What a good run reports, 0..SCORE_MAX; before check_done(). Only for checks with an option `score`. */
+void check_set_score(struct check *c, int32_t score);
 
 /* Something has happened that a run would see: run soon, as if the interval were over. Nothing when it is not configured
  * any more, or runs. */

@@ -16,7 +16,8 @@ struct check_option {
 };
 
 struct check_def {
-	struct ipc_conf_check conf;   /* head zeroed */
+	struct ipc_conf_check conf;   /* head and was_up zeroed: they are no part of the definition */
+	bool was_up;
 	struct check_option *options; /* conf.n_options; elements of a list one by one, in order */
 };
 

@@ -18,7 +18,8 @@
 #include "agent/net_conn.h"
 #include "base/strbuf.h"
 
-#define REPLY_MAX    (256 * 1024) /* octets of an answer that are looked at: rows of 128 proxies are 40 KiB */
+#define REPLY_FIRST  (16 * 1024)
+#define REPLY_MAX    (2 * 1024 * 1024) /* octets of an answer: the rows of some 4000 servers */
 #define ASK_AGAIN_US (100 * USEC_PER_MS)
 #define COMMAND_MAX  16384
 #define FIELDS_MAX                                                                                             \
@@ -30,8 +31,8 @@ struct haproxy {
 	struct net_conn *conn;
 	struct loop_timer *again;
 	bool asked_again;
-	size_t len;
-	char reply[REPLY_MAX + 1];
+	size_t len, size;
+	char *reply; /* grows as the answer does */
 };
 
 /* One row of "show stat", its fields by the names of the header. */
@@ -114,16 +115,16 @@ field(const struct row *r, const char *name)
 	return "";
 }
 
-/* What is wrong with one backend's row, or NULL; adds to the line for people. */
+/* What is wrong with one backend's row, or NULL; adds to the line for people. Its servers came before it. */
 static const char *
-judge_backend(const struct check *c, const struct row *r, struct strbuf *line)
+judge_backend(const struct check *c, const struct row *r, unsigned servers, struct strbuf *line)
 {
 	long up = strtol(field(r, "act"), NULL, 10) + strtol(field(r, "bck"), NULL, 10);
 	long queue = strtol(field(r, "qcur"), NULL, 10);
 	int64_t max_queue = check_number(c, "max_queue", 0);
 
-	strbuf_addf(line, "%s%ld server%s up in %s", line->len > 0 ? ", " : "", up, up == 1 ? "" : "s",
-		    field(r, "pxname"));
+	strbuf_addf(line, "%s%ld of %u server%s up in %s", line->len > 0 ? ", " : "", up, servers,
+		    servers == 1 ? "" : "s", field(r, "pxname"));
 	if (strncmp(field(r, "status"), "DOWN", 4) == 0)
 		return "is DOWN";
 	if (up < check_number(c, "min_servers", 1))
@@ -152,6 +153,7 @@ struct judgement {
 	struct strbuf *line;	      /* what is good */
 	struct strbuf *bad;	      /* what is not */
 	uint64_t backends, frontends; /* bit per wanted one that has answered (at most 64 of each) */
+	unsigned servers;	      /* rows since the last proxy's own */
 };
 
 static void
@@ -163,7 +165,7 @@ judge_row(const struct check *c, const struct row *r, struct judgement *j)
 
 	if (strcmp(server, "BACKEND") == 0 && is_wanted(c, "backends", proxy, &at)) {
 		j->backends |= (uint64_t)1 << at;
-		wrong = judge_backend(c, r, j->line);
+		wrong = judge_backend(c, r, j->servers, j->line);
 		if (wrong != NULL)
 			strbuf_addf(j->bad, "%sbackend %s %s", j->bad->len > 0 ? ", " : "", proxy, wrong);
 	} else if (strcmp(server, "FRONTEND") == 0 && is_wanted(c, "frontends", proxy, &at)) {
@@ -172,6 +174,15 @@ judge_row(const struct check *c, const struct row *r, struct judgement *j)
 			strbuf_addf(j->bad, "%sfrontend %s is %s", j->bad->len > 0 ? ", " : "", proxy,
 				    field(r, "status"));
 	}
+}
+
+/* A server is only counted: is this row of a proxy itself? (Names of proxies and servers hold no comma.) */
+static bool
+is_of_proxy(const char *line)
+{
+	const char *server = strchr(line, ',');
+
+	return server != NULL && (strncmp(server, ",BACKEND,", 9) == 0 || strncmp(server, ",FRONTEND,", 10) == 0);
 }
 
 /* Every row of every "show stat" in the answer. */
@@ -184,9 +195,12 @@ judge_rows(const struct check *c, char *reply, struct judgement *j)
 	for (char *line = strtok_r(reply, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		if (strncmp(line, "# pxname", 8) == 0) {
 			r.n_names = split_csv(line + 2, r.names);
-		} else if (r.n_names > 0 && strchr(line, ',') != NULL) {
+			j->servers = 0;
+		} else if (r.n_names > 0 && is_of_proxy(line)) {
 			r.n = split_csv(line, r.fields);
 			judge_row(c, &r, j);
+		} else if (strchr(line, ',') != NULL) {
+			j->servers++;
 		}
 	}
 }
@@ -238,7 +252,7 @@ judge(struct haproxy *h)
 /* ---- the question
  * ---------------------------------------------------------------------------------------------- */
 
-/* One line of commands: info, and the row of each proxy that matters (type 1 frontend, 2 backend). */
+/* One line of commands: info, and the rows of each proxy that matters (types 1 frontend, 2 backend, 4 server). */
 static void
 send_question(struct haproxy *h)
 {
@@ -249,7 +263,7 @@ send_question(struct haproxy *h)
 	strbuf_init(&b, text, sizeof(text));
 	strbuf_addf(&b, "show info");
 	for (unsigned i = 0; (v = check_text(h->check, "backends", i)) != NULL; i++)
-		strbuf_addf(&b, ";show stat %s 2 -1", v);
+		strbuf_addf(&b, ";show stat %s 6 -1", v);
 	for (unsigned i = 0; (v = check_text(h->check, "frontends", i)) != NULL; i++)
 		strbuf_addf(&b, ";show stat %s 1 -1", v);
 	strbuf_addf(&b, "\n");
@@ -272,17 +286,30 @@ refused(struct haproxy *h, const char *why)
 	finish(h, false, text);
 }
 
+/* A piece of the answer; false when it is too long. */
+static bool
+take(struct haproxy *h, const char *data, size_t n)
+{
+	if (h->len + n > REPLY_MAX)
+		return false;
+	while (h->len + n >= h->size) {
+		h->size *= 2;
+		h->reply = realloc(h->reply, h->size);
+		ASSERT(h->reply != NULL);
+	}
+	memcpy(h->reply + h->len, data, n);
+	h->len += n;
+	return true;
+}
+
 static void
 on_event(void *arg, enum net_event ev, const char *data, size_t n)
 {
 	struct haproxy *h = arg;
 
 	if (ev == NET_DATA) {
-		n = MIN(n, REPLY_MAX - h->len);
-		memcpy(h->reply + h->len, data, n);
-		h->len += n;
-		if (h->len == REPLY_MAX)
-			finish(h, false, "the answer is longer than 256 KiB");
+		if (!take(h, data, n))
+			finish(h, false, "the answer is longer than 2 MiB");
 	} else if (ev == NET_CLOSED && data != NULL) {
 		refused(h, data);
 	} else if (ev == NET_CLOSED) {
@@ -321,6 +348,8 @@ haproxy_start(struct check *c)
 	if (h == NULL) {
 		h = agent_alloc(1, sizeof(*h));
 		h->check = c;
+		h->size = REPLY_FIRST;
+		h->reply = agent_alloc(h->size, 1);
 		h->again = loop_timer_add(check_loop(c), on_again, h);
 		c->priv = h;
 	}
@@ -344,6 +373,7 @@ haproxy_free(struct check *c)
 		return;
 	net_conn_close(h->conn);
 	loop_timer_del(h->again);
+	free(h->reply);
 	free(h);
 }
 

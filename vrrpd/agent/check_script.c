@@ -154,6 +154,22 @@ tell_weight_of_output(struct check *c, const struct script *s)
 	check_donef(c, true, "weight %ld", n);
 }
 
+/* The last line as the score; likewise. */
+static void
+tell_score_of_output(struct check *c, const struct script *s)
+{
+	char line[LIMIT_CHECK_TEXT];
+	int32_t score;
+
+	text_last_line(line, sizeof(line), s->out, s->len);
+	if (!score_parse(line, &score)) {
+		check_donef(c, false, "the last line is no number from 0 to 100: %.40s", line);
+		return;
+	}
+	check_set_score(c, score);
+	check_donef(c, true, "reported %s", line);
+}
+
 /* `code` and `status` as in siginfo_t. */
 static void
 tell_result(struct check *c, const struct script *s, int code, int status)
@@ -164,6 +180,10 @@ tell_result(struct check *c, const struct script *s, int code, int status)
 
 	if (up && c->def.conf.weight_from == IPC_WEIGHT_FROM_OUTPUT) {
 		tell_weight_of_output(c, s);
+		return;
+	}
+	if (up && check_text(c, "score", 0) != NULL) {
+		tell_score_of_output(c, s);
 		return;
 	}
 	if (exited && status >= 2 && c->def.conf.weight_from == IPC_WEIGHT_FROM_EXIT) {

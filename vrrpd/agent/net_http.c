@@ -25,7 +25,7 @@ forget_answer(struct net_http_req *r)
 {
 	free(TAKE(r->body));
 	r->len = r->size = r->header_len = 0;
-	r->cut = false;
+	r->cut = r->has_value = false;
 	r->error[0] = '\0';
 }
 
@@ -56,7 +56,7 @@ static void
 finish(struct net_http_req *r, CURLcode code)
 {
 	struct net_http_answer a = {.body = ""};
-	char error[CURL_ERROR_SIZE];
+	char error[CURL_ERROR_SIZE], value[sizeof(r->value)];
 	char *body;
 	long status = 0;
 
@@ -77,6 +77,8 @@ finish(struct net_http_req *r, CURLcode code)
 		a.cut = r->cut;
 		if (body != NULL)
 			a.body = body;
+		if (r->has_value)
+			a.header = memcpy(value, r->value, sizeof(value));
 	}
 	forget_answer(r);
 	r->fn(r->arg, &a);
@@ -245,6 +247,7 @@ net_http_req_free(struct net_http_req *r)
 	if (r->key != NULL)
 		explicit_bzero(r->key, strlen(r->key));
 	free(r->key);
+	free(r->want_header);
 	free(r->body);
 	free(r);
 }

@@ -17,6 +17,7 @@ struct net_http;     /* one per agent: connections kept open, names looked up */
 struct net_http_req; /* one request, which can be sent again and again */
 
 #define NET_HTTP_BODY_MAX   (64 * 1024) /* octets of a body that are looked at */
+#define NET_HTTP_VALUE_MAX  63		/* octets of the header that is wanted, blanks around it included */
 #define NET_HTTP_HEADER_MAX (64 * 1024) /* octets of the status line and the headers; more is an error */
 
 /* What to ask. Only `url` is needed: zero and NULL elsewhere mean what the comments say. Copied. */
@@ -24,6 +25,7 @@ struct net_http_ask {
 	const char *url;	    /* http://, https:// or unix:/SOCKET[:/PATH] */
 	const char *path;	    /* appended to the path of `url`, which may end in a slash; NULL: nothing */
 	const char *method;	    /* GET (NULL), HEAD, OPTIONS */
+	const char *want_header;    /* name of a header of the answer to hand over; NULL: none */
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	const char *username;	    /* basic authentication; NULL: none */
 	const char *password;	    /* NULL: empty */
@@ -37,6 +39,8 @@ struct net_http_ask {
 struct net_http_answer {
 	const char *error; /* one sentence without a secret when no answer came; NULL: the rest counts */
 	int status;	   /* 100 to 599 */
+	const char *header; /* value of the wanted one, the first of several, "" when it has more than
+			       NET_HTTP_VALUE_MAX octets; NULL: it did not come */
 	const char *body;  /* NUL-terminated for convenience; may hold NULs of its own */
 	size_t len;	   /* octets of it, at most NET_HTTP_BODY_MAX */
 	bool cut;	   /* there was more */

@@ -34,6 +34,7 @@ struct net_http_req {
 	void *arg;
 	CURL *easy;
 	struct curl_slist *headers, *connect_to;
+	char *want_header;	    /* its name, NULL: none */
 	char *key;		    /* its text: libcurl keeps no copy */
 	const char *wrong;	    /* a sentence: the request can never be sent */
 	const char *refused;	    /* a sentence: this time it was not sent */
@@ -43,7 +44,8 @@ struct net_http_req {
 	/* the answer so far */
 	char *body;
 	size_t len, size, header_len;
-	bool cut;
+	bool cut, has_value;
+	char value[NET_HTTP_VALUE_MAX + 1]; /* of the header that is wanted */
 	char error[CURL_ERROR_SIZE];
 };
 

@@ -33,13 +33,32 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 
 /* ---- the answer as it comes ----------------------------------------------------------------------------- */
 
-/* A curl_write_callback for headers: only counted. */
+/* One line of the answer's head: keep the value of the header that is wanted. */
+static void
+keep_value(struct net_http_req *r, const char *line, size_t n)
+{
+	size_t name = strlen(r->want_header);
+
+	if (n > 5 && strncmp(line, "HTTP/", 5) == 0)
+		r->has_value = false; /* what came before was an answer in between, like 103 */
+	if (r->has_value || n <= name || line[name] != ':' || strncasecmp(line, r->want_header, name) != 0)
+		return;
+	r->has_value = true;
+	n -= name + 1;
+	if (n >= sizeof(r->value))
+		n = 0;
+	memcpy(r->value, line + name + 1, n);
+	r->value[n] = '\0';
+}
+
+/* A curl_write_callback for headers: counted, and one of them kept. */
 static size_t
 take_header(char *data, size_t size, size_t n, void *arg)
 {
 	struct net_http_req *r = arg;
 
-	(void)data;
+	if (r->want_header != NULL)
+		keep_value(r, data, size * n);
 	r->header_len += size * n;
 	return r->header_len > NET_HTTP_HEADER_MAX ? 0 : size * n;
 }
@@ -250,6 +269,10 @@ net_http_req_new(struct net_http *h, const struct net_http_ask *ask, net_http_fn
 	set_method(r, ask->method);
 	set_login(r, ask);
 	set_headers(r, ask->headers);
+	if (ask->want_header != NULL) {
+		r->want_header = strdup(ask->want_header);
+		ASSERT(r->want_header != NULL);
+	}
 	r->wrong = set_url(r, ask);
 	if (tls && r->wrong == NULL)
 		r->wrong = set_tls(r, ask);

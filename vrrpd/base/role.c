@@ -20,6 +20,13 @@ static const char *const state_names[ROLE_STATE_COUNT] = {
 static const char *const action_names[ROLE_ACTION_COUNT] = {
 	[ROLE_ACTION_STATE] = "state",	     [ROLE_ACTION_ACQUIRE] = "acquire", [ROLE_ACTION_ADVERT] = "advert",
 	[ROLE_ACTION_ANNOUNCE] = "announce", [ROLE_ACTION_RELEASE] = "release",
+	[ROLE_ACTION_ASK] = "ask",
+};
+
+static const char *const ask_names[ROLE_ASK_COUNT] = {
+	[ROLE_ASK_NOTHING] = "nothing",
+	[ROLE_ASK_ENTER] = "enter",
+	[ROLE_ASK_LEAVE] = "leave",
 };
 
 static const struct {
@@ -50,6 +57,13 @@ role_action_name(enum role_action_kind k)
 {
 	ASSERT(k < ROLE_ACTION_COUNT);
 	return action_names[k];
+}
+
+const char *
+role_ask_name(enum role_ask a)
+{
+	ASSERT(a < ROLE_ASK_COUNT);
+	return ask_names[a];
 }
 
 /* Append the value of one placeholder; `word` is the text between the braces. */

@@ -54,6 +54,16 @@ enum role_state {
 	X(ADDRESS_CONFLICT, "address_conflict", "{addr} is claimed by {name}, too: announced again")           \
 	X(CONNECTIONS_RESET, "connections_reset", "{a} connections to the addresses given up were reset")      \
 	X(SEND_FAILED, "send_failed", "adverts could not be sent for {ms} ms: {errno}")                        \
+	X(GATE_REFUSED, "gate_refused", "the gate refused: {name}")                                            \
+	X(GATE_SILENT, "gate_silent", "the gate gave no answer for {ms} ms")                                   \
+	X(SERVICES_FAILED, "services_failed", "service {name} failed {a} times")                               \
+	X(SERVICE_STARTED, "service_started", "service {name} was started, it took {ms} ms")                   \
+	X(SERVICE_STOPPED, "service_stopped", "service {name} was stopped, it took {ms} ms")                   \
+	X(SERVICE_TROUBLE, "service_trouble", "service {name} failed, {b} times of late")                      \
+	X(HOOK_ENDED, "hook_ended", "{name} ended with exit status {b} after {ms} ms")                         \
+	X(HOOK_KILLED, "hook_killed", "{name} was ended by signal {b} after {ms} ms")                          \
+	X(HOOK_TIMED_OUT, "hook_timed_out", "{name} was ended after {ms} ms: it took longer than its time-out") \
+	X(HOOK_NOT_RUN, "hook_not_run", "{name} could not be run")                                              \
 	X(DRAINED, "drained", "drained: handed over, stays away until resumed")                                \
 	X(REMOVED, "removed", "no longer configured")                                                          \
 	X(STOPPING, "stopping", "vrrpd is stopping")
@@ -80,15 +90,24 @@ enum role_action_kind {
 	ROLE_ACTION_ANNOUNCE, /* gratuitous ARP / unsolicited NA: one round for every address, then the repeats
 			       */
 	ROLE_ACTION_RELEASE,  /* cancel announcements, remove every address */
+	ROLE_ACTION_ASK,      /* ask whoever runs commands for `ask`; its answer comes back with the same `epoch` */
 	ROLE_ACTION_COUNT
+};
+
+enum role_ask {
+	ROLE_ASK_NOTHING, /* never mind what was asked last */
+	ROLE_ASK_ENTER,	  /* may the addresses be taken? (gate) */
+	ROLE_ASK_LEAVE,	  /* stop what must run where the addresses are: they go next (services) */
+	ROLE_ASK_COUNT
 };
 
 struct role_action {
 	uint8_t kind;	       /* enum role_action_kind */
+	uint8_t ask;	       /* ASK: enum role_ask */
 	uint8_t state;	       /* STATE: enum role_state entered */
 	uint8_t priority;      /* ADVERT: 0 when leaving */
 	uint16_t adver_int_cs; /* ADVERT: interval to tell, 0 = the configured one */
-	uint32_t epoch;	       /* ACQUIRE: number of this take-over, to tell late answers from present ones */
+	uint32_t epoch;	       /* ACQUIRE, ASK: number of this take-over or question, to tell late answers from present ones */
 	struct role_cause cause;
 };
 
@@ -113,6 +132,9 @@ const char *role_action_name(enum role_action_kind k);
  * every one). Returns buf.
  */
 const char *role_cause_text(const struct role_cause *c, char *buf, size_t size);
+
+/* "nothing", "enter", "leave". */
+const char *role_ask_name(enum role_ask a);
 
 /* Append an action and return it for the caller to fill in. Asserts that there is room. */
 struct role_action *role_actions_add(struct role_actions *out, enum role_action_kind kind);

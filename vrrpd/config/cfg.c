@@ -6,7 +6,9 @@
  */
 #include "config/cfg.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,6 +67,53 @@ fill_addresses(struct cfg_instance *i, struct cfg_address *v, size_t n)
 			str_copy(v[k].interface, sizeof(v[k].interface), i->interface);
 }
 
+static struct cfg_command
+systemctl(const char *program, const char *verb, const char *option, const char *unit)
+{
+	struct cfg_command c = {.words = cfg_zalloc(4, sizeof(char *))};
+
+	c.words[c.n++] = cfg_strdup(program);
+	c.words[c.n++] = cfg_strdup(verb);
+	if (option)
+		c.words[c.n++] = cfg_strdup(option);
+	c.words[c.n++] = cfg_strdup(unit);
+	return c;
+}
+
+/* The unit's name without its ending, as far as a name can hold it. */
+static void
+name_service(struct cfg_service *v)
+{
+	const char *dot = strrchr(v->unit, '.');
+	size_t n = dot ? (size_t)(dot - v->unit) : strlen(v->unit);
+
+	snprintf(v->name, sizeof(v->name), "%.*s", (int)MIN(n, sizeof(v->name) - 1), v->unit);
+	for (char *p = v->name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("_.-", *p))
+			*p = '_';
+}
+
+/* A unit's three commands, unless it has its own (an error by the rules) or there is no systemctl (another one). */
+static void
+fill_service(struct cfg_service *v)
+{
+	static const char *const programs[] = {"/usr/bin/systemctl", "/bin/systemctl"};
+
+	if (!v->unit)
+		return;
+	if (v->name[0] == '\0')
+		name_service(v);
+	if (!v->user)
+		v->user = cfg_strdup("root");
+	for (size_t k = 0; k < ARRAY_SIZE(programs) && v->start.n + v->stop.n + v->status.n == 0; k++) {
+		if (access(programs[k], X_OK) < 0)
+			continue;
+		v->start = systemctl(programs[k], "start", NULL, v->unit);
+		v->stop = systemctl(programs[k], "stop", NULL, v->unit);
+		v->status = systemctl(programs[k], "is-active", "--quiet", v->unit);
+	}
+}
+
 /* Defaults that follow from other options, and the lines that the rest of the program may name. */
 static void
 fill(struct cfg_source *s, struct cfg *c)
@@ -86,6 +135,10 @@ fill(struct cfg_source *s, struct cfg *c)
 			i->unicast_ttl_min = i->family == IP_FAMILY_V6 ? 64 : 255;
 		fill_addresses(i, i->addresses, i->n_addresses);
 		fill_addresses(i, i->extra_addresses, i->n_extra);
+		if (i->hooks.timeout == 0)
+			i->hooks.timeout = c->hooks.timeout;
+		for (size_t n = 0; n < i->n_services; n++)
+			fill_service(&i->services[n]);
 	}
 }
 

@@ -43,6 +43,28 @@ enum cfg_initial { CFG_INITIAL_PENDING, CFG_INITIAL_UP, CFG_INITIAL_DOWN };
 enum cfg_weight_from { CFG_WEIGHT_FROM_NONE, CFG_WEIGHT_FROM_EXIT, CFG_WEIGHT_FROM_OUTPUT };
 enum cfg_file_content { CFG_FILE_ABSENT, CFG_FILE_PRESENT, CFG_FILE_NUMBER };
 
+/* A program and its arguments. */
+struct cfg_command {
+	size_t n; /* 0 = none, ..LIMIT_COMMAND_ARGS */
+	char **words; /* words[0] is an absolute path */
+};
+
+/* Which change of state a notify command is for; the last one is for each. */
+enum cfg_notify {
+	CFG_NOTIFY_ACTIVE,
+	CFG_NOTIFY_BACKUP,
+	CFG_NOTIFY_FAULT,
+	CFG_NOTIFY_STOP,
+	CFG_NOTIFY_ANY,
+	CFG_NOTIFY_COUNT
+};
+
+struct cfg_hooks {
+	struct cfg_command notify[CFG_NOTIFY_COUNT];
+	char *user;	/* who runs them; of an instance NULL: as for all instances; NULL there: the agent's own */
+	usec_t timeout; /* each is ended after this; 100 ms..1 h, default 30 s, of an instance: as for all */
+};
+
 struct cfg_engine {
 	int realtime_priority;	 /* SCHED_FIFO 1..99, 0 = ordinary scheduling; default 50 */
 	bool lock_memory;	 /* default true */
@@ -67,6 +89,9 @@ struct cfg_check {
 	enum cfg_policy on_timeout; /* default fail: a time-out counts as a failure */
 	enum cfg_policy on_stale;   /* default fail: no fresh results (agent gone) make it failed */
 	enum cfg_initial initial;   /* verdict before the first result; default pending */
+	int scale;		    /* graded: change of the priority at score 100, -253..253; 0: not graded */
+	int hysteresis;		    /* 0..100 points of the score, default 5 */
+	usec_t decay, warmup;	    /* 0..1 d, default 0: none */
 	/* script */
 	size_t n_command; /* 1..LIMIT_COMMAND_ARGS */
 	char **command;	  /* command[0] is an absolute path */
@@ -76,6 +101,7 @@ struct cfg_check {
 	 * Everything below goes to the agent as text by its path (cfg_check_options); which kind has what is said in
 	 * the table of options.
 	 */
+	char *score; /* script: "output"; http: "header NAME" or "json PATH"; or NULL */
 	char *interface;
 	char *socket;	/* haproxy: path, or address:port */
 	char *url;	/* patroni, http */
@@ -121,6 +147,18 @@ struct cfg_track {
 	bool inverted; /* down counts as up, and up as down */
 };
 
+/* What must run where the addresses are: a unit, or a program with three commands. */
+struct cfg_service {
+	char name[LIMIT_NAME]; /* default: the unit's, cut */
+	char *unit;	       /* systemd unit; the commands are then filled in, as root's */
+	struct cfg_command start, stop, status;
+	char *user;		 /* who runs them; NULL: the agent's own */
+	usec_t timeout;		 /* of each command; 100 ms..1 h, default 30 s */
+	usec_t interval;	 /* how often its status is asked; 100 ms..1 h, default 5 s */
+	usec_t failure_decay;	 /* one failure is forgotten after each such time; 1 s..1 d, default 10 min */
+	int migration_threshold; /* failures that make the node unfit; 0..1000, default 3, 0: none do */
+};
+
 struct cfg_instance {
 	char name[LIMIT_NAME];
 	int line;
@@ -143,6 +181,11 @@ struct cfg_instance {
 	struct cfg_address *extra_addresses;
 	size_t n_tracks;
 	struct cfg_track *tracks;
+	struct cfg_hooks hooks;
+	struct cfg_command gate; /* must succeed before the addresses come */
+	usec_t gate_timeout;	 /* 100 ms..1 h, default 5 s */
+	size_t n_services;
+	struct cfg_service *services; /* started in this order, stopped in reverse */
 	bool unicast;		       /* the group is present */
 	struct ip_addr unicast_source; /* family none: the interface's own address */
 	size_t n_peers;
@@ -162,6 +205,7 @@ struct cfg {
 	char node[LIMIT_NODE];
 	struct cfg_engine engine;
 	struct cfg_control control;
+	struct cfg_hooks hooks; /* for every instance, besides its own */
 	size_t n_checks;
 	struct cfg_check *checks;
 	size_t n_instances;
@@ -209,6 +253,32 @@ int cfg_check_options(const struct cfg_check *k, int (*fn)(void *arg, const char
  * none to replace root's files in). False with what is wrong in `why` (cfg_root_file.c).
  */
 bool cfg_command_for_root(const char *path, char *why, size_t size);
+
+/*
+ * One of the commands of hooks, gates and services, in the order of their numbers: those for all instances, then
+ * instance by instance its notify commands, its gate, and three of each service.
+ */
+enum cfg_run_kind { CFG_RUN_NOTIFY, CFG_RUN_GATE, CFG_RUN_START, CFG_RUN_STOP, CFG_RUN_STATUS, CFG_RUN_KIND_COUNT };
+
+struct cfg_run {
+	uint32_t number;
+	enum cfg_run_kind kind;
+	enum cfg_notify notify;		      /* NOTIFY */
+	const struct cfg_instance *instance;  /* NULL: for all instances */
+	const struct cfg_service *service;    /* START, STOP, STATUS */
+	const struct cfg_command *command;    /* NOTIFY: perhaps none */
+	const char *user;		      /* NULL: the agent's own */
+	usec_t timeout;
+};
+
+/* The number of the first command of an instance, given by its place. */
+uint32_t cfg_run_first(const struct cfg *c, size_t instance);
+
+/* The one of this number; false when there is none (cfg_run.c). */
+bool cfg_run_find(const struct cfg *c, uint32_t number, struct cfg_run *ret);
+
+/* How long the services of an instance may take to stop, all together; 0: it has none. */
+usec_t cfg_services_stop_us(const struct cfg_instance *i);
 
 /* Do these two instances say the same? */
 bool cfg_instance_equal(const struct cfg_instance *a, const struct cfg_instance *b);

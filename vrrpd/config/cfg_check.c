@@ -1,6 +1,7 @@
 /*
  * cfg_check.c - the rules across options: which there are and on what they run. The rules themselves are in
- * cfg_rules_root.c, cfg_rules_check.c, cfg_rules_kind.c and cfg_rules_instance.c, each with its table.
+ * cfg_rules_root.c, cfg_rules_check.c, cfg_rules_kind.c, cfg_rules_instance.c and cfg_rules_hooks.c, each with
+ * its table.
  *
  * Called by cfg_load after everything was read, also when some of it was wrong: a rule is skipped for an object
  * whose options it needs are bad, so that one mistake is one error. Looks at files and users of this host,
@@ -21,7 +22,7 @@ const struct cfg_rule *
 cfg_rule_at(size_t i)
 {
 	const struct cfg_rule *(*const tables[])(size_t) = {cfg_rules_check, cfg_rules_kind, cfg_rules_instance,
-							    cfg_rules_root};
+							    cfg_rules_hooks, cfg_rules_root};
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (size_t k = 0; tables[t](k); k++)
@@ -29,6 +30,22 @@ cfg_rule_at(size_t i)
 				return tables[t](k);
 	}
 	return NULL;
+}
+
+/* Rules of notify commands, gates and services: each on what it is for. */
+static void
+check_hooks(struct cfg_source *s, struct cfg *c, const struct cfg_rule *rule)
+{
+	if (rule->scope == CFG_SCOPE_ROOT)
+		run_rule(s, c, rule, c);
+	for (size_t k = 0; k < c->n_instances; k++) {
+		struct cfg_instance *i = &c->instances[k];
+
+		if (rule->scope == CFG_SCOPE_INSTANCE)
+			run_rule(s, c, rule, i);
+		for (size_t n = 0; n < i->n_services && rule->scope == CFG_SCOPE_SERVICE; n++)
+			run_rule(s, c, rule, &i->services[n]);
+	}
 }
 
 void
@@ -45,6 +62,8 @@ cfg_check(struct cfg_source *s, struct cfg *c)
 	for (size_t k = 0; k < c->n_instances; k++)
 		for (size_t i = 0; (rule = cfg_rules_instance(i)); i++)
 			run_rule(s, c, rule, &c->instances[k]);
+	for (size_t i = 0; (rule = cfg_rules_hooks(i)); i++)
+		check_hooks(s, c, rule);
 	for (size_t i = 0; (rule = cfg_rules_root(i)); i++)
 		run_rule(s, c, rule, c);
 }

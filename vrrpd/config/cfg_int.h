@@ -134,6 +134,12 @@ const struct cfg_rule *cfg_rules_root(size_t i);
 const struct cfg_rule *cfg_rules_check(size_t i);
 const struct cfg_rule *cfg_rules_kind(size_t i);
 const struct cfg_rule *cfg_rules_instance(size_t i);
+const struct cfg_rule *cfg_rules_hooks(size_t i); /* of several scopes */
+
+/* What holds for every command and every user of one (cfg_rules_command.c); none is right, too. */
+void cfg_rule_command(struct cfg_source *s, const void *obj, const char *path, const struct cfg_command *command,
+		      const char *user);
+void cfg_rule_user(struct cfg_source *s, const void *obj, const char *path, const char *user);
 
 /* Every rule, for tests; NULL beyond the last (cfg_check.c). */
 const struct cfg_rule *cfg_rule_at(size_t i);

@@ -104,6 +104,9 @@ cfg_option_is_set(const struct cfg_option *o, const void *obj)
 		return ((const struct ip_addr *)cfg_field_of(obj, o->offset))->family != IP_FAMILY_NONE;
 	case CFG_TYPE_GROUP:
 		return group_is_set(o, obj);
+	case CFG_TYPE_STRINGS:
+	case CFG_TYPE_IPS: /* written, they are not empty */
+		return *(const size_t *)cfg_field_of(obj, o->count) > 0;
 	case CFG_TYPE_BOOL:
 	case CFG_TYPE_INT:
 	case CFG_TYPE_DURATION:
@@ -111,8 +114,6 @@ cfg_option_is_set(const struct cfg_option *o, const void *obj)
 	case CFG_TYPE_TEXT:
 	case CFG_TYPE_NAMED:
 	case CFG_TYPE_LIST:
-	case CFG_TYPE_STRINGS:
-	case CFG_TYPE_IPS:
 	case CFG_TYPE_COUNT:
 		break;
 	}
@@ -261,7 +262,7 @@ cfg_option_wanted(const struct cfg_option *o, struct strbuf *s)
 		strbuf_addf(s, "a list, e.g. %s", o->example);
 		return;
 	case CFG_TYPE_STRINGS:
-		strbuf_addf(s, "a list of strings, e.g. %s", o->example);
+		strbuf_addf(s, "%sa list of strings, e.g. %s", o->one ? "a string or " : "", o->example);
 		return;
 	case CFG_TYPE_IPS:
 		strbuf_addf(s, "a list of addresses, e.g. %s", o->example);

@@ -43,6 +43,7 @@
 #define LIST(st, field, counter, scope, least, most)                                                           \
 	.type = CFG_TYPE_LIST, .sub = (scope), ARRAY(st, field, counter, least, most)
 #define STRINGS(st, field, counter, most) .type = CFG_TYPE_STRINGS, ARRAY(st, field, counter, 1, most)
+#define COMMAND(st, field) STRINGS(st, field.words, field.n, LIMIT_COMMAND_ARGS), .one = true, .syntax = CFG_SYNTAX_ANY
 #define IPS(st, field, counter, most)	  .type = CFG_TYPE_IPS, ARRAY(st, field, counter, 1, most)
 
 _Static_assert(sizeof(enum cfg_mode) == sizeof(int), "words are stored as int");
@@ -77,6 +78,12 @@ has_own_password(const void *obj)
 	const struct cfg_check *k = obj;
 
 	return k->password && !k->password_file;
+}
+
+static bool
+is_graded(const void *obj)
+{
+	return ((const struct cfg_check *)obj)->scale != 0;
 }
 
 static bool
@@ -124,11 +131,18 @@ has_weight(const void *obj)
 	return ((const struct cfg_track *)obj)->has_weight;
 }
 
+static bool
+has_own_commands(const void *obj)
+{
+	return ((const struct cfg_service *)obj)->unit == NULL;
+}
+
 #define ROOT	 .scope = CFG_SCOPE_ROOT, .path
 #define CHECK	 .scope = CFG_SCOPE_CHECK, .path
 #define INSTANCE .scope = CFG_SCOPE_INSTANCE, .path
 #define ADDRESS	 .scope = CFG_SCOPE_ADDRESS, .path
 #define TRACK	 .scope = CFG_SCOPE_TRACK, .path
+#define SERVICE	 .scope = CFG_SCOPE_SERVICE, .path
 
 #define KIND(k) (1u << CFG_CHECK_##k)
 #define ONLY(...) .kinds = (__VA_ARGS__)
@@ -160,6 +174,21 @@ static const struct cfg_option options[] = {
 	{ROOT = "control.listen", STRING(cfg, control.listen, 0), .example = "\"127.0.0.1:9650\"",
 	 .help = "address and port of a read-only API over TCP; none when not written"},
 
+	{ROOT = "notify", COMMAND(cfg, hooks.notify[CFG_NOTIFY_ANY]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "of every instance: run at each change of state, with keepalived's arguments and the reason"},
+	{ROOT = "notify_active", COMMAND(cfg, hooks.notify[CFG_NOTIFY_ACTIVE]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .alias = " notify_master ", .help = "of every instance: run when this host has become Active"},
+	{ROOT = "notify_backup", COMMAND(cfg, hooks.notify[CFG_NOTIFY_BACKUP]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "of every instance: run when it has become Backup"},
+	{ROOT = "notify_fault", COMMAND(cfg, hooks.notify[CFG_NOTIFY_FAULT]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "of every instance: run when it has become unfit"},
+	{ROOT = "notify_stop", COMMAND(cfg, hooks.notify[CFG_NOTIFY_STOP]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "of every instance: run when it takes part no more: drained, stopped"},
+	{ROOT = "notify_user", STRING(cfg, hooks.user, LIMIT_NAME - 1), .example = "\"root\"",
+	 .alias = " script_user ", .help = "user that runs notify commands and gates; the agent's own when not written"},
+	{ROOT = "notify_timeout", DURATION(cfg, hooks.timeout, SEC(30), MS(100), HOUR),
+	 .help = "a notify command that takes longer is ended"},
+
 	{ROOT = "checks", NAMED(cfg, checks, n_checks, CFG_SCOPE_CHECK, LIMIT_CHECKS),
 	 .example = "{ haproxy: { kind = \"script\"; command = [\"/bin/true\"]; }; }",
 	 .alias = " vrrp_script check track_script ", .help = "health checks, by name"},
@@ -179,6 +208,16 @@ static const struct cfg_option options[] = {
 	 .help = "without fresh results the check is down (fail) or stays what it was (hold)"},
 	{CHECK = "initial", WORD(cfg_check, initial, CFG_INITIAL_PENDING, initials), .alias = " init_fail ",
 	 .help = "what it counts as before its first result; pending: instances wait for it"},
+	{CHECK = "score", STRING(cfg_check, score, 255), ONLY(KIND(SCRIPT) | KIND(HTTP)), .example = "\"output\"",
+	 .help = "where a good run says its score: \"output\" of a script, \"header NAME\" or \"json PATH\" of a page"},
+	{CHECK = "scale", INT(cfg_check, scale, 0, -253, 253), .shown = is_graded,
+	 .help = "change of the priority at score 100, linear; negative: the score says how bad, positive: how good"},
+	{CHECK = "hysteresis", INT(cfg_check, hysteresis, 5, 0, 100), .unit = "points", .shown = is_graded,
+	 .help = "a new score counts when it differs by this much, or is 0 or 100"},
+	{CHECK = "decay", DURATION(cfg_check, decay, 0, 0, 24 * HOUR), .shown = is_graded,
+	 .help = "the score improves no faster than by 100 points in this time; 0s: at once"},
+	{CHECK = "warmup", DURATION(cfg_check, warmup, 0, 0, 24 * HOUR), .shown = is_graded,
+	 .help = "after it came up the change of the priority climbs from the worst for this long; 0s: none"},
 	{CHECK = "command", STRINGS(cfg_check, command, n_command, LIMIT_COMMAND_ARGS), .required = true,
 	 ONLY(KIND(SCRIPT)), .syntax = CFG_SYNTAX_ANY, .example = "[\"/usr/local/bin/check\", \"-q\"]",
 	 .alias = " script ", .help = "program and its arguments; exit status 0 is good"},
@@ -311,6 +350,28 @@ static const struct cfg_option options[] = {
 	 .alias = " track_script track_interface ",
 	 .help = "what changes the priority, or makes the host unfit when it has no weight"},
 
+	{INSTANCE = "notify", COMMAND(cfg_instance, hooks.notify[CFG_NOTIFY_ANY]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "run at each change of state, with keepalived's arguments and the reason"},
+	{INSTANCE = "notify_active", COMMAND(cfg_instance, hooks.notify[CFG_NOTIFY_ACTIVE]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .alias = " notify_master ", .help = "run when this host has become Active"},
+	{INSTANCE = "notify_backup", COMMAND(cfg_instance, hooks.notify[CFG_NOTIFY_BACKUP]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "run when it has become Backup"},
+	{INSTANCE = "notify_fault", COMMAND(cfg_instance, hooks.notify[CFG_NOTIFY_FAULT]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "run when it has become unfit"},
+	{INSTANCE = "notify_stop", COMMAND(cfg_instance, hooks.notify[CFG_NOTIFY_STOP]), .example = "\"/etc/vrrpd/notify.sh\"",
+	 .help = "run when it takes part no more: drained, stopped"},
+	{INSTANCE = "notify_user", STRING(cfg_instance, hooks.user, LIMIT_NAME - 1), .example = "\"root\"",
+	 .help = "user that runs these and the gate; as for all instances when not written"},
+	{INSTANCE = "notify_timeout", DURATION(cfg_instance, hooks.timeout, 0, MS(100), HOUR), .text = "as for all instances",
+	 .help = "one of them that takes longer is ended"},
+	{INSTANCE = "gate", COMMAND(cfg_instance, gate), .example = "\"/etc/vrrpd/may-take-over.sh\"",
+	 .help = "command that must succeed before the addresses come"},
+	{INSTANCE = "gate_timeout", DURATION(cfg_instance, gate_timeout, SEC(5), MS(100), HOUR),
+	 .help = "a gate that takes longer has refused"},
+	{INSTANCE = "services", LIST(cfg_instance, services, n_services, CFG_SCOPE_SERVICE, 0, LIMIT_SERVICES),
+	 .example = "( { unit = \"haproxy.service\"; } )",
+	 .help = "what runs where the addresses are and nowhere else: started in this order, stopped in reverse"},
+
 	{INSTANCE = "unicast", GROUP, FLAG(cfg_instance, unicast), .shown = has_unicast,
 	 .example = "{ peers = [\"192.0.2.2\"]; }", .alias = " unicast_peer ",
 	 .help = "adverts go to these hosts instead of the multicast group"},
@@ -358,6 +419,27 @@ static const struct cfg_option options[] = {
 	{TRACK = "weight", INT(cfg_track, weight, 0, -253, 253), FLAG(cfg_track, has_weight),
 	 .shown = has_weight,
 	 .help = "added to the priority: negative while down, positive while up; without it down means unfit"},
+
+	{SERVICE = "name", TEXT(cfg_service, name), .syntax = CFG_SYNTAX_NAME, .text = "the unit's", .example = "\"haproxy\"",
+	 .help = "name in status and events"},
+	{SERVICE = "unit", STRING(cfg_service, unit, 255), .shorthand = true, .example = "\"haproxy.service\"",
+	 .help = "systemd unit, instead of the three commands"},
+	{SERVICE = "start", COMMAND(cfg_service, start), .shown = has_own_commands, .example = "[\"/etc/init.d/app\", \"start\"]",
+	 .help = "command that starts it and ends when it runs"},
+	{SERVICE = "stop", COMMAND(cfg_service, stop), .shown = has_own_commands, .example = "[\"/etc/init.d/app\", \"stop\"]",
+	 .help = "command that stops it and ends when it has stopped"},
+	{SERVICE = "status", COMMAND(cfg_service, status), .shown = has_own_commands, .example = "[\"/etc/init.d/app\", \"status\"]",
+	 .help = "command with exit status 0 while it runs"},
+	{SERVICE = "user", STRING(cfg_service, user, LIMIT_NAME - 1), .example = "\"root\"",
+	 .help = "user that runs the commands; the agent's own when not written, root for a unit"},
+	{SERVICE = "timeout", DURATION(cfg_service, timeout, SEC(30), MS(100), HOUR),
+	 .help = "a command that takes longer is ended, and has failed"},
+	{SERVICE = "interval", DURATION(cfg_service, interval, SEC(5), MS(100), HOUR),
+	 .help = "how often its status is asked while it is to run"},
+	{SERVICE = "migration_threshold", INT(cfg_service, migration_threshold, 3, 0, 1000), .unit = "failures",
+	 .help = "so many make the host unfit; 0: none do"},
+	{SERVICE = "failure_decay", DURATION(cfg_service, failure_decay, SEC(600), SEC(1), 24 * HOUR),
+	 .alias = " failure_timeout ", .help = "one failure is forgotten after each such time"},
 };
 /* clang-format on */
 

@@ -21,6 +21,7 @@ enum cfg_scope {
 	CFG_SCOPE_INSTANCE, /* struct cfg_instance */
 	CFG_SCOPE_ADDRESS,  /* struct cfg_address */
 	CFG_SCOPE_TRACK,    /* struct cfg_track */
+	CFG_SCOPE_SERVICE,  /* struct cfg_service */
 	CFG_SCOPE_COUNT
 };
 
@@ -72,6 +73,7 @@ struct cfg_option {
 	bool required;	  /* in its scope, or in its group when that is written */
 	bool secret;	  /* never quoted in an error; masked by cfg_print_public */
 	bool shorthand;	  /* a list element that is no group means this option */
+	bool one;	  /* STRINGS: a string alone is a list of one */
 	bool compact;	  /* lists: elements are printed on one line each */
 	enum cfg_only only;
 	uint32_t kinds; /* checks: bit per kind that has it; 0 = all */

@@ -312,6 +312,18 @@ add_element(struct cfg_source *s, const config_setting_t *v, const struct cfg_op
 	return cfg_source_add(s, &node, label, (int)config_setting_source_line(v));
 }
 
+/* One string where a list of them may stand. */
+static void
+read_one(struct cfg_source *s, const config_setting_t *v, const struct cfg_option *o, void *obj, size_t node)
+{
+	char **array = cfg_zalloc(1, sizeof(*array));
+
+	array[0] = cfg_strdup(string_of(v));
+	*(void **)cfg_field(obj, o->offset) = array;
+	*(size_t *)cfg_field(obj, o->count) = 1;
+	add_element(s, v, o, obj, 0, NULL, node);
+}
+
 /* Strings and addresses: the elements are values. */
 static void
 read_scalars(struct cfg_source *s, const config_setting_t *v, const struct cfg_option *o, void *obj,
@@ -320,6 +332,10 @@ read_scalars(struct cfg_source *s, const config_setting_t *v, const struct cfg_o
 	size_t n;
 	void *array;
 
+	if (o->one && string_of(v)) {
+		read_one(s, v, o, obj, node);
+		return;
+	}
 	if (!is_list(v)) {
 		wrong_type(s, v, o, node);
 		return;

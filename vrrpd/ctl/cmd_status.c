@@ -187,6 +187,31 @@ print_peer(const struct ctl *c, const json_t *p)
 }
 
 static void
+print_service(const struct ctl *c, const json_t *v)
+{
+	const char *state = text_of(v, "state"), *last = text_of(v, "last");
+	json_int_t failures = int_of(v, "failures");
+	char line[1024];
+	struct strbuf b;
+
+	strbuf_init(&b, line, sizeof(line));
+	strbuf_addf(&b, "service %s: %s", text_of(v, "name"), state);
+	if (failures > 0)
+		strbuf_addf(&b, ", %lld failure%s of late: %s", (long long)failures, failures == 1 ? "" : "s", last);
+	out_wrapped(c, failures > 0 ? OUT_YELLOW : OUT_PLAIN, 2, "%s", line);
+}
+
+/* What the next step waits for. */
+static void
+print_waiting(const struct ctl *c, const json_t *inst)
+{
+	if (strcmp(text_of(inst, "waiting_for"), "gate") == 0)
+		out_wrapped(c, OUT_PLAIN, 2, "about to take over: the gate is asked");
+	else if (strcmp(text_of(inst, "waiting_for"), "services") == 0)
+		out_wrapped(c, OUT_PLAIN, 2, "about to hand over: its services are stopping");
+}
+
+static void
 print_warnings(const struct ctl *c, const json_t *list, int indent)
 {
 	for (size_t i = 0; i < json_array_size(list); i++)
@@ -214,13 +239,17 @@ static void
 print_details(const struct ctl *c, const json_t *inst)
 {
 	const json_t *checks = json_object_get(inst, "checks"), *peers = json_object_get(inst, "peers");
+	const json_t *services = json_object_get(inst, "services");
 
 	out_wrapped(c, is_fault(inst) ? OUT_RED : OUT_PLAIN, 2, "%s", text_of(inst, "reason"));
 	if (is_true(inst, "leaving"))
 		out_wrapped(c, OUT_PLAIN, 2, "still serving the addresses until another node has them");
+	print_waiting(c, inst);
 	print_missing(c, inst);
 	for (size_t i = 0; i < json_array_size(checks); i++)
 		print_check(c, json_array_get(checks, i));
+	for (size_t i = 0; i < json_array_size(services); i++)
+		print_service(c, json_array_get(services, i));
 	for (size_t i = 0; i < json_array_size(peers); i++)
 		print_peer(c, json_array_get(peers, i));
 	print_warnings(c, json_object_get(inst, "warnings"), 2);

@@ -4,14 +4,13 @@
  * Called by the engine for live instances, by the case runner and the simulator for others. Pure: the elections
  * themselves are in one file per mode behind struct elect_ops.
  */
-#include "elect/elect.h"
+#include "elect/elect_int.h"
 
 #include <string.h>
 
 #include "base/macros.h"
 #include "base/strbuf.h"
 #include "proto/vrrp_timers.h"
-#include "proto/vrrp_track.h"
 
 /* After a failed take-over, or adverts that could not be sent: how long to stay unfit before trying again. */
 #define RETRY_US (5 * USEC_PER_SEC)
@@ -47,32 +46,6 @@ ops(const struct elect *e)
 	return modes[e->conf->mode];
 }
 
-static bool
-counts_as_up(const struct elect_track_conf *t, uint8_t state)
-{
-	if (t->inverted && (state == ELECT_TRACK_UP || state == ELECT_TRACK_DOWN))
-		return state == ELECT_TRACK_DOWN;
-	return state == ELECT_TRACK_UP;
-}
-
-/* Base priority plus the weights that count now: negative ones while not up, positive ones while up. */
-static uint8_t
-effective_priority(const struct elect *e)
-{
-	int sum = 0;
-
-	for (size_t i = 0; i < e->conf->n_tracks; i++) {
-		const struct elect_track_conf *t = &e->conf->tracks[i];
-		bool up = counts_as_up(t, e->tracks[i]);
-
-		if (t->has_weight && up == (t->weight > 0))
-			sum += t->weight;
-		if (up)
-			sum += e->weights[i];
-	}
-	return vrrp_track_priority(e->conf->priority, sum);
-}
-
 void
 elect_init(struct elect *e, const struct elect_conf *conf, mono_t now)
 {
@@ -89,8 +62,9 @@ elect_init(struct elect *e, const struct elect_conf *conf, mono_t now)
 		.delay_until = MONO_NEVER,
 		.retry_at = MONO_NEVER,
 		.send_failing = MONO_NEVER,
+		.ask_until = MONO_NEVER,
 	};
-	e->priority = effective_priority(e);
+	e->priority = elect_fit_priority(e);
 	ops(e)->init(e);
 }
 
@@ -129,63 +103,6 @@ enter(struct elect *e, enum role_state state, const struct role_cause *cause, mo
 	note_states(e, out, from, now);
 }
 
-static bool
-link_unfit(const struct elect *e, struct role_cause *ret)
-{
-	str_copy(ret->name, sizeof(ret->name), e->conf->ifname);
-	switch ((enum elect_link)e->link) {
-	case ELECT_LINK_MISSING:
-		ret->reason = ROLE_REASON_INTERFACE_MISSING;
-		return true;
-	case ELECT_LINK_DOWN:
-		ret->reason = ROLE_REASON_INTERFACE_DOWN;
-		return true;
-	case ELECT_LINK_NO_CARRIER:
-		ret->reason = ROLE_REASON_NO_CARRIER;
-		return true;
-	case ELECT_LINK_UP:
-	case ELECT_LINK_COUNT:
-		break;
-	}
-	ret->reason = ROLE_REASON_NO_SOURCE;
-	return e->source.family == IP_FAMILY_NONE;
-}
-
-static bool
-track_unfit(const struct elect_track_conf *t, enum elect_track_state state, struct role_cause *ret)
-{
-	if (t->has_weight || counts_as_up(t, (uint8_t)state))
-		return false;
-	str_copy(ret->name, sizeof(ret->name), t->name);
-	if (t->is_interface)
-		ret->reason = ROLE_REASON_TRACKED_INTERFACE;
-	else if (state == ELECT_TRACK_PENDING)
-		ret->reason = ROLE_REASON_CHECK_PENDING;
-	else if (state == ELECT_TRACK_STALE)
-		ret->reason = ROLE_REASON_CHECK_STALE;
-	else
-		ret->reason = ROLE_REASON_CHECK_FAILED;
-	return true;
-}
-
-/* Is the node unfit, and why? The most basic reason first. */
-static bool
-unfit(const struct elect *e, struct role_cause *ret)
-{
-	*ret = (struct role_cause){0};
-	if (link_unfit(e, ret))
-		return true;
-	*ret = (struct role_cause){0};
-	for (size_t i = 0; i < e->conf->n_tracks; i++)
-		if (track_unfit(&e->conf->tracks[i], e->tracks[i], ret))
-			return true;
-	if (e->retry_at.us != MONO_NEVER.us) {
-		*ret = e->failed;
-		return true;
-	}
-	return false;
-}
-
 bool
 elect_leaving(const struct elect *e)
 {
@@ -193,9 +110,15 @@ elect_leaving(const struct elect *e)
 }
 
 bool
+elect_acquiring(const struct elect *e)
+{
+	return e->vrrp.acquiring && e->asking != ROLE_ASK_ENTER;
+}
+
+bool
 elect_holds(const struct elect *e)
 {
-	return e->state == ROLE_STATE_ACTIVE || e->vrrp.acquiring || elect_leaving(e);
+	return e->state == ROLE_STATE_ACTIVE || elect_acquiring(e) || elect_leaving(e);
 }
 
 usec_t
@@ -210,26 +133,43 @@ elect_may_resume(const struct elect_conf *conf, usec_t ago_us)
 	return ago_us < elect_resume_us(conf);
 }
 
-/* While leaving it only has an effect when there is nobody left to serve: no link, no source. */
-static void
+/* ---- the mode's part ----------------------------------------------------------------------------- */
+
+/*
+ * Leave, unless the services have to stop first: then false. While leaving it only has an effect when there is nobody
+ * left to serve: no link, no source.
+ */
+static bool
 stop_mode(struct elect *e, mono_t now, struct role_actions *out)
 {
+	unsigned from = out->n;
+
 	if (!e->running && !elect_leaving(e))
-		return;
+		return true;
+	if (elect_ask_services(e, now, out))
+		return false;
 	ops(e)->stop(e, now, out);
+	elect_ask_first(e, false, from, now, out);
+	if (e->asking == ROLE_ASK_LEAVE)
+		elect_ask_end(e);
 	e->running = false;
 	e->send_failing = MONO_NEVER;
+	return true;
 }
 
 static void
 start_mode(struct elect *e, mono_t now, struct role_actions *out)
 {
+	bool held = elect_holds(e);
 	unsigned from = out->n;
 
+	if (e->asking == ROLE_ASK_LEAVE)
+		elect_ask_never_mind(e, role_actions_add(out, ROLE_ACTION_ASK));
 	if (e->running)
 		return;
 	e->running = true;
 	ops(e)->start(e, now, out);
+	elect_ask_first(e, held, from, now, out);
 	note_states(e, out, from, now);
 }
 
@@ -237,19 +177,20 @@ start_mode(struct elect *e, mono_t now, struct role_actions *out)
 static void
 evaluate(struct elect *e, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause;
+	struct role_cause cause = {.reason = e->stop_reason};
 
-	if (!e->started)
+	if (!e->started && !e->stopping)
 		return;
 	if (e->stopping) {
-		stop_mode(e, now, out);
-	} else if (unfit(e, &cause)) {
-		stop_mode(e, now, out);
-		enter(e, ROLE_STATE_FAULT, &cause, now, out);
+		if (stop_mode(e, now, out))
+			enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
+	} else if (elect_fit_unfit(e, &cause)) {
+		if (stop_mode(e, now, out))
+			enter(e, ROLE_STATE_FAULT, &cause, now, out);
 	} else if (e->drained) {
 		cause = (struct role_cause){.reason = ROLE_REASON_DRAINED};
-		stop_mode(e, now, out);
-		enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
+		if (stop_mode(e, now, out))
+			enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
 	} else if (e->delay_until.us != MONO_NEVER.us) {
 		cause = (struct role_cause){.reason = ROLE_REASON_START_DELAY, .a = e->conf->start_delay_us};
 		enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
@@ -261,12 +202,28 @@ evaluate(struct elect *e, mono_t now, struct role_actions *out)
 static void
 step_mode(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
+	bool held = elect_holds(e);
 	unsigned from = out->n;
 
 	if (!e->running && !elect_leaving(e))
 		return;
 	ops(e)->step(e, ev, now, out);
+	elect_ask_first(e, held, from, now, out);
 	note_states(e, out, from, now);
+	/* Another node took over while the services were stopping: nothing is left to wait for. */
+	if (e->asking == ROLE_ASK_LEAVE && e->state != ROLE_STATE_ACTIVE) {
+		elect_ask_end(e);
+		evaluate(e, now, out);
+	}
+}
+
+/* The services have stopped, or had their time. */
+static void
+leave_now(struct elect *e, mono_t now, struct role_actions *out)
+{
+	e->may_leave = true;
+	evaluate(e, now, out);
+	e->may_leave = false;
 }
 
 /* Become unfit for a while because of something that the node itself could not do: nothing is left to serve. */
@@ -280,63 +237,10 @@ fail(struct elect *e, const struct role_cause *cause, usec_t retry, mono_t now, 
 	e->at_once = false;
 }
 
-static struct elect_peer *
-peer_slot(struct elect *e, const struct ip_addr *src)
-{
-	struct elect_peer *oldest = &e->peers[0];
-
-	for (size_t i = 0; i < LIMIT_HEARD_PEERS; i++) {
-		struct elect_peer *p = &e->peers[i];
-
-		if (p->addr.family == IP_FAMILY_NONE || ip_addr_equal(&p->addr, src))
-			return p;
-		if (mono_before(p->heard, oldest->heard))
-			oldest = p;
-	}
-	return oldest;
-}
-
-/* Heard within three of its own intervals and a second. */
-static bool
-peer_is_live(const struct elect_peer *p, mono_t now)
-{
-	usec_t silence_max = (usec_t)p->adver_int_cs * 3 * USEC_PER_CS + USEC_PER_SEC;
-
-	return p->addr.family != IP_FAMILY_NONE && mono_since(now, p->heard) <= silence_max;
-}
-
-/*
- * Option v3_checksum = "auto": speak the form that is heard. Where peers differ, RFC 5798's wins while such a
- * peer lives, because routers that send it (keepalived, FRR) accept nothing else, while this program accepts
- * both.
- */
-static void
-follow_checksum(struct elect *e, const struct vrrp_advert *adv, mono_t now)
-{
-	if (e->conf->checksum != ELECT_CHECKSUM_AUTO || adv->version != 3 || adv->src.family != IP_FAMILY_V4)
-		return;
-	if (adv->form == VRRP_CHECKSUM_RFC9568)
-		for (size_t i = 0; i < LIMIT_HEARD_PEERS; i++)
-			if (peer_is_live(&e->peers[i], now) && e->peers[i].form == VRRP_CHECKSUM_RFC5798)
-				return;
-	e->form = adv->form;
-}
-
 static void
 on_advert(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
-	const struct vrrp_advert *adv = ev->advert;
-
-	*peer_slot(e, &adv->src) = (struct elect_peer){
-		.addr = adv->src,
-		.priority = adv->priority,
-		.version = adv->version,
-		.form = adv->form,
-		.heard = now,
-		.adver_int_cs = adv->adver_int_cs,
-		.addresses_differ = adv->addresses_differ,
-	};
-	follow_checksum(e, adv, now);
+	elect_peers_note(e, ev->advert, now);
 	step_mode(e, ev, now, out);
 }
 
@@ -349,7 +253,7 @@ on_track(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	ASSERT(ev->track_state < ELECT_TRACK_COUNT);
 	e->tracks[ev->track] = ev->track_state;
 	e->weights[ev->track] = ev->has_weight ? ev->weight : 0;
-	e->priority = effective_priority(e);
+	e->priority = elect_fit_priority(e);
 	evaluate(e, now, out);
 	if (e->priority != before)
 		step_mode(e, ev, now, out);
@@ -400,6 +304,18 @@ on_send(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 		fail(e, &cause, RETRY_US, now, out);
 }
 
+/* Nobody answers. */
+static void
+give_up_asking(struct elect *e, mono_t now, struct role_actions *out)
+{
+	struct role_cause silent = {.reason = ROLE_REASON_GATE_SILENT, .a = e->conf->enter_us};
+
+	if (e->asking == ROLE_ASK_LEAVE)
+		leave_now(e, now, out);
+	else
+		fail(e, &silent, RETRY_US, now, out);
+}
+
 static void
 on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
@@ -407,6 +323,8 @@ on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 		e->delay_until = MONO_NEVER;
 	if (mono_due(now, e->retry_at))
 		e->retry_at = MONO_NEVER;
+	if (mono_due(now, e->ask_until))
+		give_up_asking(e, now, out);
 	evaluate(e, now, out);
 	step_mode(e, ev, now, out);
 }
@@ -420,7 +338,7 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	e->started = true;
 	if (!ev->on && !e->stopping && e->conf->start_delay_us > 0)
 		e->delay_until = mono_add(now, e->conf->start_delay_us);
-	if (ev->on && !e->drained && !e->stopping && !unfit(e, &cause)) {
+	if (ev->on && !e->drained && !e->stopping && !elect_fit_unfit(e, &cause)) {
 		e->running = true;
 		ops(e)->resume(e, ev, now, out);
 		note_states(e, out, from, now);
@@ -438,35 +356,40 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 static void
 on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause = {.reason = ev->on ? ROLE_REASON_REMOVED : ROLE_REASON_STOPPING};
-
-	stop_mode(e, now, out);
+	e->stop_reason = ev->on ? ROLE_REASON_REMOVED : ROLE_REASON_STOPPING;
 	e->stopping = true;
 	e->delay_until = MONO_NEVER;
 	e->retry_at = MONO_NEVER;
-	enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
+	evaluate(e, now, out);
 }
 
-/*
- * What is known of the tracked object of this kind and name. One that is new to a node that takes part changes
- * nothing until something is known of it: a reload must not move addresses because a check has not run yet.
- */
 static void
-adopt_track(struct elect *e, size_t at, const struct elect *old)
+enter_now(struct elect *e, struct role_actions *out)
 {
-	const struct elect_track_conf *t = &e->conf->tracks[at];
-	bool raises = t->has_weight && (t->weight > 0) != t->inverted;
+	elect_ask_end(e);
+	role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = e->vrrp.epoch;
+}
 
-	for (size_t i = 0; i < old->conf->n_tracks; i++) {
-		if (old->conf->tracks[i].is_interface != t->is_interface ||
-		    strcmp(old->conf->tracks[i].name, t->name) != 0)
-			continue;
-		e->tracks[at] = old->tracks[i];
-		e->weights[at] = old->weights[i];
-		return;
-	}
-	if (old->running && !raises)
-		e->tracks[at] = t->inverted ? ELECT_TRACK_DOWN : ELECT_TRACK_UP;
+static void
+on_answer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
+{
+	if (ev->epoch != e->ask_epoch)
+		return; /* to a question that does not matter any more */
+	if (e->asking == ROLE_ASK_LEAVE)
+		leave_now(e, now, out);
+	else if (e->asking == ROLE_ASK_ENTER && ev->cause == NULL)
+		enter_now(e, out);
+	else if (e->asking == ROLE_ASK_ENTER)
+		fail(e, ev->cause, RETRY_US, now, out);
+}
+
+static void
+on_services(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
+{
+	e->services_failed = ev->cause != NULL;
+	if (ev->cause != NULL)
+		e->services_cause = *ev->cause;
+	evaluate(e, now, out);
 }
 
 void
@@ -476,10 +399,7 @@ elect_adopt(struct elect *e, const struct elect_conf *conf, const struct elect *
 	*e = *old;
 	e->conf = conf;
 	vrrp_fsm_adopt(&e->vrrp, &conf->vrrp);
-	memset(e->tracks, ELECT_TRACK_PENDING, sizeof(e->tracks));
-	memset(e->weights, 0, sizeof(e->weights));
-	for (size_t i = 0; i < conf->n_tracks; i++)
-		adopt_track(e, i, old);
+	elect_fit_adopt(e, old);
 	if (conf->checksum != ELECT_CHECKSUM_AUTO)
 		e->form = conf->checksum == ELECT_CHECKSUM_RFC5798 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568;
 	if (conf->start_delay_us == 0)
@@ -499,7 +419,9 @@ on_conf(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 {
 	struct elect_event changed = {.kind = ELECT_EVENT_TRACK};
 
-	e->priority = effective_priority(e);
+	if (e->asking == ROLE_ASK_ENTER && e->conf->enter_us == 0)
+		enter_now(e, out);
+	e->priority = elect_fit_priority(e);
 	step_mode(e, ev, now, out);
 	if (e->running && e->priority != e->vrrp.priority)
 		step_mode(e, &changed, now, out);
@@ -557,6 +479,12 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 	case ELECT_EVENT_CONF:
 		on_conf(e, ev, now, out);
 		break;
+	case ELECT_EVENT_ANSWER:
+		on_answer(e, ev, now, out);
+		break;
+	case ELECT_EVENT_SERVICES:
+		on_services(e, ev, now, out);
+		break;
 	case ELECT_EVENT_COUNT:
 		ASSERT(ev->kind != ELECT_EVENT_COUNT);
 		break;
@@ -566,7 +494,7 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 mono_t
 elect_deadline(const struct elect *e)
 {
-	mono_t d = mono_min(e->delay_until, e->retry_at);
+	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), e->ask_until);
 
 	return e->running || elect_leaving(e) ? mono_min(d, ops(e)->deadline(e)) : d;
 }
@@ -577,11 +505,15 @@ elect_check(const struct elect *e)
 	ASSERT(e->conf != NULL);
 	ASSERT(e->state < ROLE_STATE_COUNT);
 	ASSERT(e->cause.reason < ROLE_REASON_COUNT);
-	ASSERT(e->priority == effective_priority(e));
+	ASSERT(e->priority == elect_fit_priority(e));
 	vrrp_fsm_check(&e->vrrp);
+	ASSERT((e->asking == ROLE_ASK_NOTHING) == (e->ask_until.us == MONO_NEVER.us));
+	ASSERT(e->asking != ROLE_ASK_ENTER || e->vrrp.acquiring);
+	ASSERT(e->asking != ROLE_ASK_LEAVE || e->state == ROLE_STATE_ACTIVE);
+	ASSERT(!e->may_leave);
 	if (e->running) {
 		ASSERT(e->started);
-		ASSERT(!e->stopping);
+		ASSERT(!e->stopping || e->asking == ROLE_ASK_LEAVE);
 		ASSERT(e->link == ELECT_LINK_UP);
 		ASSERT(e->source.family != IP_FAMILY_NONE);
 		ASSERT(e->vrrp.priority == e->priority);
@@ -594,19 +526,3 @@ elect_check(const struct elect *e)
 	}
 }
 
-const struct elect_peer *
-elect_active_peer(const struct elect *e, mono_t now)
-{
-	const struct elect_peer *best = NULL;
-
-	if (e->state == ROLE_STATE_ACTIVE)
-		return NULL;
-	for (size_t i = 0; i < LIMIT_HEARD_PEERS; i++) {
-		const struct elect_peer *p = &e->peers[i];
-
-		if (peer_is_live(p, now) && p->priority > 0 &&
-		    (best == NULL || mono_before(best->heard, p->heard)))
-			best = p;
-	}
-	return best;
-}

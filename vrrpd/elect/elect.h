@@ -61,6 +61,8 @@ struct elect_conf {
 	uint8_t checksum; /* enum elect_checksum */
 	uint8_t n_tracks;
 	usec_t start_delay_us;
+	usec_t enter_us; /* a gate is asked before the addresses come, its answer waited for so long; 0 = none */
+	usec_t leave_us; /* services are asked to stop before they go, waited for so long; 0 = none */
 	struct vrrp_fsm_conf vrrp;
 	struct elect_track_conf tracks[LIMIT_TRACKS];
 };
@@ -91,6 +93,8 @@ enum elect_event_kind {
 	ELECT_EVENT_SLEPT,    /* this host was suspended for `us`, which the monotonic clock does not show */
 	ELECT_EVENT_DRAIN,    /* by command: hand over and stay away (`on`), or take part again */
 	ELECT_EVENT_CONF,     /* after elect_adopt(): other settings, `on`: and other addresses */
+	ELECT_EVENT_ANSWER,   /* to ROLE_ACTION_ASK with its epoch; `cause`: the gate refuses, NULL: go on */
+	ELECT_EVENT_SERVICES, /* `cause`: they fail too often, the node is unfit; NULL: not any more */
 	ELECT_EVENT_COUNT
 };
 
@@ -103,10 +107,11 @@ struct elect_event {
 	int16_t weight;			  /* -253..253, added while up */
 	int err;			  /* ACQUIRED: 0 or errno of the first address that failed; SEND */
 	bool on;			  /* DRAIN, CONF, STOP; START: go on as Active */
-	uint32_t epoch;			  /* ACQUIRED */
+	uint32_t epoch;			  /* ACQUIRED, ANSWER */
 	usec_t us;			  /* SLEPT: duration; START with `on`: since the last advert */
 	struct ip_addr addr;		  /* SOURCE; LOST; ACQUIRED with err: the address that failed */
 	const struct vrrp_advert *advert; /* ADVERT */
+	const struct role_cause *cause;	  /* ANSWER, SERVICES */
 };
 
 /* State; only elect.c and the mode's file write it, everybody may read it. */
@@ -117,6 +122,13 @@ struct elect {
 	bool drained;	  /* by command: stays away */
 	bool running;	  /* fit and past the start delay: the mode takes part */
 	bool at_once;	  /* what makes it unfit now leaves nothing to serve until a successor is there */
+	bool may_leave;	  /* within a step: the services were waited for */
+	bool services_failed;
+	uint8_t stop_reason; /* enum role_reason, while stopping */
+	uint8_t asking;	     /* enum role_ask: the question that waits for its answer */
+	uint32_t ask_epoch;  /* number of the last one */
+	mono_t ask_until;    /* when it is given up; MONO_NEVER = nothing is asked */
+	struct role_cause services_cause; /* while services_failed */
 	uint8_t link;	  /* enum elect_link */
 	uint8_t state;	  /* enum role_state as the world sees it */
 	uint8_t form;	  /* enum vrrp_checksum_form to send */
@@ -174,6 +186,9 @@ usec_t elect_resume_us(const struct elect_conf *conf);
 
 /* Are the addresses to be in the kernel now: Active, on the way there, or still serving? */
 bool elect_holds(const struct elect *e);
+
+/* On the way there: has the kernel been asked for the addresses? */
+bool elect_acquiring(const struct elect *e);
 
 /* Still serving until a successor is there. */
 bool elect_leaving(const struct elect *e);

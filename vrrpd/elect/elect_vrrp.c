@@ -86,6 +86,8 @@ vrrp_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 	case ELECT_EVENT_SEND:
 	case ELECT_EVENT_LOST:
 	case ELECT_EVENT_DRAIN:
+	case ELECT_EVENT_ANSWER:
+	case ELECT_EVENT_SERVICES:
 	case ELECT_EVENT_COUNT:
 		return; /* elect.c's own: they reach the mode as start and stop */
 	}

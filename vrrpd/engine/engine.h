@@ -140,6 +140,9 @@ struct engine_instance {
 	uint8_t queued_priority;
 	uint16_t queued_interval_cs; /* 0 = the configured one */
 	bool send_failed; /* the last advert did not leave */
+	uint8_t told;	  /* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
+	bool event_due;	  /* the agent has not taken an event since it was told of event_from */
+	uint8_t event_from;
 	bool releasing;	  /* a RELEASE is on its way through the kernel thread */
 	uint32_t release_epoch; /* of the last one */
 	/* kernel thread */
@@ -356,6 +359,7 @@ struct engine {
 	mono_t next_wake; /* no instance's deadline is earlier; may be earlier than all of them */
 	mono_t started;
 	int announce_fd;
+	bool asks_due, events_due; /* the agent did not take a question, an event */
 	bool synced;
 	bool stopping;
 	bool leaving_for_good; /* the last will: stop as soon as everything that is resumed is Active */
@@ -429,6 +433,17 @@ void engine_reload_switch(struct engine *e, mono_t now);
 /* engine_control.c: commands that came through the agent */
 void engine_control(struct engine *e, const struct ipc_control *m, mono_t now);
 
+/* engine_ask.c: questions to the agent, and its answers */
+/* Put an instance's present question, also that it does not matter any more. */
+void engine_ask(struct engine *e, const struct engine_instance *i);
+/* The same for every instance that waits: the agent, or the generation, is another one. */
+void engine_ask_all(struct engine *e);
+/* There is nobody to ask, and there will be nobody. */
+void engine_ask_nobody(struct engine *e, mono_t now);
+void engine_answer(struct engine *e, const struct ipc_answer *m, mono_t now);
+void engine_told(struct engine *e, const struct ipc_told *m);
+void engine_services(struct engine *e, const struct ipc_services *m, mono_t now);
+
 /* engine_memory.c: what the next engine needs */
 /* Read for a first generation what the engine before left. */
 void engine_memory_recall(struct engine *e, struct engine_gen *g);
@@ -459,9 +474,9 @@ void engine_report_get(struct engine *e, uint32_t token);
 void engine_report_continue(struct engine *e); /* the agent's channel takes more */
 void engine_report_reset(struct engine *e);    /* the agent's channel is a new one, or gone */
 void engine_report_restart(struct engine *e);  /* another generation: a running snapshot begins anew */
-void engine_report_event(struct engine *e, const struct engine_instance *i, uint8_t from,
-			 const struct role_action *a, mono_t now);
+void engine_report_event(struct engine *e, struct engine_instance *i, uint8_t from, const struct role_action *a,
+			 mono_t now);
 /* Something happened that changed no state: an event and a log line. */
-void engine_report_note(struct engine *e, const struct engine_instance *i, const struct role_cause *cause, mono_t now);
+void engine_report_note(struct engine *e, struct engine_instance *i, const struct role_cause *cause, mono_t now);
 
 #endif

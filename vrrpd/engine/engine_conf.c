@@ -221,6 +221,8 @@ fill_instance(struct engine_instance *i, const struct ipc_conf_instance *m)
 		.checksum = m->checksum,
 		.n_tracks = (uint8_t)m->n_tracks,
 		.start_delay_us = m->start_delay_us,
+		.enter_us = m->enter_us,
+		.leave_us = m->leave_us,
 		.vrrp =
 			{
 				.version = m->version,
@@ -261,6 +263,7 @@ take_instance(struct engine_conf_reader *r, const struct ipc_conf_instance *m)
 	i = &g->instances[g->n_instances];
 	i->index = g->n_instances++;
 	i->removed = i->index >= g->n_configured;
+	i->told = ROLE_STATE_COUNT;
 	fill_instance(i, m);
 	i->watch = watch_for(g, m->ifname, m->family, &m->unicast_source);
 	i->addresses = r->addresses + r->n_addresses;

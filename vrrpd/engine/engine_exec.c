@@ -65,6 +65,9 @@ execute(struct engine *e, struct engine_instance *i, const struct role_actions *
 			i->resume = false;
 			engine_release(e, i);
 			break;
+		case ROLE_ACTION_ASK:
+			engine_ask(e, i);
+			break;
 		case ROLE_ACTION_COUNT:
 			ASSERT(a->kind != ROLE_ACTION_COUNT);
 			break;
@@ -137,12 +140,12 @@ engine_healed(struct engine *e, struct engine_instance *i, const struct kernel_a
 void
 engine_want_again(struct engine *e, struct engine_instance *i)
 {
-	bool any = i->elect.vrrp.acquiring;
+	bool any = elect_acquiring(&i->elect);
 
 	for (uint32_t n = 0; !any && n < i->n_addresses; n++)
 		any = i->held[n].held;
 	i->releasing = false;
-	if (i->elect.vrrp.acquiring) {
+	if (elect_acquiring(&i->elect)) {
 		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, i->elect.vrrp.epoch);
 	} else if (elect_holds(&i->elect)) {
 		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_HEAL, 0);

@@ -107,8 +107,7 @@ on_stop_timer(void *arg, mono_t now)
 	struct engine *e = arg;
 
 	(void)now;
-	log_error("addresses could not be removed within %u s: the kernel does not answer",
-		  (unsigned)(STOP_MAX_US / USEC_PER_SEC));
+	log_error("addresses could not be removed in time: the kernel does not answer");
 	loop_stop(e->loop);
 }
 
@@ -117,11 +116,14 @@ engine_stop(struct engine *e)
 {
 	struct elect_event ev = {.kind = ELECT_EVENT_STOP};
 	mono_t now = loop_now(e->loop);
+	usec_t services = 0;
 
 	if (e->stopping)
 		return;
 	e->stopping = true;
-	loop_timer_set(e->stop_timer, mono_add(now, STOP_MAX_US));
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
+		services = MAX(services, e->gen->instances[n].conf.leave_us);
+	loop_timer_set(e->stop_timer, mono_add(now, STOP_MAX_US + services));
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
 		engine_event(e, &e->gen->instances[n], &ev, now);
 	if (e->gen != NULL)
@@ -233,10 +235,18 @@ take_agent_message(struct engine *e, const union ipc_msg *m)
 		engine_health_check(e, &m->CHECK, now);
 	} else if (m->h.type == IPC_CONTROL) {
 		engine_control(e, &m->CONTROL, now);
+	} else if (m->h.type == IPC_ANSWER) {
+		engine_answer(e, &m->ANSWER, now);
+	} else if (m->h.type == IPC_TOLD) {
+		engine_told(e, &m->TOLD);
+	} else if (m->h.type == IPC_SERVICES) {
+		engine_services(e, &m->SERVICES, now);
 	}
 	if (e->gen != NULL)
 		engine_tx_flush(e, now);
 	engine_arm(e);
+	if (e->stopping)
+		engine_finish_stop(e);
 }
 
 static void
@@ -271,6 +281,7 @@ take_parent_message(struct engine *e, const union ipc_msg *m, int fd)
 		drop_agent(e);
 		ipc_chan_init(&e->agent, fd, IPC_ENGINE_TO_AGENT, IPC_AGENT_TO_ENGINE);
 		e->agent_io = loop_io_add(e->loop, fd, on_agent, e);
+		engine_ask_all(e);
 		return 0;
 	}
 	if (m->h.type == IPC_STOP) {
@@ -308,6 +319,10 @@ on_parent(void *arg, int fd, bool readable, bool writable)
 		/* Nobody would restart us, nobody would withdraw for us: leave in order. */
 		loop_io_del(TAKE(e->parent_io));
 		engine_stop(e);
+		engine_ask_nobody(e, loop_now(e->loop)); /* commands were run by it */
+		engine_tx_flush(e, loop_now(e->loop));
+		engine_arm(e);
+		engine_finish_stop(e);
 	} else if (r < 0) {
 		log_error("a message from vrrpd was wrong: are all programs of the same build?");
 		exit(1);

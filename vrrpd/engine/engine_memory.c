@@ -26,6 +26,7 @@ recall_instance(struct engine *e, struct engine_instance *i, mono_t now)
 
 	if (!ipc_memory_instance(e->memory, i->conf.name, &m))
 		return;
+	i->told = m.told;
 	if (m.drained)
 		engine_event(e, i, &drained, now);
 	/* Its name may be another virtual router's now. */
@@ -81,6 +82,7 @@ engine_memory_note(struct engine *e, const struct engine_instance *i)
 	m->transitions = i->elect.transitions;
 	m->drained = i->elect.drained;
 	m->form = i->elect.form;
+	m->told = i->told;
 	m->vrid = i->codec.vrid;
 	m->family = i->codec.family;
 	memcpy(m->ifname, i->conf.ifname, sizeof(m->ifname));

@@ -109,6 +109,9 @@ adopt(struct engine_instance *i, const struct engine_instance *o, bool same, mon
 	i->counters = o->counters;
 	i->heal = o->heal;
 	i->send_failed = o->send_failed;
+	i->told = o->told;
+	i->event_due = o->event_due;
+	i->event_from = o->event_from;
 	i->claims.conflicts = o->claims.conflicts;
 	i->claims.mac = o->claims.mac;
 	i->claims.addr = o->claims.addr;
@@ -257,6 +260,7 @@ engine_reload_switch(struct engine *e, mono_t now)
 	engine_claim_update(e);
 	engine_memory_write(e);
 	engine_report_restart(e);
+	engine_ask_all(e);
 	e->next_wake = now;
 	loop_timer_set(e->announce_timer, now);
 }

@@ -41,6 +41,10 @@ void
 engine_report_reset(struct engine *e)
 {
 	*e->report = (struct engine_report){0};
+	/* Another agent asks for everything. */
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
+		e->gen->instances[n].event_due = false;
+	e->events_due = e->asks_due = false;
 }
 
 void
@@ -146,6 +150,8 @@ send_instance(struct engine *e, const struct engine_instance *i)
 		.source = el->source,
 		.leaving = elect_leaving(el),
 		.drained = el->drained,
+		.told = i->told,
+		.asking = el->asking,
 		.conflicts = i->claims.conflicts,
 		.conflict_us = i->claims.at.us,
 		.conflict_mac = i->claims.mac,
@@ -209,12 +215,65 @@ send_next(struct engine *e)
 	return 0;
 }
 
+/* 0, or -EAGAIN when the agent does not read. It knows nothing of instances that only leave. */
+static int
+send_event(struct engine *e, const struct engine_instance *i, uint8_t from, uint8_t to, const struct role_cause *cause,
+	   mono_t now)
+{
+	struct ipc_event m = {
+		.h.gen = e->gen->gen,
+		.index = i->index,
+		.from = from,
+		.to = to,
+		.priority = i->elect.priority,
+		.at_us = now.us,
+		.cause = *cause,
+	};
+
+	return e->agent.fd < 0 || i->removed ? 0 : ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
+}
+
+void
+engine_report_event(struct engine *e, struct engine_instance *i, uint8_t from, const struct role_action *a, mono_t now)
+{
+	/* What the agent has no room for is told in short when it has: the last state, and why. */
+	if (i->event_due)
+		return;
+	if (send_event(e, i, from, a->state, &a->cause, now) != -EAGAIN || from == a->state)
+		return;
+	i->event_due = e->events_due = true;
+	i->event_from = from;
+	loop_io_want(e->agent_io, true, true);
+}
+
+/* Events that found no room. */
+static void
+send_due_events(struct engine *e)
+{
+	bool all = true;
+
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances && all; n++) {
+		struct engine_instance *i = &e->gen->instances[n];
+
+		if (!i->event_due)
+			continue;
+		all = i->event_from == i->elect.state ||
+		      send_event(e, i, i->event_from, i->elect.state, &i->elect.cause, i->elect.since) != -EAGAIN;
+		i->event_due = !all;
+	}
+	e->events_due = !all;
+}
+
 void
 engine_report_continue(struct engine *e)
 {
 	struct engine_report *r = e->report;
 	int err = 0;
 
+	if (e->asks_due)
+		engine_ask_all(e);
+	if (e->events_due)
+		send_due_events(e);
 	if (e->gen == NULL || e->agent.fd < 0)
 		r->running = false;
 	for (unsigned n = 0; r->running && n < 2 * INSTANCES_PER_TURN; n++) {
@@ -225,11 +284,11 @@ engine_report_continue(struct engine *e)
 	if (err != 0 && err != -EAGAIN)
 		r->running = false;
 	if (e->agent_io != NULL)
-		loop_io_want(e->agent_io, true, r->running);
+		loop_io_want(e->agent_io, true, r->running || e->events_due || e->asks_due);
 }
 
 void
-engine_report_note(struct engine *e, const struct engine_instance *i, const struct role_cause *cause, mono_t now)
+engine_report_note(struct engine *e, struct engine_instance *i, const struct role_cause *cause, mono_t now)
 {
 	struct role_action a = {.kind = ROLE_ACTION_STATE, .state = i->elect.state, .cause = *cause};
 	char text[LIMIT_CAUSE_TEXT];
@@ -237,22 +296,4 @@ engine_report_note(struct engine *e, const struct engine_instance *i, const stru
 	log_msg(cause->reason == ROLE_REASON_CONNECTIONS_RESET ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s: %s",
 		i->conf.name, role_cause_text(cause, text, sizeof(text)));
 	engine_report_event(e, i, i->elect.state, &a, now);
-}
-
-void
-engine_report_event(struct engine *e, const struct engine_instance *i, uint8_t from,
-		    const struct role_action *a, mono_t now)
-{
-	struct ipc_event m = {
-		.h.gen = e->gen->gen,
-		.index = i->index,
-		.from = from,
-		.to = a->state,
-		.at_us = now.us,
-		.cause = a->cause,
-	};
-
-	/* No agent, or one that does not read: the log has it. It knows nothing of instances that only leave. */
-	if (e->agent.fd >= 0 && !i->removed)
-		(void)ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
 }

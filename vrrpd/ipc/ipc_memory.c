@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "base/role.h"
 #include "proto/vrrp_packet.h"
 
 int
@@ -70,7 +71,8 @@ ipc_memory_instance(const struct ipc_memory *m, const char *name, struct ipc_mem
 		if (!is_name(m->instances[n].name, name))
 			continue;
 		*ret = m->instances[n];
-		return ret->active <= 1 && ret->drained <= 1 && ret->form < VRRP_CHECKSUM_FORM_COUNT;
+		return ret->active <= 1 && ret->drained <= 1 && ret->form < VRRP_CHECKSUM_FORM_COUNT &&
+		       ret->told <= ROLE_STATE_COUNT;
 	}
 	return false;
 }

@@ -14,7 +14,7 @@
 
 #include "base/limits.h"
 
-#define IPC_MEMORY_LAYOUT 0x76720003u /* changes with the structs below: another layout is read as empty */
+#define IPC_MEMORY_LAYOUT 0x76720004u /* changes with the structs below: another layout is read as empty */
 
 struct ipc_memory_instance {
 	char name[LIMIT_NAME];
@@ -26,6 +26,7 @@ struct ipc_memory_instance {
 	uint8_t active;	      /* it held the addresses as Active */
 	uint8_t drained;
 	uint8_t form; /* enum vrrp_checksum_form sent */
+	uint8_t told; /* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
 };
 
 struct ipc_memory_check {
@@ -47,7 +48,7 @@ int ipc_memory_create(void);
 struct ipc_memory *ipc_memory_map(int fd);
 void ipc_memory_unmap(struct ipc_memory *m); /* NULL is fine */
 
-/* Look up by name: a copy in *ret, flags and form in range, or false. */
+/* Look up by name: a copy in *ret, flags, form and `told` in range, or false. */
 bool ipc_memory_instance(const struct ipc_memory *m, const char *name, struct ipc_memory_instance *ret);
 bool ipc_memory_check(const struct ipc_memory *m, const char *name, struct ipc_memory_check *ret);
 

@@ -10,8 +10,8 @@
  *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE, RUN_ENDED
  *   engine, agent -> parent   READY, LOG
  *   agent -> parent           RELOAD, RUN, RUN_KILL
- *   agent -> engine           SNAP_GET, CHECK, CONTROL
- *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY
+ *   agent -> engine           SNAP_GET, CHECK, CONTROL, ANSWER, TOLD, SERVICES
+ *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY, ASK
  */
 #ifndef VRRPD_IPC_IPC_MSG_H
 #define VRRPD_IPC_IPC_MSG_H
@@ -46,6 +46,8 @@ enum ipc_dir {
 	X(CONF_ADDRESS, ipc_conf_address, IPC_TO_CHILDREN, 0)                                                  \
 	X(CONF_PEER, ipc_conf_peer, IPC_TO_CHILDREN, 0)                                                        \
 	X(CONF_TRACK, ipc_conf_track, IPC_TO_CHILDREN, 0)                                                      \
+	X(CONF_HOOK, ipc_conf_hook, IPC_PARENT_TO_AGENT, 0)                                                    \
+	X(CONF_SERVICE, ipc_conf_service, IPC_PARENT_TO_AGENT, 0)                                              \
 	X(CONF_COMMIT, ipc_conf_commit, IPC_TO_CHILDREN, 0)                                                    \
 	X(CONF_TEXT, ipc_conf_text, IPC_PARENT_TO_AGENT, 1)                                                    \
 	X(LISTEN, ipc_listen, IPC_PARENT_TO_AGENT, 1)                                                          \
@@ -65,6 +67,10 @@ enum ipc_dir {
 	X(CHECK, ipc_check, IPC_AGENT_TO_ENGINE, 0)                                                            \
 	X(CONTROL, ipc_control, IPC_AGENT_TO_ENGINE, 0)                                                        \
 	X(CONTROL_REPLY, ipc_control_reply, IPC_ENGINE_TO_AGENT, 0)                                            \
+	X(ASK, ipc_ask, IPC_ENGINE_TO_AGENT, 0)                                                                \
+	X(ANSWER, ipc_answer, IPC_AGENT_TO_ENGINE, 0)                                                          \
+	X(TOLD, ipc_told, IPC_AGENT_TO_ENGINE, 0)                                                              \
+	X(SERVICES, ipc_services, IPC_AGENT_TO_ENGINE, 0)                                                      \
 	X(SNAP_ENGINE, ipc_snap_engine, IPC_ENGINE_TO_AGENT, 0)                                                \
 	X(SNAP_INSTANCE, ipc_snap_instance, IPC_ENGINE_TO_AGENT, 0)                                            \
 	X(SNAP_HELD, ipc_snap_held, IPC_ENGINE_TO_AGENT, 0)                                                    \
@@ -85,12 +91,16 @@ struct ipc_head {
 	uint32_t gen;  /* configuration generation it belongs to; 0 where none matters */
 };
 
-/* ---- configuration, parent to children. Order: BEGIN, { CHECK, OPTION* }*, { INSTANCE, ADDRESS*, PEER*, TRACK* }*, COMMIT
- * ---- */
+/*
+ * ---- configuration, parent to children. Order: BEGIN, HOOK*, { CHECK, OPTION* }*,
+ *      { INSTANCE, ADDRESS*, PEER*, TRACK*, HOOK*, SERVICE* }*, COMMIT; hooks and services are the agent's alone ----
+ */
 
 struct ipc_conf_begin {
 	struct ipc_head h;
 	uint32_t n_checks, n_instances, n_addresses, n_peers, n_tracks; /* totals: memory is sized once */
+	uint32_t n_hooks, n_services;					/* of all instances together */
+	uint32_t n_own_hooks;						/* of these, those that belong to no instance */
 	int32_t realtime_priority;					/* 0..99 */
 	uint32_t address_lifetime_s;					/* 0 = permanent */
 	/* of n_instances: the last ones, which are not configured any more; the agent gets none */
@@ -103,6 +113,7 @@ struct ipc_conf_begin {
 struct ipc_conf_check { /* index = order of arrival */
 	struct ipc_head h;
 	uint64_t interval_us, timeout_us;
+	uint64_t decay_us, warmup_us; /* of a graded check, 0 = none; at most a day */
 	uint16_t rise, fall;
 	uint8_t kind;	    /* enum ipc_check_kind */
 	uint8_t on_timeout; /* enum ipc_policy */
@@ -111,6 +122,9 @@ struct ipc_conf_check { /* index = order of arrival */
 	uint8_t initial;     /* enum ipc_check_state */
 	uint8_t weight_from; /* enum ipc_weight_from */
 	uint16_t n_options;  /* CONF_OPTION messages that follow */
+	int16_t scale;	     /* change of the priority at score 100, -253..253; 0: not graded */
+	uint8_t hysteresis;  /* points of the score, 0..100 */
+	uint8_t was_up;	     /* to a new agent: the check was up when the one before ended */
 	char name[LIMIT_NAME];
 	char user[LIMIT_NAME]; /* empty: the agent's own */
 	char command[LIMIT_COMMAND_BYTES]; /* n_command words, each ended by a NUL */
@@ -148,7 +162,8 @@ struct ipc_conf_option {
 struct ipc_conf_instance { /* index = order of arrival; the next ones belong to it */
 	struct ipc_head h;
 	uint64_t preempt_delay_us, start_delay_us, garp_delay_us, garp_refresh_us, garp_interval_us;
-	uint32_t n_addresses, n_peers, n_tracks;
+	uint64_t enter_us, leave_us; /* struct elect_conf */
+	uint32_t n_addresses, n_peers, n_tracks, n_hooks, n_services;
 	uint16_t adver_int_cs;
 	uint8_t mode; /* enum elect_mode */
 	uint8_t version, family, vrid, priority, preempt, down_adverts;
@@ -184,6 +199,32 @@ struct ipc_conf_track {
 	int16_t weight;
 	uint32_t check;		 /* index of the check; 0 for an interface */
 	uint64_t stale_after_us; /* results older than this are stale */
+	char name[LIMIT_NAME];
+};
+
+enum ipc_notify {
+	IPC_NOTIFY_ACTIVE,
+	IPC_NOTIFY_BACKUP,
+	IPC_NOTIFY_FAULT,
+	IPC_NOTIFY_STOP,
+	IPC_NOTIFY_ANY, /* each of them */
+	IPC_NOTIFY_COUNT
+};
+
+/* A notify command or a gate: of the instance before, or of all instances (before the checks). */
+struct ipc_conf_hook {
+	struct ipc_head h;
+	uint64_t timeout_us;
+	uint32_t number; /* of its command, for RUN */
+	uint8_t gate;	 /* it is the gate */
+	uint8_t notify;	 /* enum ipc_notify */
+};
+
+struct ipc_conf_service {
+	struct ipc_head h;
+	uint64_t timeout_us, interval_us, decay_us;
+	uint32_t number; /* of the command that starts it; those that stop it and ask its status are the next two */
+	uint16_t migration_threshold; /* 0 = none */
 	char name[LIMIT_NAME];
 };
 
@@ -256,26 +297,43 @@ struct ipc_reload_done {
 	uint32_t n_changed, n_added, n_removed;
 };
 
+#define IPC_COMMANDS_AT_ONCE 64 /* of hooks, gates and services */
+
+enum ipc_run_what {
+	IPC_RUN_CHECK,	 /* the command of check `index` of the generation h.gen, which another user runs */
+	IPC_RUN_COMMAND, /* command `index` of its hooks, gates and services */
+	IPC_RUN_WHAT_COUNT
+};
+
 /*
- * Run the command of a check as its user, output to the descriptor that comes along. What the command is, vrrpd knows by
- * itself: the check is named by its index in the generation h.gen.
+ * Run a command as its user, output to the descriptor that comes along. What the command is, vrrpd knows by itself. The
+ * rest is for the environment and the arguments of hooks.
  */
 struct ipc_run {
 	struct ipc_head h;
 	uint32_t token; /* comes back; not 0 */
-	uint32_t check;
+	uint32_t index;
+	uint32_t instance;   /* COMMAND: index of the instance it is run for */
+	uint8_t what;	     /* enum ipc_run_what */
+	uint8_t state, from; /* enum role_state: now, and what was told before */
+	uint8_t priority;
+	uint8_t reason;	     /* enum role_reason */
+	uint32_t superseded; /* states that were over before they were told */
+	char text[LIMIT_CAUSE_TEXT]; /* the reason as a sentence */
 };
 
 /* End a run: its process group gets SIGTERM or, by force, SIGKILL. */
 struct ipc_run_kill {
 	struct ipc_head h;
 	uint32_t token;
+	uint8_t what;
 	uint8_t force;
 };
 
 struct ipc_run_ended {
 	struct ipc_head h;
 	uint32_t token;
+	uint8_t what;
 	int32_t code;	/* CLD_EXITED, CLD_KILLED or CLD_DUMPED; 0: it was not run */
 	int32_t status; /* exit status or signal */
 	char text[LIMIT_CHECK_TEXT]; /* why it was not run */
@@ -325,6 +383,38 @@ struct ipc_control_reply {
 	uint32_t err; /* 0; EAGAIN: the engine is starting or changing generations; EINVAL: not possible now */
 };
 
+/* A question of an instance's election; put again to an agent that was connected anew. By name, too: the agent may
+ * have another generation. */
+struct ipc_ask {
+	struct ipc_head h;
+	uint32_t index, epoch;
+	uint8_t ask; /* enum role_ask */
+	uint8_t priority;
+	char name[LIMIT_NAME];
+};
+
+struct ipc_answer {
+	struct ipc_head h;
+	uint32_t index, epoch; /* of the question, and h.gen */
+	uint8_t refused;
+	char text[LIMIT_NAME]; /* why */
+};
+
+/* The notify commands of an instance have been told this state: kept for the next agent. */
+struct ipc_told {
+	struct ipc_head h;
+	uint32_t index;
+	uint8_t state; /* enum role_state */
+};
+
+/* How the services of an instance do; sent when it changes and to a new engine. */
+struct ipc_services {
+	struct ipc_head h;
+	uint32_t index;
+	uint32_t failures;     /* as many as make the node unfit, of one service; 0: it is not */
+	char name[LIMIT_NAME]; /* of that service */
+};
+
 struct ipc_counters {
 	uint64_t adverts_sent, adverts_received, zero_sent, zero_received;
 	uint64_t send_errors;
@@ -370,6 +460,8 @@ struct ipc_snap_instance {
 	uint8_t form; /* checksum form sent */
 	uint8_t link; /* enum elect_link */
 	uint8_t leaving, drained;
+	uint8_t told;	/* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
+	uint8_t asking; /* enum role_ask */
 	struct mac_addr conflict_mac; /* who last claimed conflict_addr, at conflict_us; 0 = nobody */
 	struct ip_addr conflict_addr;
 	uint64_t conflict_us, conflicts;
@@ -403,6 +495,7 @@ struct ipc_event {
 	struct ipc_head h;
 	uint32_t index;
 	uint8_t from, to; /* enum role_state */
+	uint8_t priority; /* effective */
 	uint64_t at_us;	  /* CLOCK_MONOTONIC */
 	struct role_cause cause;
 };

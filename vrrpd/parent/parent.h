@@ -3,8 +3,8 @@
  *
  * The parent reads the configuration, starts the engine and the agent, hands them their generation, the status
  * sockets and the link between the two, restarts what dies, keeps what a restarted engine needs to go on, withdraws
- * addresses when the engine cannot come back, writes their log lines, and runs the commands of checks that another user
- * than the agent's is to run. It never speaks to the network.
+ * addresses when the engine cannot come back, writes their log lines, and runs the commands that the agent has not the
+ * rights for: checks of other users, hooks, gates and services. It never speaks to the network.
  */
 #ifndef VRRPD_PARENT_PARENT_H
 #define VRRPD_PARENT_PARENT_H
@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/limits.h"
+#include "base/strbuf.h"
 #include "base/time.h"
 #include "config/cfg.h"
 #include "ipc/ipc_chan.h"
@@ -59,6 +60,7 @@ struct parent {
 	struct loop *loop;
 	struct cfg *cfg;
 	struct cfg *old_cfg; /* reloading: the one before, for what is removed; else NULL */
+	struct cfg *last_cfg; /* else the one before: commands of instances that were removed may still run */
 	const char *file;    /* as given on the command line */
 	char **argv;	     /* for a restart in place */
 	char self[512];	     /* path of this program, as it was at the start */
@@ -116,6 +118,23 @@ bool parent_ask_stop(struct parent *p, enum parent_child_kind kind);
  * -errno. */
 int parent_send_config(struct parent *p, struct parent_child *c);
 
+/* Send one message of a generation, waiting for room. 0 or -errno. */
+int parent_send_one(struct parent_child *c, uint32_t gen, enum ipc_type type, void *msg, int fd);
+
+/* ---- parent_hooks.c: notify commands, gates, services
+ * --------------------------------------------------------- */
+
+/* How long an election waits for its gate, for its services to stop; 0: there is none. */
+usec_t parent_hooks_enter_us(const struct cfg_instance *i);
+usec_t parent_hooks_leave_us(const struct cfg_instance *i);
+
+/* How long all of them may take when vrrpd stops. */
+usec_t parent_hooks_stop_us(const struct cfg *c);
+
+/* How many CONF_HOOK messages an instance has, or (NULL) what is for all of them; send these, then its services. */
+uint32_t parent_hooks_count(const struct cfg *c, const struct cfg_instance *i);
+int parent_hooks_send(struct parent *p, struct parent_child *c, const struct cfg_instance *i);
+
 /* ---- parent_reload.c: a changed configuration, all or nothing
  * ---------------------------------------------------------- */
 
@@ -134,11 +153,32 @@ void parent_on_reload_timer(void *arg, mono_t now);
 /* Are these the same virtual router, which goes on? */
 bool parent_same_router(const struct cfg_instance *a, const struct cfg_instance *b);
 
-/* ---- parent_run.c: commands of checks that another user runs
+/* ---- parent_run.c: commands that the agent asks for
  * ----------------------------------------------------------- */
 
 void parent_run_open(struct parent *p);
 void parent_run_close(struct parent *p); /* kills what runs */
+
+/* A command that the agent asks for, out of the configuration (not owned). */
+struct parent_command {
+	const struct cfg_check *check;	     /* of a check, */
+	struct cfg_run run;		     /* or one of hooks, gates and services, */
+	const struct cfg_instance *instance; /* for this instance */
+	size_t n_words;
+	char *const *words;
+	const char *user_name; /* NULL: the agent's */
+	struct priv_user user;
+	usec_t timeout, interval;
+};
+
+/* ---- parent_command.c --------------------------------------------------------------------------- */
+
+/* The one that is meant, and its user. False, with why it may not run. */
+bool parent_command_find(const struct parent *p, const struct ipc_run *m, struct parent_command *ret, struct strbuf *why);
+
+/* Start it, output to `out` (stays the caller's). Its pid; or not above 0, with why. */
+pid_t parent_command_spawn(const struct parent *p, const struct ipc_run *m, const struct parent_command *c, int out,
+			   struct strbuf *why);
 
 /* The agent asks for a run, its output to `out` (taken over). The end is told, also when it cannot be. */
 void parent_run_start(struct parent *p, const struct ipc_run *m, int out);

@@ -15,6 +15,7 @@
 #include "base/macros.h"
 #include "base/strbuf.h"
 #include "elect/elect.h"
+#include "ipc/ipc_memory.h"
 
 /* A child takes its configuration at once or not at all; 2 s is a hundred times what it needs. */
 #define SEND_MAX_MS 2000
@@ -26,8 +27,8 @@ _Static_assert((int)CFG_INITIAL_DOWN == (int)IPC_CHECK_DOWN, "verdicts agree");
 _Static_assert((int)CFG_WEIGHT_FROM_OUTPUT == (int)IPC_WEIGHT_FROM_OUTPUT, "sources of weights agree");
 _Static_assert((int)CFG_POLICY_HOLD == (int)IPC_POLICY_HOLD, "policies agree");
 
-static int
-send_one(struct parent_child *c, uint32_t gen, enum ipc_type type, void *msg, int fd)
+int
+parent_send_one(struct parent_child *c, uint32_t gen, enum ipc_type type, void *msg, int fd)
 {
 	struct ipc_head *h = msg;
 	int r;
@@ -86,7 +87,11 @@ send_begin(struct parent *p, struct parent_child *c)
 		m.n_addresses += (uint32_t)(i->n_addresses + i->n_extra);
 		m.n_peers += (uint32_t)i->n_peers;
 		m.n_tracks += (uint32_t)i->n_tracks;
+		m.n_hooks += parent_hooks_count(cfg, i);
+		m.n_services += (uint32_t)i->n_services;
 	}
+	m.n_own_hooks = parent_hooks_count(cfg, NULL);
+	m.n_hooks += m.n_own_hooks;
 	for (size_t n = 0; old != NULL && n < old->n_instances; n++) {
 		const struct cfg_instance *i = &old->instances[n];
 
@@ -97,7 +102,7 @@ send_begin(struct parent *p, struct parent_child *c)
 		m.n_addresses += (uint32_t)(i->n_addresses + i->n_extra);
 		m.n_peers += (uint32_t)i->n_peers;
 	}
-	return send_one(c, p->gen, IPC_CONF_BEGIN, &m, -1);
+	return parent_send_one(c, p->gen, IPC_CONF_BEGIN, &m, -1);
 }
 
 static int
@@ -127,9 +132,21 @@ send_option(void *arg, const char *path, const char *text)
 		return -E2BIG;
 	str_copy(m.path, sizeof(m.path), path);
 	memcpy(m.text, text, m.len);
-	r = send_one(s->c, s->p->gen, IPC_CONF_OPTION, &m, -1);
+	r = parent_send_one(s->c, s->p->gen, IPC_CONF_OPTION, &m, -1);
 	explicit_bzero(m.text, sizeof(m.text)); /* it may have been a secret */
 	return r;
+}
+
+/* Of an agent that is started anew: was the check up, as the engine remembers it? */
+static bool
+was_up(const struct parent *p, const struct parent_child *c, const struct cfg_check *k)
+{
+	struct ipc_memory *m = k->warmup > 0 && !c->settled ? ipc_memory_map(p->memory_fd) : NULL;
+	struct ipc_memory_check found;
+	bool up = m != NULL && ipc_memory_check(m, k->name, &found) && found.state == ELECT_TRACK_UP;
+
+	ipc_memory_unmap(m);
+	return up;
 }
 
 static int
@@ -146,6 +163,11 @@ send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 		.n_command = (uint8_t)k->n_command,
 		.initial = (uint8_t)k->initial,
 		.weight_from = (uint8_t)k->weight_from,
+		.decay_us = k->decay,
+		.warmup_us = k->warmup,
+		.scale = (int16_t)k->scale,
+		.hysteresis = (uint8_t)k->hysteresis,
+		.was_up = was_up(p, c, k),
 	};
 	struct option_sender sender = {.p = p, .c = c};
 	size_t used = 0;
@@ -162,7 +184,7 @@ send_check(struct parent *p, struct parent_child *c, const struct cfg_check *k)
 		used += len;
 	}
 	(void)cfg_check_options(k, count_option, &m.n_options);
-	r = send_one(c, p->gen, IPC_CONF_CHECK, &m, -1);
+	r = parent_send_one(c, p->gen, IPC_CONF_CHECK, &m, -1);
 	return r < 0 ? r : cfg_check_options(k, send_option, &sender);
 }
 
@@ -175,6 +197,8 @@ fill_instance(const struct cfg_instance *i, bool secrets, struct ipc_conf_instan
 		.garp_delay_us = i->garp_delay,
 		.garp_refresh_us = i->garp_refresh,
 		.garp_interval_us = i->garp_interval,
+		.enter_us = parent_hooks_enter_us(i),
+		.leave_us = parent_hooks_leave_us(i),
 		.n_addresses = (uint32_t)(i->n_addresses + i->n_extra),
 		.n_peers = (uint32_t)i->n_peers,
 		.n_tracks = (uint32_t)i->n_tracks,
@@ -210,7 +234,7 @@ send_addresses(struct parent *p, struct parent_child *c, const struct cfg_addres
 		struct ipc_conf_address m = {.prefix = v[k].prefix, .extra = extra};
 
 		str_copy(m.ifname, sizeof(m.ifname), v[k].interface);
-		r = send_one(c, p->gen, IPC_CONF_ADDRESS, &m, -1);
+		r = parent_send_one(c, p->gen, IPC_CONF_ADDRESS, &m, -1);
 	}
 	return r;
 }
@@ -235,7 +259,7 @@ send_track(struct parent *p, struct parent_child *c, const struct cfg_track *t)
 		m.on_stale = (uint8_t)k->on_stale;
 		m.stale_after_us = ipc_stale_after_us(k->interval, k->timeout);
 	}
-	return send_one(c, p->gen, IPC_CONF_TRACK, &m, -1);
+	return parent_send_one(c, p->gen, IPC_CONF_TRACK, &m, -1);
 }
 
 /* A removed instance only leaves: what it tracked does not matter any more. */
@@ -246,9 +270,11 @@ send_instance(struct parent *p, struct parent_child *c, const struct cfg_instanc
 	int r;
 
 	fill_instance(i, c->kind == PARENT_ENGINE, &m);
+	m.n_hooks = parent_hooks_count(p->cfg, i);
+	m.n_services = (uint32_t)i->n_services;
 	if (removed)
 		m.n_tracks = 0;
-	r = send_one(c, p->gen, IPC_CONF_INSTANCE, &m, -1);
+	r = parent_send_one(c, p->gen, IPC_CONF_INSTANCE, &m, -1);
 	if (r == 0)
 		r = send_addresses(p, c, i->addresses, i->n_addresses, false);
 	if (r == 0)
@@ -256,10 +282,12 @@ send_instance(struct parent *p, struct parent_child *c, const struct cfg_instanc
 	for (size_t n = 0; r == 0 && n < i->n_peers; n++) {
 		struct ipc_conf_peer peer = {.addr = i->peers[n]};
 
-		r = send_one(c, p->gen, IPC_CONF_PEER, &peer, -1);
+		r = parent_send_one(c, p->gen, IPC_CONF_PEER, &peer, -1);
 	}
 	for (size_t n = 0; r == 0 && n < m.n_tracks; n++)
 		r = send_track(p, c, &i->tracks[n]);
+	if (r == 0 && c->kind == PARENT_AGENT)
+		r = parent_hooks_send(p, c, i);
 	return r;
 }
 
@@ -285,7 +313,7 @@ send_text(struct parent *p, struct parent_child *c)
 		r = -EIO;
 	m.size = (uint32_t)size;
 	if (r == 0)
-		r = send_one(c, p->gen, IPC_CONF_TEXT, &m, fd);
+		r = parent_send_one(c, p->gen, IPC_CONF_TEXT, &m, fd);
 	close(fd);
 	return r;
 }
@@ -297,6 +325,8 @@ parent_send_config(struct parent *p, struct parent_child *c)
 	const struct cfg *cfg = p->cfg, *old = removed_from(p, c);
 	int r = send_begin(p, c);
 
+	if (r == 0 && c->kind == PARENT_AGENT)
+		r = parent_hooks_send(p, c, NULL);
 	for (size_t n = 0; r == 0 && c->kind == PARENT_AGENT && n < cfg->n_checks; n++)
 		r = send_check(p, c, &cfg->checks[n]);
 	for (size_t n = 0; r == 0 && n < cfg->n_instances; n++)
@@ -305,7 +335,7 @@ parent_send_config(struct parent *p, struct parent_child *c)
 		if (is_removed(p, &old->instances[n]))
 			r = send_instance(p, c, &old->instances[n], true);
 	if (r == 0)
-		r = send_one(c, p->gen, IPC_CONF_COMMIT, &commit, -1);
+		r = parent_send_one(c, p->gen, IPC_CONF_COMMIT, &commit, -1);
 	if (r == 0 && c->kind == PARENT_AGENT)
 		r = send_text(p, c);
 	return r;

@@ -21,7 +21,7 @@
 #include "sys/notify.h"
 
 #define DEFAULT_RUN_DIR "/run/vrrpd"
-#define STOP_MAX_US	(20 * USEC_PER_SEC) /* longer than the engine allows itself */
+#define STOP_MAX_US	(20 * USEC_PER_SEC) /* longer than the engine allows itself; hooks and services come on top */
 
 #define EXIT_CONFIG 2
 
@@ -201,7 +201,7 @@ on_stop(void *arg, int signo)
 	log_info("%s: stopping", signo == SIGINT ? "interrupted" : "asked to end");
 	notify_stopping("handing over");
 	p->stopping = true;
-	loop_timer_set(p->stop_timer, mono_add(loop_now(p->loop), STOP_MAX_US));
+	loop_timer_set(p->stop_timer, mono_add(loop_now(p->loop), STOP_MAX_US + parent_hooks_stop_us(p->cfg)));
 	for (int k = 0; k < PARENT_CHILDREN; k++)
 		loop_timer_set(p->children[k].restart, MONO_NEVER);
 	if (parent_ask_stop(p, PARENT_ENGINE))
@@ -305,6 +305,7 @@ close_parent(struct parent *p)
 	if (p->memory_fd >= 0)
 		close(p->memory_fd);
 	cfg_free(p->old_cfg);
+	cfg_free(p->last_cfg);
 	cfg_free(p->cfg);
 	loop_free(p->loop);
 }

@@ -62,7 +62,8 @@ finish(struct parent *p)
 		(void)ipc_chan_send(&p->children[PARENT_AGENT].chan, IPC_RELOAD_DONE, &m, -1);
 	loop_timer_set(r->timer, MONO_NEVER);
 	r->running = r->engine_done = r->again = false;
-	cfg_free(TAKE(p->old_cfg));
+	cfg_free(p->last_cfg);
+	p->last_cfg = TAKE(p->old_cfg);
 	parent_manager_ready(p);
 	if (again)
 		parent_reload(p, false, 0);
@@ -143,6 +144,17 @@ send_to(struct parent *p, enum parent_child_kind kind)
 	kill(c->pid, SIGKILL);
 }
 
+/* Instances that a reload before this one removed may still wait for their services. */
+static usec_t
+leaves_us(const struct parent *p)
+{
+	usec_t most = 0;
+
+	for (size_t n = 0; p->last_cfg != NULL && n < p->last_cfg->n_instances; n++)
+		most = MAX(most, parent_hooks_leave_us(&p->last_cfg->instances[n]));
+	return most;
+}
+
 void
 parent_reload(struct parent *p, bool from_agent, uint32_t token)
 {
@@ -184,7 +196,7 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 	p->gen++;
 	count_changes(r, p->old_cfg, p->cfg);
 	tell_restart_needed(p, next);
-	loop_timer_set(r->timer, mono_add(loop_update_now(p->loop), RELOAD_MAX_US));
+	loop_timer_set(r->timer, mono_add(loop_update_now(p->loop), RELOAD_MAX_US + leaves_us(p)));
 	if (engine->pid == 0) {
 		log_info("reload: vrrpd-engine is not running: it is started with the new configuration");
 		loop_timer_set(engine->restart, loop_now(p->loop));
@@ -230,8 +242,7 @@ parent_on_reload_timer(void *arg, mono_t now)
 
 		if (c->ready || c->pid == 0)
 			continue;
-		log_error("reload: %s did not take the configuration within %u s: it is started anew with it",
-			  c->program, (unsigned)(RELOAD_MAX_US / USEC_PER_SEC));
+		log_error("reload: %s did not take the configuration in time: it is started anew with it", c->program);
 		kill(c->pid, SIGKILL);
 	}
 }

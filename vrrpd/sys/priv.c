@@ -32,15 +32,18 @@
  * makes the run folder and opens the sockets before it gives the rest up; after a restart in place it has no
  * more than this.
  */
+#define PARENT_CAPS                                                                                            \
+	(ENGINE_CAPS | CAP(CAP_SETUID) | CAP(CAP_SETGID) | /* to start the agent as its user */                \
+	 CAP(CAP_SETPCAP) |				   /* to empty the bounding sets of the children */    \
+	 CAP(CAP_KILL) |	    /* to end an agent, which is another user's process */                     \
+	 CAP(CAP_DAC_READ_SEARCH) | /* a reload reads what the start could read, whoever owns it */            \
+	 CAP(CAP_NET_BIND_SERVICE)) /* control.listen at a port below 1024, after a restart in place */
+
 static const uint64_t keeps[PRIV_PROGRAM_COUNT] = {
-	[PRIV_PARENT] =
-		ENGINE_CAPS | CAP(CAP_SETUID) | CAP(CAP_SETGID) | /* to start the agent as its user */
-		CAP(CAP_SETPCAP) |	   /* to empty the bounding sets of the children */
-		CAP(CAP_KILL) |		   /* to end an agent, which is another user's process */
-		CAP(CAP_DAC_READ_SEARCH) | /* a reload reads what the start could read, whoever owns it */
-		CAP(CAP_NET_BIND_SERVICE), /* control.listen at a port below 1024, after a restart in place */
+	[PRIV_PARENT] = PARENT_CAPS,
 	[PRIV_ENGINE] = ENGINE_CAPS,
 	[PRIV_AGENT] = 0,
+	[PRIV_HOOK] = PARENT_CAPS, /* only root keeps them: becoming another user clears them (capabilities(7)) */
 };
 
 int

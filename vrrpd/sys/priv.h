@@ -26,6 +26,7 @@ enum priv_program {
 	PRIV_PARENT, /* change users, signal the children, remove addresses, and what the engine gets of it */
 	PRIV_ENGINE, /* NET_ADMIN, NET_RAW, SYS_NICE, IPC_LOCK */
 	PRIV_AGENT,  /* nothing */
+	PRIV_HOOK,   /* what vrrpd itself keeps, for a command that the operator has run as root */
 	PRIV_PROGRAM_COUNT
 };
 

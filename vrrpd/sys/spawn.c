@@ -111,8 +111,8 @@ prepare_command(const struct spawn_command *c)
 	umask(022);
 	if (r == 0)
 		r = set_command_files(c->out);
-	if (r == 0 && c->user != NULL)
-		r = priv_keep(PRIV_AGENT, c->user, true);
+	if (r == 0 && c->change)
+		r = priv_keep(c->rights, c->user, true);
 	/* After the change of user, which clears it (prctl(2)). */
 	return r < 0 ? r : priv_die_with_parent(SIGKILL);
 }

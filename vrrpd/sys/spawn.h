@@ -5,6 +5,7 @@
 #ifndef VRRPD_SYS_SPAWN_H
 #define VRRPD_SYS_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "sys/priv.h"
@@ -28,8 +29,9 @@ struct spawn_command {
 	char *const *argv; /* NULL-terminated; argv[0] is the path of the file to execute */
 	char *const *env;  /* NULL-terminated: its whole environment */
 	int out;	   /* its standard output and error; the caller keeps its own copy */
-	/* Whom it becomes, with its groups and the rights of PRIV_AGENT; NULL: us, with what we have. */
-	const struct priv_user *user;
+	bool change;		      /* it becomes `user` and keeps only `rights`; else it has what we have */
+	const struct priv_user *user; /* whom it becomes, with its groups; NULL: who we are */
+	enum priv_program rights;
 };
 
 /*

@@ -1,0 +1,48 @@
+/*
+ * elect_int.h - what the files of vrrpd/elect share, except for the modes' own.
+ */
+#ifndef VRRPD_ELECT_ELECT_INT_H
+#define VRRPD_ELECT_ELECT_INT_H
+
+#include "elect/elect.h"
+
+/* ---- elect_fit.c: is the node fit, and with which priority? --------------------------------- */
+
+/* Base priority plus the weights that count now: negative ones while not up, positive ones while up. */
+uint8_t elect_fit_priority(const struct elect *e);
+
+/* Is the node unfit, and why? The most basic reason first. */
+bool elect_fit_unfit(const struct elect *e, struct role_cause *ret);
+
+/*
+ * After new settings: what is known of each tracked object, by kind and name. One that is new to a node that takes
+ * part changes nothing until something is known of it: a reload must not move addresses because a check has not run
+ * yet.
+ */
+void elect_fit_adopt(struct elect *e, const struct elect *old);
+
+/* ---- elect_peers.c: who was heard ------------------------------------------------------------ */
+
+/* Remember the sender of an accepted advert, and follow its form of the checksum where that is wanted. */
+void elect_peers_note(struct elect *e, const struct vrrp_advert *adv, mono_t now);
+
+/* ---- elect_ask.c: the gate before the addresses come, the services before they go ----------------- */
+
+/*
+ * To be called with what the mode has just decided (from out->v[from] on). With a gate its wish for the addresses becomes
+ * a question first, and what calls the wish off calls the question off. `held`: the addresses were still being served,
+ * and are given up for now.
+ */
+void elect_ask_first(struct elect *e, bool held, unsigned from, mono_t now, struct role_actions *out);
+
+/*
+ * Must the services stop before this node gives the addresses up by its own will? Then they have been asked to. Where
+ * nobody is served any more (no link), or the node has failed, nothing is waited for: they are stopped afterwards.
+ */
+bool elect_ask_services(struct elect *e, mono_t now, struct role_actions *out);
+
+/* The question is answered, or does not matter any more; in the second form that is to be told. */
+void elect_ask_end(struct elect *e);
+void elect_ask_never_mind(struct elect *e, struct role_action *a);
+
+#endif
