@@ -62,7 +62,8 @@ class Servers:
         self.postgres.start()
         self.password = postgres.secret(self.host, "geheim")
         self.script = os.path.join(self.lab.dir, "check_haproxy")  # where the agent's user may look
-        self.host.run(["install", "-m", "755", os.path.join(ROOT, "scripts", "check_haproxy"), self.script])
+        for name in ("check_haproxy", "common.sh"):
+            self.host.run(["install", "-m", "755", os.path.join(ROOT, "scripts", name), self.lab.dir])
 
     def kinds(self):
         """By name, in the order of the table; scripts first."""
