@@ -34,11 +34,11 @@ FAILURES = (AssertionError, RuntimeError, OSError, ValueError, KeyError, subproc
 
 
 class Row:
-    """One line of the table: figures of each daemon, and what is wanted of ours."""
+    """One line of the table: figures of vrrpd and of what it stands beside, and what is wanted of ours."""
 
-    def __init__(self, what, unit, wanted, limit, judge, higher_is_better):
+    def __init__(self, what, unit, wanted, limit, judge, higher_is_better, beside):
         self.what, self.unit, self.wanted, self.limit = what, unit, wanted, limit
-        self.judge, self.higher_is_better = judge, higher_is_better
+        self.judge, self.higher_is_better, self.beside = judge, higher_is_better, beside
         self.values = {}
         self.floors = []  # what no daemon can be below
 
@@ -54,7 +54,7 @@ class Row:
 
     def ratio(self):
         """How many times better vrrpd is."""
-        ours, theirs = self.median("vrrpd"), self.median("keepalived")
+        ours, theirs = self.median("vrrpd"), self.median(self.beside)
         if ours is None or theirs is None:
             return None
         if self.higher_is_better:
@@ -96,9 +96,9 @@ class Bench:
             order = [*more, *self.subjects]
             yield from order if i % 2 == 0 else reversed(order)
 
-    def row(self, what, unit, wanted="", limit=None, judge="median", higher_is_better=False):
+    def row(self, what, unit, wanted="", limit=None, judge="median", higher_is_better=False, beside="keepalived"):
         """A line of the table. limit: met when the `judge` (median or worst) of vrrpd is not above it."""
-        return self.rows.setdefault(what, Row(what, unit, wanted, limit, judge, higher_is_better))
+        return self.rows.setdefault(what, Row(what, unit, wanted, limit, judge, higher_is_better, beside))
 
     def _write(self, document):
         self._out.write(json.dumps(document) + "\n")
@@ -192,15 +192,17 @@ def _ratio(row):
     return "all" if ratio == float("inf") else f"{ratio:.1f}x" if ratio < 100 else f"{ratio:.0f}x"
 
 
-def table(rows):
-    """The readable table as lines."""
-    head = ["what", "vrrpd", "keepalived", "better by", "floor", "wanted", "met"]
-    body = [[r.what, _cell(r, "vrrpd"), _cell(r, "keepalived"), _ratio(r),
+def table(rows, beside):
+    """The readable table of the rows with figures beside that subject, as lines; none without such rows."""
+    head = ["what", "vrrpd", beside, "better by", "floor", "wanted", "met"]
+    body = [[r.what, _cell(r, "vrrpd"), _cell(r, beside), _ratio(r),
              f"{r.floor():.2f} {r.unit}" if r.floors else "", r.wanted,
-             {True: "yes", False: "NO", None: ""}[r.met()]] for r in rows if r.values]
+             {True: "yes", False: "NO", None: ""}[r.met()]] for r in rows if r.values and r.beside == beside]
+    if not body:
+        return []
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
     return ["  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip()
-            for line in [head, ["-" * w for w in widths], *body]]
+            for line in ([], head, ["-" * w for w in widths], *body)]
 
 
 def arguments():
@@ -241,8 +243,10 @@ def main():
         except KeyboardInterrupt:
             interrupted = True
         bench.summary()
-    print("\nMedian (worst); \"better by\": keepalived's figure over vrrpd's.\n")
-    print("\n".join(table(bench.rows.values())))
+    print("\nMedian (worst); \"better by\": the figure beside vrrpd's over vrrpd's.")
+    for beside in ("keepalived", "forked script"):
+        print("\n".join(table(bench.rows.values(), beside)), end="")
+    print()
     for line in bench.details:
         print(line)
     print(f"\nEvery figure with its circumstances: {os.path.relpath(path)}")

@@ -10,6 +10,7 @@ import time
 
 import lab as labs
 
+import checks
 import procstat
 import rig as rigs
 import survival
@@ -267,4 +268,5 @@ def _instances(count):
 
 
 # In this order; the names are what ONLY= takes.
-ALL = {"silence": silence_host_lost, "survival": survival.survival, "cpu": cpu, "soak": soak, "takeover": takeover, "memory": memory}
+ALL = {"silence": silence_host_lost, "survival": survival.survival, "cpu": cpu, "soak": soak, "takeover": takeover,
+       "memory": memory, "checks": checks.checks}

@@ -87,3 +87,12 @@ def multicast(pid):
     lines = [line.split() for line in text.splitlines() if line.startswith("IpExt:")]
     values = dict(zip(lines[0][1:], lines[1][1:]))
     return int(values["OutMcastPkts"]), int(values["InMcastPkts"])
+
+
+def process_ns(pid):
+    """Time on a CPU in nanoseconds of all threads of a process, and of its children that have ended and were waited for
+    (these in clock ticks)."""
+    threads = sum(int(_read(f"/proc/{pid}/task/{task}/schedstat").split()[0]) for task in _tasks(pid))
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    ended = int(fields[13]) + int(fields[14])  # cutime, cstime: proc(5)
+    return threads + ended * 1_000_000_000 // os.sysconf("SC_CLK_TCK")

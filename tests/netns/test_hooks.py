@@ -160,7 +160,8 @@ def test_keepalived_runs_the_same_script(lab):
     k.wait_state("pg", "master")
     d = a.vrrpd(conf(instance(notify=show, priority=150, notify_user="root"), node="a"))
     d.wait_state("pg", "active")
-    diary.wait_last("v INSTANCE pg MASTER 150")
+    # Either of the two may write its line first.
+    lab.wait_until(lambda: "v INSTANCE pg MASTER 150" in diary.lines(), 5, "vrrpd tells it")
     d.stop()
     k.wait_state("pg", "master")
     lab.wait_until(lambda: diary.lines().count("k INSTANCE pg MASTER 100") == 2, 5, "keepalived tells it, too")
@@ -372,3 +373,65 @@ def test_gate_outlives_an_agent(lab):
     d.wait_state("pg", "active", 10)
     print(f"Active {time.monotonic() - began:.2f} s after the agent was killed")
     assert diary.lines() == ["asked", "asked"]
+
+
+def test_gate_is_asked_for_each_take_over(lab):
+    """Also by an engine that was started again, and for other addresses under the same name."""
+    a, b = lab.host("a"), lab.host("b")
+    diary = Diary(a)
+    gate = diary.script("echo asked >> $DIARY")
+    da = a.vrrpd(conf(instance(gate=gate, priority=100), node="a"))
+    da.wait_state("pg", "active")
+    db = b.vrrpd(conf(instance(priority=150), node="b"))
+    db.wait_state("pg", "active")
+    da.wait_state("pg", "backup")
+    old = da.signal_role("engine", signal.SIGKILL)
+    lab.wait_until(lambda: da.processes().get("engine", old) != old, 5, "another engine")
+    da.wait_state("pg", "backup")
+    db.stop()
+    da.wait_state("pg", "active")
+    assert len(diary.lines()) == 2
+    with open(da.conf_path, "w", encoding="ascii") as f:
+        f.write(conf(instance("pg", "fe80::77/64", gate=gate, priority=255), node="a"))
+    assert da.ctl("reload").returncode == 0
+    lab.wait_until(lambda: da.instance()["family"] == "ipv6" and da.state() == "active", 5, "Active with other addresses")
+    assert len(diary.lines()) == 3
+
+
+def test_gate_of_a_new_instance(lab):
+    """An instance that a reload adds is asked about at once."""
+    a = lab.host("a")
+    diary = Diary(a)
+    gate = diary.script("echo asked >> $DIARY")
+    one = instance()
+    d = a.vrrpd(conf(one, node="a"))
+    d.wait_state("pg", "active")
+    for n in range(3):
+        two = instance(f"new{n}", "10.77.1.101/24", vrid=60 + n, priority=255, gate=gate)
+        with open(d.conf_path, "w", encoding="ascii") as f:
+            f.write(conf(one, two, node="a"))
+        assert d.ctl("reload").returncode == 0
+        d.wait_state(f"new{n}", "active", 3)
+    assert len(diary.lines()) == 3
+
+
+def test_hung_notify_commands_hold_nobody_up(lab):
+    """Seventy that hang: gates have their own room, so every instance becomes Active."""
+    a = lab.host("a")
+    hang = Diary(a).script("exec sleep 33")
+    many = [
+        instance(f"i{n}", f"10.77.1.{100 + n}/24", vrid=100 + n, gate="/bin/true", notify_backup=hang) for n in range(70)
+    ]
+    d = a.vrrpd(conf(*many, node="a", notify_timeout="20s"))
+    lab.wait_until(lambda: all(i["state"] == "active" for i in d.status()["instances"]), 10, "all are Active")
+
+
+def test_unfit_from_the_start(lab):
+    """A check that fails at once: the host is told to be in Fault, and nothing before."""
+    a = lab.host("a")
+    diary = Diary(a)
+    show = diary.script('echo "$3 $5" >> $DIARY')
+    checks = {"bad": {"kind": "script", "command": ["/bin/false"], "interval": "100ms", "rise": 1, "fall": 1}}
+    d = a.vrrpd(conf(instance(notify=show, track=({"check": "bad"},)), node="a", checks=checks))
+    d.wait_state("pg", "fault")
+    diary.wait(["FAULT check bad failed"])

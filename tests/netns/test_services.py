@@ -15,7 +15,9 @@ run=$(dirname $DIARY)/$2
 ip -o addr | grep -q {VIP} && there=there || there=absent
 case $1 in
 start) echo "start $2 $there" >> $DIARY; test ! -e $run.broken && touch $run ;;
-stop) echo "stop $2 $there" >> $DIARY; test ! -e $run.hangs || sleep 77; rm -f $run ;;
+stop)
+    echo "stop $2 $there" >> $DIARY; test ! -e $run.hangs || sleep 77; test ! -e $run.slow || sleep 1
+    rm -f $run ;;
 status) test -e $run ;;
 esac
 """
@@ -183,14 +185,20 @@ def test_removed_by_reload(lab):
     a = lab.host("a")
     app = App(a)
     other = instance("other", "10.77.1.101/24", vrid=52)
-    d = a.vrrpd(conf(instance(services=(app.service("one"),)), other, node="a"))
-    lab.wait_until(lambda: running(d) == ["one"], 5, "it runs")
+    services = (app.service("one", timeout="20s"), app.service("two", timeout="20s"))
+    d = a.vrrpd(conf(instance(services=services), other, node="a"))
+    lab.wait_until(lambda: running(d) == ["one", "two"], 5, "both run")
+    app.set("two", ".slow")
     with open(d.conf_path, "w", encoding="ascii") as f:
         f.write(conf(other, node="a"))
     assert d.ctl("reload").returncode == 0
-    lab.wait_until(lambda: app.diary.lines()[-1] == "stop one there", 5, "stopped, with the address there")
-    lab.wait_until(lambda: VIP not in a.run(["ip", "-o", "addr"]).stdout, 5, "then it goes")
-    assert not app.runs("one") and d.state("other") == "active"
+    # Another one while they stop: their commands are still known.
+    with open(d.conf_path, "w", encoding="ascii") as f:
+        f.write(conf(other, node="b"))
+    d.signal(signal.SIGHUP)
+    lab.wait_until(lambda: app.diary.lines()[2:] == ["stop two there", "stop one there"], 5, "stopped in order")
+    lab.wait_until(lambda: VIP not in a.run(["ip", "-o", "addr"]).stdout, 5, "then the address goes")
+    assert not app.runs("one") and not app.runs("two") and d.state("other") == "active"
 
 
 def test_haproxy_as_a_service(lab):
@@ -233,3 +241,83 @@ def test_haproxy_as_a_service(lab):
     assert not os.path.exists(os.path.join(a.dir, "haproxy.pid"))
     assert daemons[1].stop() == 0
     assert not os.path.exists(os.path.join(b.dir, "haproxy.pid"))
+
+
+def test_agent_that_dies_with_failed_services(lab):
+    """What the engine was told last is taken back by the next agent."""
+    a = lab.host("a")
+    app = App(a)
+    d = a.vrrpd(conf(instance(services=(app.service("one", migration_threshold=1, failure_decay="1h"),)), node="a"))
+    lab.wait_until(lambda: running(d) == ["one"], 5, "it runs")
+    os.unlink(app.path("one"))
+    d.wait_state("pg", "fault")
+    d.signal_role("agent", signal.SIGKILL)
+    d.wait_state("pg", "active")
+    lab.wait_until(lambda: running(d) == ["one"], 5, "it runs again")
+
+
+def test_agent_that_dies_while_vrrpd_stops(lab):
+    """The services are stopped all the same."""
+    a = lab.host("a")
+    app = App(a)
+    d = a.vrrpd(conf(instance(services=(app.service("one"), app.service("two", timeout="20s"))), node="a"))
+    lab.wait_until(lambda: running(d) == ["one", "two"], 5, "both run")
+    app.set("two", ".hangs")
+    d.signal(signal.SIGTERM)
+    lab.wait_until(lambda: app.diary.lines()[-1] == "stop two there", 5, "it stops")
+    os.unlink(app.path("two", ".hangs"))
+    d.signal_role("agent", signal.SIGKILL)
+    assert d.wait(10) == 0
+    assert not app.runs("one") and not app.runs("two")
+
+
+def test_frozen_engine(lab):
+    """Its address goes by its lifetime, another host takes over: the services here stop, too."""
+    da, db, aa, _ = pair(lab)
+    lab.wait_until(lambda: running(da) == ["one", "two"], 5, "both run on a")
+    engine = da.signal_role("engine", signal.SIGSTOP)
+    try:
+        lab.wait_until(lambda: running(db) == ["one", "two"], 10, "both run on b")
+        lab.wait_until(lambda: not aa.runs("one") and not aa.runs("two"), 10, "none on a")
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    lab.wait_until(lambda: lab.holders(VIP) == ["a"] and running(da) == ["one", "two"], 10, "a preempts")
+    lab.wait_until(lambda: running(db) == [], 5, "none on b")
+
+
+def test_what_a_start_leaves_in_the_background(lab):
+    """A service that does not detach itself, and goes on writing, lives on after the command that started it."""
+    a = lab.host("a")
+    diary = Diary(a)
+    pid = os.path.join(a.dir, "pid")
+    program = diary.script(
+        f"case $1 in\nstart) sh -c 'while :; do echo a line of its log; sleep 0.05; done' & echo $! > {pid} ;;\n"
+        f"stop) kill $(cat {pid}); rm {pid} ;;\nstatus) test -e {pid} && kill -0 $(cat {pid}) ;;\nesac"
+    )
+    service = {"name": "app", **{k: [program, k] for k in ("start", "stop", "status")}, "user": "root", "interval": "100ms"}
+    d = a.vrrpd(conf(instance(services=(service,)), node="a"))
+    lab.wait_until(lambda: running(d) == ["app"], 5, "it runs")
+    runs = len(d.log_text())
+    lab.wait_until(lambda: d.counters()["adverts_sent"] > 10, 5, "a second later")
+    assert running(d) == ["app"] and d.instance()["services"][0]["failures"] == 0, d.log_text()[runs:]
+    assert d.stop() == 0 and not os.path.exists(pid)
+
+
+def test_what_cannot_be_asked_is_not_known(lab):
+    """A program that others may change is not run as root: that says nothing about the service."""
+    a = lab.host("a")
+    app = App(a)
+    d = a.vrrpd(conf(instance(services=(app.service("one"),)), node="a"))
+    lab.wait_until(lambda: running(d) == ["one"], 5, "it runs")
+    os.chmod(app.program, 0o775)
+    lab.wait_until(lambda: d.log_text().count("the status of service one could not be asked") > 3, 5, "refused")
+    assert d.state() == "active" and running(d) == ["one"] and d.instance()["services"][0]["failures"] == 0
+    os.chmod(app.program, 0o755)
+
+
+def test_started_by_hand_on_a_backup(lab):
+    """It is stopped again."""
+    _, db, _, ab = pair(lab)
+    lab.wait_until(lambda: db.instance()["services"][0]["state"] == "stopped", 5, "known")
+    ab.set("one")
+    lab.wait_until(lambda: not ab.runs("one"), 5, "stopped")

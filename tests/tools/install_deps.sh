@@ -25,7 +25,7 @@ packages_apt() {
 		libjansson-dev libcap-ng-dev libseccomp-dev libsystemd-dev libhiredis-dev \
 		libcurl4-openssl-dev libpq-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
-	bench) echo keepalived iproute2 python3 ;;
+	bench) echo keepalived iproute2 python3 haproxy socat redis-server redis-tools postgresql openssl ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
 		dbus-daemon python3-dbus python3-gi shellcheck ;;
@@ -39,7 +39,7 @@ packages_dnf() {
 		jansson-devel libcap-ng-devel libseccomp-devel systemd-devel hiredis-devel libcurl-devel \
 		libpq-devel ;;
 	demo) echo haproxy iproute socat python3 ;;
-	bench) echo keepalived iproute python3 ;;
+	bench) echo keepalived iproute python3 haproxy socat redis postgresql-server openssl ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
 		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject \
 		ShellCheck ;;
@@ -51,7 +51,7 @@ packages_apk() {
 	build) echo build-base pkgconf linux-headers libnl3-dev libmnl-dev libconfig-dev libevent-dev jansson-dev \
 		libcap-ng-dev libseccomp-dev hiredis-dev curl-dev libpq-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
-	bench) echo keepalived iproute2 python3 ;;
+	bench) echo keepalived iproute2 python3 haproxy socat redis postgresql openssl ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
 		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck ;;
 	esac

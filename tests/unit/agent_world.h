@@ -29,6 +29,7 @@
 
 #include <cmocka.h>
 
+#include "base/macros.h"
 #include "base/strbuf.h"
 #include "elect/elect.h"
 #include "ipc/ipc_chan.h"
@@ -48,12 +49,14 @@ struct world {
 	bool thread_runs;
 	struct ipc_chan engine;
 	atomic_bool quit, silent;
-	atomic_int snaps;	  /* snapshots asked for */
-	atomic_int verdicts;	  /* IPC_CHECK messages */
-	atomic_int verdict_state; /* of check 0, the last one told */
-	atomic_uint engine_gen;	  /* generation of its snapshots */
-	atomic_int state;	  /* enum role_state of instance 0 */
-	atomic_int extra;	  /* more instances, for size */
+	atomic_int snaps;	      /* snapshots asked for */
+	atomic_int verdicts;	      /* IPC_CHECK messages */
+	atomic_int verdict_state;     /* of check 0, the last one told */
+	atomic_uint verdict_gen;      /* its generation */
+	atomic_ullong verdict_gap_us; /* the longest time between two */
+	atomic_uint engine_gen;	      /* generation of its snapshots */
+	atomic_int state;	      /* enum role_state of instance 0 */
+	atomic_int extra;	      /* more instances, for size */
 };
 
 /* The folder of the test program's build, without a slash at its end. */
@@ -142,11 +145,27 @@ world_send_snap(struct world *w, uint32_t token)
 	assert_int_equal(ipc_chan_send(&w->engine, IPC_SNAP_END, &end, -1), 0);
 }
 
+static inline void
+world_note_verdict(struct world *w, const struct ipc_check *m, mono_t *last)
+{
+	mono_t now = clock_mono();
+
+	w->verdicts++;
+	if (m->check != 0)
+		return;
+	if (mono_before(*last, now))
+		w->verdict_gap_us = MAX(w->verdict_gap_us, mono_since(now, *last));
+	*last = now;
+	w->verdict_gen = m->h.gen;
+	w->verdict_state = m->state;
+}
+
 static inline void *
 world_engine_thread(void *arg)
 {
 	struct world *w = arg;
 	union ipc_msg m;
+	mono_t last = MONO_NEVER;
 	int fd;
 
 	while (!w->quit) {
@@ -155,10 +174,8 @@ world_engine_thread(void *arg)
 		if (poll(&p, 1, 20) <= 0)
 			continue;
 		while (ipc_chan_recv(&w->engine, &m, &fd) == 1) {
-			if (m.h.type == IPC_CHECK && m.CHECK.check == 0)
-				w->verdict_state = m.CHECK.state;
 			if (m.h.type == IPC_CHECK)
-				w->verdicts++;
+				world_note_verdict(w, &m.CHECK, &last);
 			if (m.h.type != IPC_SNAP_GET)
 				continue;
 			w->snaps++;

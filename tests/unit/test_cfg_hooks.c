@@ -51,7 +51,7 @@ test_hooks_values(void **state)
 	assert_string_equal(b->services[1].name, "app");
 	assert_null(b->services[1].user);
 	assert_int_equal(b->services[1].migration_threshold, 3);
-	assert_int_equal(cfg_services_stop_us(b), 34 * USEC_PER_SEC);
+	assert_int_equal(cfg_services_stop_us(b), 64 * USEC_PER_SEC);
 	assert_int_equal(cfg_services_stop_us(a), 0);
 	cfg_free(c);
 }

@@ -19,6 +19,13 @@ struct api;
 struct hooks;
 struct stores;
 
+/* What the engine was told of a check last; times 0: nothing that counts. */
+struct agent_told {
+	struct ipc_check verdict;
+	mono_t at;
+	unsigned times;
+};
+
 struct agent {
 	struct loop *loop;
 	struct ipc_chan parent;
@@ -26,6 +33,7 @@ struct agent {
 	struct ipc_chan engine; /* fd -1: not connected now */
 	struct loop_io *engine_io;
 	bool verdicts_due; /* some could not be sent: the channel was full */
+	struct agent_told told[LIMIT_CHECKS];
 	struct agent_conf_reader reader;
 	struct agent_conf *conf; /* in force; NULL before the first COMMIT */
 	struct snaps *snaps;

@@ -3,6 +3,10 @@
  *
  * Runs in vrrpd-agent. Verdicts go out, snapshots and events come in. What comes in is checked here and in
  * agent_snap.c value by value; a message that cannot be right ends this process, and the parent starts it anew.
+ *
+ * A verdict that has not changed is not repeated after every run, which would wake the engine for nothing: only
+ * after a quarter of the time until it is stale there. With the next run that is half of that time at most (and
+ * a quarter of a second): a run that is late does not make it stale.
  */
 #include "agent/agent_link.h"
 
@@ -15,7 +19,9 @@
 #include "agent/hooks.h"
 #include "agent/store.h"
 
-#define LINK_BATCH 256 /* messages taken in one go, so that a stream of them does not starve the status API */
+#define LINK_BATCH     256 /* messages taken in one go, so that a stream of them does not starve the status API */
+#define TOLD_TIMES     2   /* a new verdict: the engine may not be at this generation yet when it comes */
+#define RENEW_FRACTION 4   /* of the time until it is stale */
 
 static bool
 event_ok(const struct ipc_event *m)
@@ -57,17 +63,49 @@ take(struct agent *a, const union ipc_msg *m)
 	return ok;
 }
 
+static struct ipc_check
+verdict_of(const struct agent *a, const struct check *c)
+{
+	return (struct ipc_check){.h.gen = a->conf->gen,
+				  .check = c->index,
+				  .state = c->state,
+				  .has_weight = c->has_weight,
+				  .weight = c->weight};
+}
+
+/* The same, and of the same generation. */
+static bool
+is_known(const struct agent_told *t, const struct ipc_check *m)
+{
+	return t->times > 0 && memcmp(&t->verdict, m, sizeof(*m)) == 0;
+}
+
 static void
 send_verdict(struct agent *a, const struct check *c)
 {
-	struct ipc_check m = {.h.gen = a->conf->gen, .check = c->index, .state = c->state,
-			      .has_weight = c->has_weight, .weight = c->weight};
+	struct ipc_check m = verdict_of(a, c);
+	struct agent_told *t = &a->told[c->index];
+	unsigned times = is_known(t, &m) ? t->times : 0;
 
+	*t = (struct agent_told){.verdict = m, .at = loop_now(a->loop), .times = times + 1};
 	if (ipc_chan_send(&a->engine, IPC_CHECK, &m, -1) == -EAGAIN) {
 		/* Slow engine: tell it all once it reads again. Other errors show themselves on reading. */
 		a->verdicts_due = true;
 		loop_io_want(a->engine_io, true, true);
 	}
+}
+
+/* Does the engine have to hear this now? */
+static bool
+is_due(struct agent *a, const struct check *c)
+{
+	const struct ipc_conf_check *conf = &c->def.conf;
+	const struct agent_told *t = &a->told[c->index];
+	struct ipc_check m = verdict_of(a, c);
+
+	return !is_known(t, &m) || t->times < TOLD_TIMES ||
+	       mono_since(loop_now(a->loop), t->at) >=
+		       ipc_stale_after_us(conf->interval_us, conf->timeout_us) / RENEW_FRACTION;
 }
 
 static void
@@ -168,13 +206,14 @@ agent_link_report(void *arg, const struct check *c)
 	struct agent *a = arg;
 
 	api_check_ended(a->api, c);
-	if (agent_link_up(a) && a->conf != NULL && !a->verdicts_due)
+	if (agent_link_up(a) && a->conf != NULL && !a->verdicts_due && is_due(a, c))
 		send_verdict(a, c);
 }
 
 void
 agent_link_report_all(struct agent *a)
 {
+	memset(a->told, 0, sizeof(a->told));
 	if (!agent_link_up(a) || a->conf == NULL)
 		return;
 	for (uint32_t i = 0; i < checks_count(a->checks) && !a->verdicts_due; i++)

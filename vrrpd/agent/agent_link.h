@@ -32,10 +32,11 @@ void agent_link_read_rest(struct agent *a);
 /* Send one message of the hooks' to the engine. 0 or -errno (-EAGAIN: later; -ENOTCONN). */
 int agent_link_send(struct agent *a, enum ipc_type type, void *msg);
 
-/* Tell the engine this verdict; a checks_report_fn with the agent as its argument. */
+/* Tell the engine this verdict if it is news or needs renewing; a checks_report_fn with the agent as its
+ * argument. */
 void agent_link_report(void *arg, const struct check *c);
 
-/* Tell the engine every verdict. */
+/* Tell the engine every verdict, whatever it has been told. */
 void agent_link_report_all(struct agent *a);
 
 #endif

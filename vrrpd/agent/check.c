@@ -19,10 +19,13 @@
 #include "base/strbuf.h"
 
 #define CHECKS_AT_ONCE 16 /* more first runs than this are spread over the interval */
+#define EARLY_FRACTION                                                                                         \
+	20 /* of the interval: how much earlier a run may start, by chance and once more with others */
 
 struct checks {
 	struct loop *loop;
 	struct loop_timer *timer;
+	mono_t armed; /* for when; no deadline is before */
 	checks_report_fn *report;
 	void *report_arg;
 	uint64_t random; /* xorshift64 state, never 0 */
@@ -152,7 +155,20 @@ arm(struct checks *cs)
 		at = mono_min(at, cs->v[i]->deadline);
 	for (uint32_t i = 0; i < cs->n_retired; i++)
 		at = mono_min(at, cs->retired[i]->deadline);
+	cs->armed = at;
 	loop_timer_set(cs->timer, at);
+}
+
+/* Give a check its deadline. The others are looked through only when it was the one waited for. */
+static void
+set_deadline(struct check *c, mono_t at)
+{
+	struct checks *cs = c->checks;
+	bool was_first = c->deadline.us == cs->armed.us;
+
+	c->deadline = at;
+	if (was_first || mono_before(at, cs->armed))
+		arm(cs);
 }
 
 static void
@@ -219,14 +235,13 @@ check_done(struct check *c, bool up, const char *text, size_t len)
 	c->running = false;
 	/* A run longer than the interval is followed by the next one at once. A retired check is freed by the
 	 * timer. */
-	c->deadline = c->retired || mono_before(c->next, now) ? now : c->next;
+	set_deadline(c, c->retired || mono_before(c->next, now) ? now : c->next);
 	if (!c->retired && !c->cancelled) {
 		text_last_line(c->last, sizeof(c->last), text, len);
 		c->has_weight = c->run_has_weight;
 		c->weight = c->run_weight;
 		take_result(c, up ? CHECK_RESULT_UP : CHECK_RESULT_DOWN);
 	}
-	arm(c->checks);
 }
 
 void
@@ -243,12 +258,12 @@ check_donef(struct check *c, bool up, const char *fmt, ...)
 
 /*
  * Up to a tenth of the interval earlier, never later: `interval` times `fall` stays the bound for noticing a
- * failure.
+ * failure. Half of that is chance, the other half lets runs share a wake-up, which costs as much as a run.
  */
 static void
 start(struct check *c, mono_t now)
 {
-	usec_t jitter = random_below(c->checks, c->def.conf.interval_us / 10 + 1);
+	usec_t jitter = random_below(c->checks, c->def.conf.interval_us / EARLY_FRACTION + 1);
 
 	c->running = true;
 	c->cancelled = false;
@@ -310,14 +325,16 @@ on_timer(void *arg, mono_t now)
 {
 	struct checks *cs = arg;
 
+	cs->armed = (mono_t){0}; /* by arm() at the end, whatever happens until then */
 	for (uint32_t i = 0; i < cs->n_retired; i++)
 		if (cs->retired[i]->running && mono_due(now, cs->retired[i]->deadline))
 			time_out(cs->retired[i], now);
 	sweep_retired(cs);
 	for (uint32_t i = 0; i < cs->n; i++) {
 		struct check *c = cs->v[i];
+		usec_t early = c->running ? 0 : c->def.conf.interval_us / EARLY_FRACTION;
 
-		if (!mono_due(now, c->deadline))
+		if (!mono_due(mono_add(now, early), c->deadline))
 			continue;
 		if (c->running)
 			time_out(c, now);

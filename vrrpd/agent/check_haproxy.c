@@ -22,7 +22,9 @@
 #define REPLY_MAX    (2 * 1024 * 1024) /* octets of an answer: the rows of some 4000 servers */
 #define ASK_AGAIN_US (100 * USEC_PER_MS)
 #define COMMAND_MAX  16384
-#define FIELDS_MAX   128
+#define FIELDS_MAX                                                                                             \
+	32 /* of a row, from its beginning: all that is looked at is among the first 21 (management            \
+	      guide, 9.1) */
 
 struct haproxy {
 	struct check *check;
@@ -59,7 +61,7 @@ info_value(const char *reply, const char *name, char *buf, size_t size)
 	size_t len = strlen(name);
 
 	for (const char *p = reply; p != NULL; p = strchr(p, '\n'), p = p != NULL ? p + 1 : NULL) {
-		if (strncmp(p, name, len) != 0 || p[len] != ':')
+		if (*p != *name || strncmp(p, name, len) != 0 || p[len] != ':')
 			continue;
 		p += len + 1;
 		p += strspn(p, " ");
@@ -305,14 +307,12 @@ on_event(void *arg, enum net_event ev, const char *data, size_t n)
 {
 	struct haproxy *h = arg;
 
-	if (ev == NET_CONNECTED) {
-		send_question(h);
-	} else if (ev == NET_DATA) {
+	if (ev == NET_DATA) {
 		if (!take(h, data, n))
 			finish(h, false, "the answer is longer than 2 MiB");
-	} else if (data != NULL) {
+	} else if (ev == NET_CLOSED && data != NULL) {
 		refused(h, data);
-	} else {
+	} else if (ev == NET_CLOSED) {
 		judge(h);
 	}
 }
@@ -324,7 +324,9 @@ ask(struct haproxy *h)
 
 	h->len = 0;
 	h->conn = net_conn_open(check_loop(h->check), check_text(h->check, "socket", 0), on_event, h, &err);
-	if (h->conn == NULL)
+	if (h->conn != NULL)
+		send_question(h);
+	else
 		refused(h, err == ENOENT ? "there is no such socket" : strerror(err));
 }
 

@@ -331,24 +331,17 @@ on_hello(void *arg, enum net_event ev, const char *data, size_t n)
 {
 	struct pg *g = arg;
 	const struct check *c = g->check;
-	const char *user = check_text(c, "username", 0), *database = check_text(c, "database", 0);
 	char text[LIMIT_CHECK_TEXT];
-	uint8_t buf[1024];
 	enum pg_hello result;
 
-	if (ev == NET_CONNECTED) {
-		size_t len = pg_hello_write(buf, sizeof(buf), user != NULL ? user : NO_USER,
-					    database != NULL ? database : "postgres");
-
-		net_conn_send(g->hello, buf, len);
-	} else if (ev == NET_DATA) {
+	if (ev == NET_DATA) {
 		n = MIN(n, sizeof(g->reply) - g->len);
 		memcpy(g->reply + g->len, data, n);
 		g->len += n;
 		result = pg_hello_read(g->reply, g->len, text, sizeof(text));
 		if (result != PG_HELLO_MORE)
 			judge_hello(g, result, text);
-	} else {
+	} else if (ev == NET_CLOSED) {
 		end_run(g);
 		if (data != NULL)
 			check_donef(g->check, false, "%s: %.*s", check_text(c, "address", 0), (int)n, data);
@@ -363,6 +356,8 @@ static void
 postgres_start(struct check *c)
 {
 	struct pg *g = c->priv;
+	const char *user = check_text(c, "username", 0), *database = check_text(c, "database", 0);
+	uint8_t buf[1024];
 	int err;
 
 	if (g == NULL) {
@@ -373,8 +368,12 @@ postgres_start(struct check *c)
 	g->len = 0;
 	g->phase = PG_SAYS_HELLO;
 	g->hello = net_conn_open(check_loop(c), check_text(c, "address", 0), on_hello, g, &err);
-	if (g->hello != NULL)
+	if (g->hello != NULL) {
+		net_conn_send(g->hello, buf,
+			      pg_hello_write(buf, sizeof(buf), user != NULL ? user : NO_USER,
+					     database != NULL ? database : "postgres"));
 		return;
+	}
 	end_run(g);
 	check_donef(c, false, "%s: %s", check_text(c, "address", 0),
 		    err == ENOENT ? "there is no such socket" : strerror(err));

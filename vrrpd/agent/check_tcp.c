@@ -78,19 +78,31 @@ take_data(struct tcp *t, const char *data, size_t n)
 	}
 }
 
+/* Is a connection all that is asked for? */
+static bool
+expects_nothing(const struct check *c)
+{
+	const char *expect = check_text(c, "expect", 0);
+
+	return expect == NULL || expect[0] == '\0';
+}
+
+static void
+accepted(struct tcp *t)
+{
+	end_run(t);
+	check_donef(t->check, true, "%s accepts connections", check_text(t->check, "address", 0));
+}
+
 static void
 on_event(void *arg, enum net_event ev, const char *data, size_t n)
 {
 	struct tcp *t = arg;
 	struct check *c = t->check;
-	const char *address = check_text(c, "address", 0), *send = check_text(c, "send", 0);
-	const char *expect = check_text(c, "expect", 0);
+	const char *address = check_text(c, "address", 0);
 
-	if (ev == NET_CONNECTED && send != NULL)
-		net_conn_send(t->conn, send, strlen(send));
-	if (ev == NET_CONNECTED && (expect == NULL || expect[0] == '\0')) {
-		end_run(t);
-		check_donef(c, true, "%s accepts connections", address);
+	if (ev == NET_CONNECTED && expects_nothing(c)) {
+		accepted(t);
 	} else if (ev == NET_DATA) {
 		take_data(t, data, n);
 	} else if (ev == NET_CLOSED) {
@@ -107,6 +119,7 @@ static void
 tcp_start(struct check *c)
 {
 	struct tcp *t = c->priv;
+	const char *address = check_text(c, "address", 0), *send = check_text(c, "send", 0);
 	int err;
 
 	if (t == NULL) {
@@ -115,9 +128,15 @@ tcp_start(struct check *c)
 		c->priv = t;
 	}
 	t->seen = t->kept = 0;
-	t->conn = net_conn_open(check_loop(c), check_text(c, "address", 0), on_event, t, &err);
-	if (t->conn == NULL)
-		check_donef(c, false, "%s: %s", check_text(c, "address", 0), strerror(err));
+	t->conn = net_conn_open(check_loop(c), address, on_event, t, &err);
+	if (t->conn == NULL) {
+		check_donef(c, false, "%s: %s", address, strerror(err));
+		return;
+	}
+	if (send != NULL)
+		net_conn_send(t->conn, send, strlen(send));
+	if (expects_nothing(c) && net_conn_connected(t->conn))
+		accepted(t);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 
 #define FORCE_US   (USEC_PER_SEC / 2) /* from SIGTERM to SIGKILL */
 #define GIVE_UP_US (2 * USEC_PER_SEC) /* after that vrrpd's own bound has ended it, too */
+#define FILE_OCTETS (64 * 1024)
 #define READS_MAX  64		      /* after the end: more than a pipe holds */
 
 TAILQ_HEAD(hook_list, hook_command);
@@ -30,8 +32,8 @@ struct hook_commands {
 	struct loop *loop;
 	struct ipc_chan *parent;
 	struct loop_timer *timer;
-	struct hook_list waiting, running;
-	unsigned n_running;
+	struct hook_list waiting, running; /* waiting: urgent ones first */
+	unsigned n_running, n_others;	   /* of these, not urgent */
 	uint32_t last_token;
 };
 
@@ -60,6 +62,19 @@ read_output(struct hook_command *c)
 	if (n > 0)
 		c->len += (size_t)n;
 	return n;
+}
+
+/* The end of what was written into the file: its offset, which is shared, says how much that is. */
+static void
+read_file(struct hook_command *c)
+{
+	off_t end = lseek(c->out_fd, 0, SEEK_CUR);
+	ssize_t n;
+
+	if (end <= 0)
+		return;
+	n = pread(c->out_fd, c->out, sizeof(c->out), end > (off_t)sizeof(c->out) ? end - (off_t)sizeof(c->out) : 0);
+	c->len = n > 0 ? (size_t)n : 0;
 }
 
 static void
@@ -92,7 +107,9 @@ finish(struct hook_command *c, struct hook_result *r)
 {
 	struct hook_commands *all = c->all;
 
-	for (int n = 0; n < READS_MAX && c->out_fd >= 0 && read_output(c) > 0; n++)
+	if (c->leaves && c->out_fd >= 0)
+		read_file(c);
+	for (int n = 0; n < READS_MAX && !c->leaves && c->out_fd >= 0 && read_output(c) > 0; n++)
 		;
 	if (r->code != 0)
 		text_last_line(r->line, sizeof(r->line), c->out, c->len);
@@ -102,6 +119,7 @@ finish(struct hook_command *c, struct hook_result *r)
 	close_output(c);
 	TAILQ_REMOVE(&all->running, c, link);
 	all->n_running--;
+	all->n_others -= !c->urgent;
 	c->running = false;
 	arm(all);
 	c->done(c, r);
@@ -150,23 +168,51 @@ on_timer(void *arg, mono_t now)
 	arm(all); /* at once for the next one that is due */
 }
 
+/* A file without a name that cannot grow: what goes on after the command may write into it and is not harmed. */
+static int
+make_file(int ret[2])
+{
+	ret[0] = memfd_create("vrrpd-output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (ret[0] < 0)
+		return -errno;
+	ret[1] = -1;
+	if (ftruncate(ret[0], FILE_OCTETS) == 0 && fcntl(ret[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0)
+		ret[1] = fcntl(ret[0], F_DUPFD_CLOEXEC, 0);
+	if (ret[1] >= 0)
+		return 0;
+	close(ret[0]);
+	return -errno;
+}
+
+/* Where its output goes: [0] is ours. 0 or -errno. */
+static int
+make_output(struct hook_command *c, int ret[2])
+{
+	if (c->leaves)
+		return make_file(ret);
+	if (pipe2(ret, O_CLOEXEC) < 0)
+		return -errno;
+	(void)fcntl(ret[0], F_SETFL, O_NONBLOCK); /* our end only: the command's end blocks as usual */
+	return 0;
+}
+
 /* 0, or -errno and nothing runs. */
 static int
 ask_vrrpd(struct hook_command *c)
 {
 	struct hook_commands *all = c->all;
 	int out[2];
-	int r;
+	int r = make_output(c, out);
 
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (++all->last_token == 0)
 		all->last_token = 1;
 	c->run.token = all->last_token;
 	c->run.what = IPC_RUN_COMMAND;
 	c->out_fd = out[0];
-	(void)fcntl(c->out_fd, F_SETFL, O_NONBLOCK); /* our end only: the command's end blocks as usual */
-	c->out_io = loop_io_add(all->loop, c->out_fd, on_output, c);
+	if (!c->leaves)
+		c->out_io = loop_io_add(all->loop, c->out_fd, on_output, c);
 	r = ipc_chan_send(all->parent, IPC_RUN, &c->run, out[1]);
 	close(out[1]);
 	if (r < 0)
@@ -190,6 +236,7 @@ begin(struct hook_command *c)
 	c->deadline = mono_add(now, c->timeout_us);
 	TAILQ_INSERT_TAIL(&all->running, c, link);
 	all->n_running++;
+	all->n_others += !c->urgent;
 	c->err = -ask_vrrpd(c);
 	if (c->err != 0)
 		c->deadline = now;
@@ -202,6 +249,8 @@ start_waiting(struct hook_commands *all)
 	struct hook_command *c;
 
 	while (all->n_running < IPC_COMMANDS_AT_ONCE && (c = TAILQ_FIRST(&all->waiting)) != NULL) {
+		if (!c->urgent && all->n_others >= IPC_COMMANDS_AT_ONCE / 2)
+			return;
 		TAILQ_REMOVE(&all->waiting, c, link);
 		begin(c);
 	}
@@ -252,6 +301,20 @@ hook_commands_ended(struct hook_commands *all, const struct ipc_run_ended *m)
 	finish(c, &r);
 }
 
+static void
+insert(struct hook_commands *all, struct hook_command *c)
+{
+	struct hook_command *before;
+
+	TAILQ_FOREACH(before, &all->waiting, link)
+	if (c->urgent && !before->urgent)
+		break;
+	if (before != NULL)
+		TAILQ_INSERT_BEFORE(before, c, link);
+	else
+		TAILQ_INSERT_TAIL(&all->waiting, c, link);
+}
+
 void
 hook_command_start(struct hook_commands *all, struct hook_command *c, const struct ipc_run *run, usec_t timeout_us)
 {
@@ -260,7 +323,7 @@ hook_command_start(struct hook_commands *all, struct hook_command *c, const stru
 	c->run = *run;
 	c->timeout_us = timeout_us;
 	c->waiting = true;
-	TAILQ_INSERT_TAIL(&all->waiting, c, link);
+	insert(all, c);
 	start_waiting(all);
 }
 

@@ -35,6 +35,8 @@ typedef void hook_done_fn(struct hook_command *c, const struct hook_result *r);
 struct hook_command {
 	hook_done_fn *done;
 	void *arg;
+	bool urgent; /* addresses wait for it: before all others, and others leave room for such */
+	bool leaves; /* what it starts goes on after its end: its output goes to a file of limited size */
 	/* hook_command.c's: */
 	TAILQ_ENTRY(hook_command) link;
 	struct hook_commands *all;
@@ -58,7 +60,7 @@ void hook_commands_free(struct hook_commands *all); /* what runs is killed, nobo
 void hook_commands_ended(struct hook_commands *all, const struct ipc_run_ended *m);
 
 /*
- * Run it: now, or when fewer than IPC_COMMANDS_AT_ONCE run. Of `run` all but token and what is to be set. It is ended
+ * Run it: now, or when fewer than IPC_COMMANDS_AT_ONCE run (half of that, when it is not urgent). Of `run` all but token and what is to be set. It is ended
  * after timeout_us. done() comes once, later.
  */
 void hook_command_start(struct hook_commands *all, struct hook_command *c, const struct ipc_run *run, usec_t timeout_us);

@@ -16,6 +16,7 @@ void
 hook_gate_init(struct hook_role *r)
 {
 	r->gate.command.done = on_done;
+	r->gate.command.urgent = true;
 	r->gate.command.arg = r;
 }
 
@@ -71,6 +72,12 @@ on_done(struct hook_command *c, const struct hook_result *result)
 	}
 	hook_gate_go_on(r);
 	hooks_went_on(r);
+}
+
+void
+hook_gate_forget(struct hook_role *r)
+{
+	r->gate.answered = false;
 }
 
 void

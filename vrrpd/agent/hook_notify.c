@@ -49,8 +49,8 @@ kind_of(uint8_t state, unsigned step)
 }
 
 /* Is it worth telling? What only waits for something at the start is in no state yet. */
-static bool
-is_news(const struct hook_role *r)
+bool
+hook_notify_is_news(const struct hook_role *r)
 {
 	return r->state != HOOK_NO_STATE && r->cause.reason != ROLE_REASON_START_DELAY &&
 	       r->cause.reason != ROLE_REASON_CHECK_PENDING;
@@ -137,7 +137,7 @@ hook_notify_changed(struct hook_role *r)
 {
 	struct hook_notify *n = &r->notify;
 
-	if (!is_news(r))
+	if (!hook_notify_is_news(r))
 		return;
 	n->superseded += n->due;
 	n->due = true;

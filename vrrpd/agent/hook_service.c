@@ -2,8 +2,8 @@
  * hook_service.c - services: what runs where the addresses are and nowhere else.
  *
  * Runs in vrrpd-agent. Per instance one command runs at a time. To run: each in order is asked its status and started;
- * when all run, each is asked its status at its interval. One that does not run is stopped, to clean up, and started
- * again. Not to run: each in reverse order is stopped. Failures are counted and forgotten one by one; as many as
+ * when all run, each is asked its status at its interval. One that does not run any more is stopped, to clean up, and
+ * started again. Not to run: each in reverse order is stopped, and what is found to run later is, too. Failures are counted and forgotten one by one; as many as
  * migration_threshold are reported to the engine, for which the node is unfit then.
  */
 #include "agent/hooks_int.h"
@@ -38,6 +38,7 @@ hook_service_init(struct hook_role *r)
 {
 	r->services.command.done = on_done;
 	r->services.command.arg = r;
+	r->services.command.urgent = true;
 	r->services.told = true;
 }
 
@@ -62,11 +63,12 @@ hook_service_configure(struct hook_role *r, const struct ipc_conf_service *v, ui
 	struct hook_services *s = &r->services, old = *s;
 
 	s->n = n;
+	s->told = n == 0; /* by the index of this generation */
 	s->v = agent_alloc(n, sizeof(*s->v));
 	for (uint32_t i = 0; i < n; i++) {
 		const struct hook_service *o = find(&old, v[i].name);
 
-		s->v[i] = o != NULL ? *o : (struct hook_service){.forget_at = MONO_NEVER, .next = MONO_ZERO};
+		s->v[i] = o != NULL ? *o : (struct hook_service){.forget_at = MONO_NEVER};
 		s->v[i].conf = v[i];
 	}
 	for (uint32_t i = 0; i < old.n; i++)
@@ -142,7 +144,7 @@ fail(struct hook_role *r, struct hook_service *v, const char *what, const struct
 	v->failures++;
 	if (v->forget_at.us == MONO_NEVER.us)
 		v->forget_at = mono_add(now, v->conf.decay_us);
-	v->next = v->failures == 1 ? now : mono_add(now, START_AGAIN_US);
+	v->start_at = v->failures == 1 ? now : mono_add(now, START_AGAIN_US);
 	hook_result_words(result, words, sizeof(words));
 	strbuf_init(&b, v->last, sizeof(v->last));
 	strbuf_addf(&b, "%s: %s%s%s", what, words, result->line[0] != '\0' ? ": " : "", result->line);
@@ -157,7 +159,7 @@ fail(struct hook_role *r, struct hook_service *v, const char *what, const struct
 static bool
 wanted(const struct hook_role *r)
 {
-	return r->state == ROLE_STATE_ACTIVE && !r->services.leave && !r->removed && !r->hooks->stopping;
+	return r->state == ROLE_STATE_ACTIVE && !r->hooks->no_engine && !r->services.leave && !r->removed && !r->hooks->stopping;
 }
 
 static void
@@ -168,6 +170,7 @@ start(struct hook_role *r, const struct hook_service *v, enum doing doing)
 
 	str_copy(s->current, sizeof(s->current), v->conf.name);
 	s->doing = doing;
+	s->command.leaves = doing == DOING_START;
 	hooks_fill_run(r, v->conf.number + doing, &run);
 	hook_command_start(r->hooks->commands, &s->command, &run, v->conf.timeout_us);
 }
@@ -187,25 +190,32 @@ bring_up(struct hook_role *r, mono_t now)
 			start(r, v, DOING_STATUS);
 		else if (v->state == HOOK_SERVICE_FAILED)
 			start(r, v, DOING_STOP);
-		else if (mono_due(now, v->next))
+		else if (mono_due(now, v->start_at))
 			start(r, v, DOING_START);
 		return true;
 	}
 	return false;
 }
 
-/* All run: ask the one that is due. */
+/* All are as they should be: ask the one that is due. */
 static void
 watch(struct hook_role *r, mono_t now)
 {
 	const struct hook_services *s = &r->services;
 
-	for (uint32_t i = 0; i < s->n; i++) {
+	for (uint32_t i = 0; i < s->n && !r->hooks->stopping && !r->removed; i++) {
 		if (mono_due(now, s->v[i].next)) {
 			start(r, &s->v[i], DOING_STATUS);
 			return;
 		}
 	}
+}
+
+/* One that could not be stopped must not keep the addresses here for ever: it is tried again later. */
+static bool
+is_down(const struct hook_service *v)
+{
+	return v->state == HOOK_SERVICE_STOPPED || v->stop_failed;
 }
 
 /* The last one that runs; false when none does. */
@@ -215,7 +225,7 @@ bring_down(struct hook_role *r)
 	const struct hook_services *s = &r->services;
 
 	for (uint32_t i = s->n; i-- > 0;) {
-		if (s->v[i].state == HOOK_SERVICE_STOPPED)
+		if (is_down(&s->v[i]))
 			continue;
 		start(r, &s->v[i], s->v[i].state == HOOK_SERVICE_UNKNOWN ? DOING_STATUS : DOING_STOP);
 		return true;
@@ -223,13 +233,24 @@ bring_down(struct hook_role *r)
 	return false;
 }
 
+static bool
+send_answer(struct hooks *h, const struct ipc_ask *ask)
+{
+	struct ipc_answer m = {.h.gen = ask->h.gen, .index = ask->index, .epoch = ask->epoch};
+
+	return hooks_send(h, IPC_ANSWER, &m);
+}
+
+void
+hook_service_answer(struct hooks *h, const struct ipc_ask *m)
+{
+	(void)send_answer(h, m); /* put again, when it found no room */
+}
+
 static void
 answer(struct hook_role *r)
 {
-	struct hook_services *s = &r->services;
-	struct ipc_answer m = {.h.gen = s->ask.h.gen, .index = s->ask.index, .epoch = s->ask.epoch};
-
-	s->answered = hooks_send(r->hooks, IPC_ANSWER, &m);
+	r->services.answered = send_answer(r->hooks, &r->services.ask);
 }
 
 void
@@ -239,13 +260,18 @@ hook_service_go_on(struct hook_role *r)
 	mono_t now = loop_now(r->hooks->a->loop);
 
 	forget(r, now);
+	/* What is being started is not wanted any more: then it is not waited for. */
+	if (hook_command_busy(&s->command) && s->doing == DOING_START && !wanted(r))
+		hook_command_cancel(&s->command);
 	if (hook_command_busy(&s->command) || (r->state == HOOK_NO_STATE && !s->leave))
 		return;
 	if (wanted(r)) {
 		if (!bring_up(r, now))
 			watch(r, now);
-	} else if (!bring_down(r) && s->leave && !s->answered) {
-		answer(r);
+	} else if (!bring_down(r)) {
+		if (s->leave && !s->answered)
+			answer(r);
+		watch(r, now);
 	}
 	hooks_wake_at(r->hooks, hook_service_deadline(r));
 }
@@ -265,29 +291,37 @@ take_result(struct hook_role *r, struct hook_service *v, const struct hook_resul
 	bool ok = hook_result_ok(result), ran = v->state == HOOK_SERVICE_RUNNING;
 
 	v->next = mono_add(loop_now(r->hooks->a->loop), v->conf.interval_us);
+	v->stop_failed = false;
+	if (r->services.doing == DOING_STATUS && result->code == 0 && !result->timed_out) {
+		/* It was not asked: nothing is known. */
+		log_warning("%s: the status of service %s could not be asked: %s", r->name, v->conf.name, result->line);
+		return;
+	}
 	switch ((enum doing)r->services.doing) {
 	case DOING_START:
 		v->state = ok ? HOOK_SERVICE_RUNNING : HOOK_SERVICE_FAILED;
+		if (result->cancelled)
+			break;
 		if (ok)
 			tell_done(r, v, ROLE_REASON_SERVICE_STARTED, result);
 		else
 			fail(r, v, "it could not be started", result);
 		break;
 	case DOING_STOP:
-		/* One that cannot be stopped must not keep the addresses here for ever. */
-		if (ok && v->state != HOOK_SERVICE_FAILED)
-			tell_done(r, v, ROLE_REASON_SERVICE_STOPPED, result);
-		v->next = v->failures > 1 ? mono_add(loop_now(r->hooks->a->loop), START_AGAIN_US) : MONO_ZERO;
-		v->state = HOOK_SERVICE_STOPPED;
-		if (!ok)
+		if (!ok) {
 			fail(r, v, "it could not be stopped", result);
+			v->state = HOOK_SERVICE_UNKNOWN;
+			v->stop_failed = true;
+			break;
+		}
+		if (v->state != HOOK_SERVICE_FAILED)
+			tell_done(r, v, ROLE_REASON_SERVICE_STOPPED, result);
+		v->state = HOOK_SERVICE_STOPPED;
 		break;
 	case DOING_STATUS:
 		v->state = ok ? HOOK_SERVICE_RUNNING : ran ? HOOK_SERVICE_FAILED : HOOK_SERVICE_STOPPED;
 		if (!ok && ran)
 			fail(r, v, "it does not run", result);
-		else if (!ok)
-			v->next = MONO_ZERO;
 		break;
 	}
 }
@@ -312,7 +346,7 @@ hook_service_ask(struct hook_role *r, const struct ipc_ask *m)
 	struct hook_services *s = &r->services;
 
 	s->leave = m->ask == ROLE_ASK_LEAVE;
-	s->answered = false;
+	s->answered = false; /* put again, it was not heard */
 	s->ask = *m;
 	hook_service_go_on(r);
 }
@@ -320,7 +354,7 @@ hook_service_ask(struct hook_role *r, const struct ipc_ask *m)
 void
 hook_service_relinked(struct hook_role *r)
 {
-	r->services.told = r->services.report.failures == 0;
+	r->services.told = r->services.n == 0; /* also that nothing has failed: an agent before may have said so */
 	hook_service_go_on(r);
 }
 
@@ -330,7 +364,7 @@ hook_service_idle(const struct hook_role *r)
 	const struct hook_services *s = &r->services;
 
 	for (uint32_t i = 0; i < s->n; i++)
-		if (s->v[i].state != HOOK_SERVICE_STOPPED && r->state != HOOK_NO_STATE)
+		if (!is_down(&s->v[i]) && r->state != HOOK_NO_STATE)
 			return false;
 	return !hook_command_busy(&s->command) && (!s->leave || s->answered);
 }
@@ -343,12 +377,12 @@ hook_service_deadline(const struct hook_role *r)
 
 	for (uint32_t i = 0; i < s->n; i++)
 		at = mono_min(at, s->v[i].forget_at);
-	if (!wanted(r) || hook_command_busy(&s->command))
+	if (hook_command_busy(&s->command) || r->state == HOOK_NO_STATE || r->hooks->stopping || r->removed)
 		return at;
 	for (uint32_t i = 0; i < s->n; i++) {
-		/* While one does not run, nothing else is done. */
-		if (s->v[i].state != HOOK_SERVICE_RUNNING)
-			return mono_min(at, s->v[i].next);
+		/* While one that should does not run, nothing else is done. */
+		if (wanted(r) && s->v[i].state != HOOK_SERVICE_RUNNING)
+			return mono_min(at, s->v[i].start_at);
 		next = mono_min(next, s->v[i].next);
 	}
 	return mono_min(at, next);

@@ -15,7 +15,9 @@
 #include "agent/agent_util.h"
 #include "base/strbuf.h"
 
-#define SEND_AGAIN_US (20 * USEC_PER_MS) /* the engine's channel was full */
+#define SEND_AGAIN_US	(20 * USEC_PER_MS) /* the engine's channel was full */
+#define LOOK_US		(1 * USEC_PER_SEC) /* how often it is looked whether there is an engine */
+#define ENGINE_SLACK_US (2 * USEC_PER_SEC)
 
 /* ---- instances ---------------------------------------------------------------------------------- */
 
@@ -46,6 +48,12 @@ find(const struct hooks *h, const char *name)
 	for (uint32_t i = 0; i < h->n; i++)
 		if (strcmp(h->v[i]->name, name) == 0)
 			return h->v[i];
+	return NULL;
+}
+
+static struct hook_role *
+find_removed(const struct hooks *h, const char *name)
+{
 	for (uint32_t i = 0; i < h->n_removed; i++)
 		if (strcmp(h->removed[i]->name, name) == 0)
 			return h->removed[i];
@@ -80,6 +88,11 @@ role_configure(struct hook_role *r, const struct agent_conf *conf, uint32_t inde
 	take_hooks(r->notify_hooks[0], &r->gate_hook, conf->hooks + i->first_hook, i->c.n_hooks);
 	take_hooks(r->notify_hooks[1], &r->gate_hook, conf->hooks, conf->begin.n_own_hooks);
 	hook_service_configure(r, conf->services + i->first_service, i->c.n_services);
+	/* A question of the instance before it under this name, which the engine removes. */
+	if (r->services.leave && r->services.ask.removed) {
+		r->services.leave = false;
+		hook_service_answer(r->hooks, &r->services.ask);
+	}
 }
 
 /* Let all that can go on do so. */
@@ -96,16 +109,23 @@ set_state(struct hook_role *r, uint8_t state, const struct role_cause *cause, ui
 {
 	bool changed = r->state != state;
 
+	bool was_news = hook_notify_is_news(r);
+
 	/* Not taking part yet says nothing: an engine that was started again goes on from before. */
 	if (state == ROLE_STATE_INITIALIZE && cause->reason == ROLE_REASON_STARTING)
 		return;
 	r->state = state;
 	r->cause = *cause;
 	r->priority = priority;
+	/* In the same state, but no longer only waiting: that is to be told. */
+	if (!changed && !was_news)
+		hook_notify_changed(r);
 	if (!changed)
 		return;
-	if (state != ROLE_STATE_ACTIVE)
+	/* Of a removed one the engine still waits for the answer. */
+	if (state != ROLE_STATE_ACTIVE && !r->removed)
 		r->services.leave = false;
+	hook_gate_forget(r);
 	hook_notify_changed(r);
 	hook_service_go_on(r);
 }
@@ -159,11 +179,15 @@ on_snapshot(struct snap_waiter *w, const struct snap *s, const char *why)
 		ask_what_is(h); /* the engine is starting, or changing generations */
 		return;
 	}
+	h->engine_heard = loop_now(h->a->loop);
 	for (uint32_t i = 0; i < h->n; i++) {
 		struct hook_role *r = h->v[i];
 		const struct ipc_snap_instance *now = &s->instances[i];
 
 		hook_notify_recall(r, MIN(now->told, (uint8_t)HOOK_NO_STATE));
+		/* What is asked is put again with each snapshot; that nothing is, may have been lost. */
+		if (now->asking != ROLE_ASK_LEAVE)
+			r->services.leave = false;
 		/* What came as an event meanwhile is newer. */
 		if (!r->heard)
 			set_state(r, now->state, &now->cause, now->priority);
@@ -199,13 +223,34 @@ hooks_wake_at(struct hooks *h, mono_t at)
 	loop_timer_set(h->timer, at);
 }
 
+/*
+ * Services run where the address is: when no engine says anything for longer than the kernel keeps an address that is
+ * not renewed, it is not here any more.
+ */
+static void
+look_for_engine(struct hooks *h, mono_t now)
+{
+	const struct agent_conf *conf = h->a->conf;
+	usec_t lifetime;
+
+	if (conf == NULL || conf->begin.n_services == 0 || h->stopping)
+		return;
+	lifetime = conf->begin.address_lifetime_s * USEC_PER_SEC;
+	h->no_engine = lifetime > 0 && mono_since(now, h->engine_heard) > lifetime + ENGINE_SLACK_US;
+	if (mono_due(now, h->look_at)) {
+		h->look_at = mono_add(now, LOOK_US);
+		ask_what_is(h);
+	}
+	hooks_wake_at(h, h->look_at);
+}
+
 static void
 on_timer(void *arg, mono_t now)
 {
 	struct hooks *h = arg;
 
-	(void)now;
 	h->wake = MONO_NEVER;
+	look_for_engine(h, now);
 	for (uint32_t i = 0; i < h->n; i++)
 		go_on(h->v[i]);
 	for (uint32_t i = 0; i < h->n_removed; i++)
@@ -279,6 +324,7 @@ hooks_new(struct agent *a)
 	struct hooks *h = agent_alloc(1, sizeof(*h));
 
 	h->a = a;
+	h->engine_heard = loop_now(a->loop);
 	h->wake = MONO_NEVER;
 	h->commands = hook_commands_new(a->loop, &a->parent);
 	h->timer = loop_timer_add(a->loop, on_timer, h);
@@ -344,16 +390,26 @@ hooks_relinked(struct hooks *h)
 {
 	for (uint32_t i = 0; i < h->n; i++) {
 		h->v[i]->heard = false;
+		hook_gate_forget(h->v[i]);
 		hook_service_relinked(h->v[i]);
 	}
 	ask_what_is(h);
+}
+
+/* Told of an instance in a state, not why it is in it. */
+static bool
+is_note(uint8_t reason)
+{
+	return reason == ROLE_REASON_ADDRESS_HEALED || reason == ROLE_REASON_ADDRESS_CONFLICT ||
+	       reason == ROLE_REASON_CONNECTIONS_RESET;
 }
 
 void
 hooks_event(struct hooks *h, const struct ipc_event *m)
 {
 	/* One of another generation is made up for by the snapshot that is asked for with each. */
-	if (h->a->conf == NULL || m->h.gen != h->a->conf->gen || m->index >= h->n || m->from == m->to)
+	if (h->a->conf == NULL || m->h.gen != h->a->conf->gen || m->index >= h->n ||
+	    (m->from == m->to && is_note(m->cause.reason)))
 		return;
 	h->v[m->index]->heard = true;
 	set_state(h->v[m->index], m->to, &m->cause, m->priority);
@@ -362,10 +418,17 @@ hooks_event(struct hooks *h, const struct ipc_event *m)
 void
 hooks_ask(struct hooks *h, const struct ipc_ask *m)
 {
-	struct hook_role *r = find(h, m->name);
+	struct hook_role *r = m->removed ? find_removed(h, m->name) : find(h, m->name);
 
+	if (m->removed && r == NULL && h->a->conf != NULL && m->h.gen == h->a->conf->gen) {
+		/* Another instance has its name: what runs is that one's now. */
+		hook_service_answer(h, m);
+		return;
+	}
 	if (r == NULL)
-		return; /* of a generation that is still to come: asked again then */
+		r = find(h, m->name);
+	if (r == NULL)
+		return; /* of a generation that is still to come: put again with the snapshot that is asked for then */
 	if (m->ask != ROLE_ASK_LEAVE)
 		hook_gate_ask(r, m);
 	if (m->ask != ROLE_ASK_ENTER)

@@ -47,9 +47,11 @@ enum hook_service_state {
 struct hook_service {
 	struct ipc_conf_service conf;
 	enum hook_service_state state;
+	bool stop_failed; /* it could not be stopped: tried again at `next` */
 	uint32_t failures;
 	mono_t forget_at; /* when one failure is forgotten; MONO_NEVER: there is none */
-	mono_t next;	  /* running: when its status is asked next; stopped after a failure: when it is started again */
+	mono_t next;	  /* when its status is asked, or a stop that failed is tried, again */
+	mono_t start_at;  /* not before: it has just failed */
 	char last[LIMIT_CHECK_TEXT]; /* about its last failure, "" = none */
 };
 
@@ -92,6 +94,8 @@ struct hooks {
 	struct hook_commands *commands;
 	struct loop_timer *timer;
 	mono_t wake; /* of `timer` */
+	mono_t engine_heard, look_at;
+	bool no_engine; /* none has said anything for so long that no address can be held */
 	uint32_t n;
 	struct hook_role **v; /* by index of the present generation */
 	uint32_t n_removed;
@@ -120,6 +124,7 @@ void hooks_went_on(struct hook_role *r);
 /* hook_notify.c */
 void hook_notify_init(struct hook_role *r);
 void hook_notify_changed(struct hook_role *r); /* r->state is another one */
+bool hook_notify_is_news(const struct hook_role *r); /* is its state, by its cause, worth telling? */
 void hook_notify_recall(struct hook_role *r, uint8_t told); /* what the engine's memory says */
 void hook_notify_go_on(struct hook_role *r);
 bool hook_notify_idle(const struct hook_role *r);
@@ -130,12 +135,14 @@ mono_t hook_notify_deadline(const struct hook_role *r);
 void hook_gate_init(struct hook_role *r);
 void hook_gate_ask(struct hook_role *r, const struct ipc_ask *m); /* ENTER, or NOTHING */
 void hook_gate_go_on(struct hook_role *r);
+void hook_gate_forget(struct hook_role *r); /* what was answered was about another time */
 
 /* hook_service.c */
 void hook_service_init(struct hook_role *r);
 void hook_service_free(struct hook_role *r);
 void hook_service_configure(struct hook_role *r, const struct ipc_conf_service *v, uint32_t n);
 void hook_service_ask(struct hook_role *r, const struct ipc_ask *m); /* LEAVE, or NOTHING */
+void hook_service_answer(struct hooks *h, const struct ipc_ask *m); /* at once: nothing is to be stopped */
 void hook_service_relinked(struct hook_role *r);
 void hook_service_go_on(struct hook_role *r);
 bool hook_service_idle(const struct hook_role *r); /* all are stopped */

@@ -109,21 +109,33 @@ finish(struct net_conn *c, int err)
 	(void)tell(c, NET_CLOSED, text, text != NULL ? strlen(text) : 0);
 }
 
+/* Send octets as far as the kernel takes them; how many are left in *n. 0 or an errno. */
+static int
+send_now(struct net_conn *c, const char *data, size_t *n)
+{
+	while (c->connected && *n > 0) {
+		ssize_t sent = send(c->fd, data, *n, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return errno == EAGAIN ? 0 : errno;
+		data += sent;
+		*n -= (size_t)sent;
+	}
+	return 0;
+}
+
 /* Send what waits. 0 or an errno. */
 static int
 flush_out(struct net_conn *c)
 {
-	while (c->connected && c->out_len > 0) {
-		ssize_t n = send(c->fd, c->out, c->out_len, MSG_NOSIGNAL);
+	size_t left = c->out_len;
+	int err = send_now(c, c->out, &left);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? 0 : errno;
-		c->out_len -= (size_t)n;
-		memmove(c->out, c->out + n, c->out_len);
-	}
-	return 0;
+	memmove(c->out, c->out + c->out_len - left, left);
+	c->out_len = left;
+	return err;
 }
 
 static void
@@ -167,13 +179,27 @@ on_ready(void *arg, int fd, bool readable, bool writable)
 		loop_io_want(c->io, true, c->out_len > 0);
 }
 
+/*
+ * Begin to connect: 0, or EINPROGRESS, or another errno. A second call shows what became of the first: to a
+ * server on this host the connection stands by then.
+ */
+static int
+begin(int fd, const struct sockaddr *to, socklen_t len)
+{
+	int err = connect(fd, to, len) < 0 ? errno : 0;
+
+	if (err == EINPROGRESS)
+		err = connect(fd, to, len) < 0 ? errno : 0;
+	return err == EALREADY ? EINPROGRESS : err;
+}
+
 struct net_conn *
 net_conn_open(struct loop *l, const char *endpoint, net_conn_fn *fn, void *arg, int *ret_err)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = parse(endpoint, &ss);
 	struct net_conn *c;
-	int fd;
+	int fd, err;
 
 	*ret_err = EINVAL;
 	if (len == 0)
@@ -183,8 +209,9 @@ net_conn_open(struct loop *l, const char *endpoint, net_conn_fn *fn, void *arg, 
 		*ret_err = errno;
 		return NULL;
 	}
-	if (connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS) {
-		*ret_err = errno; /* EAGAIN of a Unix socket: its backlog is full */
+	err = begin(fd, (struct sockaddr *)&ss, len);
+	if (err != 0 && err != EINPROGRESS) {
+		*ret_err = err; /* EAGAIN of a Unix socket: its backlog is full */
 		close(fd);
 		return NULL;
 	}
@@ -192,27 +219,37 @@ net_conn_open(struct loop *l, const char *endpoint, net_conn_fn *fn, void *arg, 
 	c->fn = fn;
 	c->arg = arg;
 	c->fd = fd;
-	c->io = loop_io_add(l, fd, on_ready, c);
-	loop_io_want(c->io, true, true);
+	c->connected = err == 0;
+	c->io = loop_io_add_for(l, fd, true, !c->connected, on_ready, c);
 	return c;
+}
+
+bool
+net_conn_connected(const struct net_conn *c)
+{
+	return c->connected;
 }
 
 void
 net_conn_send(struct net_conn *c, const void *data, size_t n)
 {
+	size_t left = n;
 	char *more;
 
 	if (c->fd < 0)
 		return;
-	more = realloc(c->out, c->out_len + n);
+	/* An error shows itself on reading. */
+	if (c->out_len == 0)
+		(void)send_now(c, data, &left);
+	if (left == 0)
+		return;
+	more = realloc(c->out, c->out_len + left);
 	ASSERT(more != NULL);
 	c->out = more;
-	memcpy(c->out + c->out_len, data, n);
-	c->out_len += n;
-	/* An error shows itself on reading. */
-	(void)flush_out(c);
+	memcpy(c->out + c->out_len, (const char *)data + n - left, left);
+	c->out_len += left;
 	if (c->io != NULL)
-		loop_io_want(c->io, true, c->out_len > 0 || !c->connected);
+		loop_io_want(c->io, true, true);
 }
 
 void

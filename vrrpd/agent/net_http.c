@@ -13,9 +13,10 @@
 #include "agent/agent_util.h"
 #include "base/strbuf.h"
 
-#define CONN_KEPT      64L		   /* connections kept for TLS, all together */
-#define LOOKUP_LIFE_US (60 * USEC_PER_SEC) /* a thread that waits for a name server takes no longer than this  \
-					    */
+#define CONN_KEPT 64L /* connections kept for TLS, all together */
+#define LOOKUP_LIFE_US                                                                                         \
+	(60 * USEC_PER_SEC) /* a thread that waits for a name server takes no longer than this                 \
+			     */
 
 /* ---- the end of a request ------------------------------------------------------------------------------- */
 
@@ -177,12 +178,16 @@ on_timer(void *arg, mono_t now)
 	drain(h);
 }
 
-/* A curl_socket_callback: watch a socket from now on, otherwise, or no more. */
+/*
+ * A curl_socket_callback: watch a socket from now on, otherwise, or no more. Who waits to write, which lasts
+ * until it is connected, waits to read as well: then there is less to change afterwards.
+ */
 static int
 watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
 {
 	struct net_http *h = arg;
 	struct loop_io *io = assigned;
+	bool write = (what & CURL_POLL_OUT) != 0, read = write || (what & CURL_POLL_IN) != 0;
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
@@ -191,10 +196,11 @@ watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
 		return 0;
 	}
 	if (io == NULL) {
-		io = loop_io_add(h->loop, fd, on_ready, h);
+		io = loop_io_add_for(h->loop, fd, read, write, on_ready, h);
 		curl_multi_assign(h->multi, fd, io);
+	} else {
+		loop_io_want(io, read, write);
 	}
-	loop_io_want(io, (what & CURL_POLL_IN) != 0, (what & CURL_POLL_OUT) != 0);
 	return 0;
 }
 

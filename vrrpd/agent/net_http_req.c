@@ -283,6 +283,7 @@ set_common(struct net_http_req *r)
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "vrrpd/" VRRPD_VERSION);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, READ_OCTETS);
+	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 0L); /* one segment is all there is to send */
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, r);

@@ -109,7 +109,8 @@ fill_service(struct cfg_service *v)
 		if (access(programs[k], X_OK) < 0)
 			continue;
 		v->start = systemctl(programs[k], "start", NULL, v->unit);
-		v->stop = systemctl(programs[k], "stop", NULL, v->unit);
+		/* vrrpd waits for it while it stops itself, and its own unit comes after HAProxy's. */
+		v->stop = systemctl(programs[k], "stop", "--job-mode=ignore-dependencies", v->unit);
 		v->status = systemctl(programs[k], "is-active", "--quiet", v->unit);
 	}
 }

@@ -6,6 +6,8 @@
  */
 #include "config/cfg.h"
 
+#include "base/macros.h"
+
 #define NUMBERS_OF_SERVICE 3
 
 static uint32_t
@@ -94,9 +96,11 @@ cfg_run_find(const struct cfg *c, uint32_t number, struct cfg_run *ret)
 usec_t
 cfg_services_stop_us(const struct cfg_instance *i)
 {
-	usec_t sum = 0;
+	usec_t sum = 0, longest = 0;
 
-	for (size_t k = 0; k < i->n_services; k++)
+	for (size_t k = 0; k < i->n_services; k++) {
 		sum += i->services[k].timeout;
-	return sum;
+		longest = MAX(longest, i->services[k].timeout);
+	}
+	return sum + longest; /* one may be about to be started */
 }

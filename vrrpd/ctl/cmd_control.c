@@ -18,7 +18,7 @@
 #define ANSWER_MAX_S 5
 #define CHECK_MAX_S  3605 /* a check may take an hour; vrrpd answers when its time is over */
 #define RELOAD_MAX_S 25	  /* vrrpd gives itself 20 s */
-#define DRAIN_MAX_US (60 * (usec_t)USEC_PER_SEC)
+#define DRAIN_MAX_US (3600 * (usec_t)USEC_PER_SEC) /* services may take their time; vrrpd bounds it */
 #define LOOK_MS	     20
 
 struct flags {

@@ -76,6 +76,7 @@ elect_init(struct elect *e, const struct elect_conf *conf, mono_t now)
 		.retry_at = MONO_NEVER,
 		.send_failing = MONO_NEVER,
 		.ask_until = MONO_NEVER,
+		.ask_epoch = (uint32_t)now.us, /* no number that an engine before this one has used */
 	};
 	e->priority = elect_fit_priority(e);
 	ops(e)->init(e);

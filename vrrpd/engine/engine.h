@@ -145,6 +145,7 @@ struct engine_instance {
 	bool campaigns;	    /* as the agent was told last */
 	uint8_t campaign_priority;
 	uint8_t told;	  /* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
+	bool ask_due;	  /* the agent has not taken the last question */
 	bool event_due;	  /* the agent has not taken an event since it was told of event_from */
 	uint8_t event_from;
 	bool releasing;	  /* a RELEASE is on its way through the kernel thread */
@@ -439,7 +440,7 @@ void engine_control(struct engine *e, const struct ipc_control *m, mono_t now);
 
 /* engine_ask.c: questions to the agent, and its answers */
 /* Put an instance's present question, also that it does not matter any more. */
-void engine_ask(struct engine *e, const struct engine_instance *i);
+void engine_ask(struct engine *e, struct engine_instance *i);
 /* The same for every instance that waits: the agent, or the generation, is another one. */
 void engine_ask_all(struct engine *e);
 /* There is nobody to ask, and there will be nobody. */

@@ -13,7 +13,7 @@
 #include "base/strbuf.h"
 
 void
-engine_ask(struct engine *e, const struct engine_instance *i)
+engine_ask(struct engine *e, struct engine_instance *i)
 {
 	struct ipc_ask m = {
 		.h.gen = e->gen->gen,
@@ -21,10 +21,12 @@ engine_ask(struct engine *e, const struct engine_instance *i)
 		.epoch = i->elect.ask_epoch,
 		.ask = i->elect.asking,
 		.priority = i->elect.priority,
+		.removed = i->removed,
 	};
 
 	memcpy(m.name, i->conf.name, sizeof(m.name));
-	if (e->agent.fd < 0 || ipc_chan_send(&e->agent, IPC_ASK, &m, -1) != -EAGAIN)
+	i->ask_due = e->agent.fd >= 0 && ipc_chan_send(&e->agent, IPC_ASK, &m, -1) == -EAGAIN;
+	if (!i->ask_due)
 		return;
 	e->asks_due = true; /* it does not read just now */
 	loop_io_want(e->agent_io, true, true);
@@ -35,7 +37,7 @@ engine_ask_all(struct engine *e)
 {
 	e->asks_due = false;
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
-		if (e->gen->instances[n].elect.asking != ROLE_ASK_NOTHING)
+		if (e->gen->instances[n].elect.asking != ROLE_ASK_NOTHING || e->gen->instances[n].ask_due)
 			engine_ask(e, &e->gen->instances[n]);
 }
 

@@ -231,6 +231,7 @@ take_agent_message(struct engine *e, const union ipc_msg *m)
 	mono_t now = loop_now(e->loop);
 
 	if (m->h.type == IPC_SNAP_GET) {
+		engine_ask_all(e); /* who asks what is may be another agent, or have another generation */
 		engine_report_get(e, m->SNAP_GET.token);
 	} else if (m->h.type == IPC_CHECK) {
 		engine_health_check(e, &m->CHECK, now);

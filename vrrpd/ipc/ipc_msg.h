@@ -353,7 +353,16 @@ struct ipc_snap_get {
 
 enum ipc_check_state { IPC_CHECK_PENDING, IPC_CHECK_UP, IPC_CHECK_DOWN, IPC_CHECK_STATE_COUNT };
 
-/* The present verdict of a check; sent after every run, changed or not: it renews the expiry. */
+/* A verdict is stale when two more runs should have ended since it came, and this much more. */
+#define IPC_STALE_SLACK_US 1000000u
+
+static inline uint64_t
+ipc_stale_after_us(uint64_t interval_us, uint64_t timeout_us)
+{
+	return 2 * (interval_us + timeout_us) + IPC_STALE_SLACK_US;
+}
+
+/* The present verdict of a check; sent when it has changed, and again long before it is stale. No padding. */
 struct ipc_check {
 	struct ipc_head h;
 	uint32_t check;
@@ -385,6 +394,7 @@ struct ipc_ask {
 	uint32_t index, epoch;
 	uint8_t ask; /* enum role_ask */
 	uint8_t priority;
+	uint8_t removed; /* of an instance that only leaves */
 	char name[LIMIT_NAME];
 };
 

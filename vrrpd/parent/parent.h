@@ -21,6 +21,8 @@
 #include "sys/loop.h"
 #include "sys/priv.h"
 
+#define PARENT_LAST_CFGS 8
+
 enum parent_child_kind { PARENT_ENGINE, PARENT_AGENT, PARENT_CHILDREN };
 
 struct parent;
@@ -60,7 +62,7 @@ struct parent {
 	struct loop *loop;
 	struct cfg *cfg;
 	struct cfg *old_cfg; /* reloading: the one before, for what is removed; else NULL */
-	struct cfg *last_cfg; /* else the one before: commands of instances that were removed may still run */
+	struct cfg *last_cfgs[PARENT_LAST_CFGS]; /* the ones before, newest first: what was removed may still run commands */
 	const char *file;    /* as given on the command line */
 	char **argv;	     /* for a restart in place */
 	char self[512];	     /* path of this program, as it was at the start */

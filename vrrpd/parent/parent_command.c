@@ -28,11 +28,14 @@
 static const struct cfg *
 find_cfg(const struct parent *p, uint32_t gen)
 {
-	if (gen == p->gen)
+	uint32_t back = p->gen - gen;
+
+	if (back == 0)
 		return p->cfg;
-	if (gen + 1 != p->gen)
-		return NULL;
-	return p->old_cfg != NULL ? p->old_cfg : p->last_cfg;
+	if (p->old_cfg != NULL && back == 1)
+		return p->old_cfg;
+	back -= p->old_cfg != NULL ? 2 : 1;
+	return back < PARENT_LAST_CFGS ? p->last_cfgs[back] : NULL;
 }
 
 static bool

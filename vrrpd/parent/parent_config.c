@@ -20,10 +20,6 @@
 /* A child takes its configuration at once or not at all; 2 s is a hundred times what it needs. */
 #define SEND_MAX_MS 2000
 
-/* A verdict is stale when two more runs should have ended since. */
-#define STALE_RUNS     2
-#define STALE_SLACK_US USEC_PER_SEC
-
 _Static_assert((int)CFG_CHECKSUM_RFC5798 == (int)ELECT_CHECKSUM_RFC5798,
 	       "the option's words and the election's agree");
 _Static_assert((int)CFG_MODE_LEASE == (int)ELECT_MODE_LEASE, "modes agree");
@@ -264,7 +260,7 @@ send_track(struct parent *p, struct parent_child *c, const struct cfg_track *t)
 			continue;
 		m.check = (uint32_t)n;
 		m.on_stale = (uint8_t)k->on_stale;
-		m.stale_after_us = STALE_RUNS * (k->interval + k->timeout) + STALE_SLACK_US;
+		m.stale_after_us = ipc_stale_after_us(k->interval, k->timeout);
 	}
 	return parent_send_one(c, p->gen, IPC_CONF_TRACK, &m, -1);
 }

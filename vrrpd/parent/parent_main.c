@@ -305,7 +305,8 @@ close_parent(struct parent *p)
 	if (p->memory_fd >= 0)
 		close(p->memory_fd);
 	cfg_free(p->old_cfg);
-	cfg_free(p->last_cfg);
+	for (unsigned k = 0; k < PARENT_LAST_CFGS; k++)
+		cfg_free(p->last_cfgs[k]);
 	cfg_free(p->cfg);
 	loop_free(p->loop);
 }

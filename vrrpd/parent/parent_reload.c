@@ -43,6 +43,17 @@ refuse(struct parent *p, bool from_agent, uint32_t token)
 		(void)ipc_chan_send(&p->children[PARENT_AGENT].chan, IPC_RELOAD_DONE, &m, -1);
 }
 
+/* What it removed may still run commands by it. */
+static void
+keep_old(struct parent *p)
+{
+	if (p->old_cfg == NULL)
+		return;
+	cfg_free(p->last_cfgs[PARENT_LAST_CFGS - 1]);
+	memmove(p->last_cfgs + 1, p->last_cfgs, (PARENT_LAST_CFGS - 1) * sizeof(p->last_cfgs[0]));
+	p->last_cfgs[0] = TAKE(p->old_cfg);
+}
+
 static void
 finish(struct parent *p)
 {
@@ -62,8 +73,7 @@ finish(struct parent *p)
 		(void)ipc_chan_send(&p->children[PARENT_AGENT].chan, IPC_RELOAD_DONE, &m, -1);
 	loop_timer_set(r->timer, MONO_NEVER);
 	r->running = r->engine_done = r->again = false;
-	cfg_free(p->last_cfg);
-	p->last_cfg = TAKE(p->old_cfg);
+	keep_old(p);
 	parent_manager_ready(p);
 	if (again)
 		parent_reload(p, false, 0);
@@ -150,8 +160,10 @@ leaves_us(const struct parent *p)
 {
 	usec_t most = 0;
 
-	for (size_t n = 0; p->last_cfg != NULL && n < p->last_cfg->n_instances; n++)
-		most = MAX(most, parent_hooks_leave_us(&p->last_cfg->instances[n]));
+	const struct cfg *last = p->last_cfgs[0];
+
+	for (size_t n = 0; last != NULL && n < last->n_instances; n++)
+		most = MAX(most, parent_hooks_leave_us(&last->instances[n]));
 	return most;
 }
 
@@ -189,7 +201,7 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 		     "another reload came before vrrpd-engine was started again with this one");
 		refuse(p, true, r->token);
 	}
-	cfg_free(TAKE(p->old_cfg));
+	keep_old(p);
 	*r = (struct parent_reload){.running = true, .from_agent = from_agent, .token = token, .timer = r->timer};
 	p->old_cfg = p->cfg;
 	p->cfg = next;

@@ -4,7 +4,7 @@
  *
  * The agent says which one, by its number in a generation; what it is comes from this process' own configuration
  * (parent_command.c), so a broken agent can at worst run what the operator wrote down. Bounds: one run of a command at a
- * time; of a check on average two in its interval; of the others PARENT_COMMANDS_AT_ONCE at once; and each is ended a
+ * time; of a check on average two in its interval; of the others IPC_COMMANDS_AT_ONCE at once; and each is ended a
  * second after its time-out at the latest, whatever the agent does. The runs of an agent that ends, or of a vrrpd that
  * ends, are killed with their process groups.
  */
@@ -28,6 +28,7 @@
 
 struct parent_runs_entry {
 	bool used;
+	bool leaves; /* what it has started goes on when it succeeds: it starts a service */
 	pid_t pid;   /* and process group; 0 = it has ended, and the agent is to be told */
 	bool orphan; /* the agent that asked is gone */
 	uint32_t gen, index; /* of the command, */
@@ -183,6 +184,7 @@ parent_run_start(struct parent *p, const struct ipc_run *m, int out)
 					.gen = m->h.gen,
 					.index = m->index,
 					.instance = m->instance,
+					.leaves = m->what == IPC_RUN_COMMAND && c.run.kind == CFG_RUN_START,
 					.deadline = mono_add(now, c.timeout + OVERTIME_US),
 					.end = {.token = m->token, .what = m->what}};
 	arm(rs);
@@ -213,7 +215,9 @@ parent_run_reap(struct parent *p, pid_t pid)
 	if (r == NULL)
 		return false;
 	/* Not reaped yet: the group's number is still ours, so this cannot hit anybody else. */
-	(void)kill(-pid, SIGKILL);
+	(void)waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT);
+	if (!r->leaves || si.si_code != CLD_EXITED || si.si_status != 0)
+		(void)kill(-pid, SIGKILL);
 	(void)waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG);
 	r->pid = 0;
 	r->end.code = si.si_code;

@@ -84,7 +84,11 @@ take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 		parent_reload_ready(c->parent, c->kind);
 	} else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
-	else if (m->h.type == IPC_RUN)
+	else if (m->h.type == IPC_RUN && m->RUN.what >= IPC_RUN_WHAT_COUNT) {
+		log_error("%s asks for a run of no kind: it is ended", c->program);
+		close(fd);
+		kill(c->pid, SIGKILL);
+	} else if (m->h.type == IPC_RUN)
 		parent_run_start(c->parent, &m->RUN, fd);
 	else if (m->h.type == IPC_RUN_KILL)
 		parent_run_kill(c->parent, &m->RUN_KILL);
@@ -388,6 +392,9 @@ child_ended(struct parent *p, struct parent_child *c, int status)
 	/* One that ended before it knew everything may not have withdrawn what the one before it left. */
 	if (c->kind == PARENT_ENGINE && p->stopping && (status != 0 || !c->settled))
 		parent_withdraw(p);
+	/* While the engine leaves, somebody has to stop the services. */
+	if (p->stopping && c->kind == PARENT_AGENT && p->children[PARENT_ENGINE].pid != 0)
+		restart_later(c);
 	if (p->stopping)
 		return;
 	if (c->kind == PARENT_ENGINE) {

@@ -2,7 +2,9 @@
  * loop.c - the event loop over libevent; see loop.h.
  *
  * Every process has one. Timers are timerfds with absolute deadlines: libevent's own timers are relative to its
- * cached time, which turns lateness into drift.
+ * cached time, which turns lateness into drift. What is set during a turn reaches the kernel once, at its end,
+ * and only what has changed; a deadline that has come by then does not go there at all. They are watched
+ * edge-triggered, so that nobody needs to read them.
  */
 #include "sys/loop.h"
 
@@ -21,7 +23,8 @@
 struct loop {
 	struct event_base *base;
 	mono_t now;
-	bool now_valid; /* false while asleep: the next question reads the clock */
+	bool now_valid;		    /* false while asleep: the next question reads the clock */
+	struct loop_timer *changed; /* in this turn */
 	unsigned n_signals;
 	struct loop_signal {
 		struct event *ev;
@@ -44,6 +47,9 @@ struct loop_timer {
 	struct event *ev;
 	int fd;
 	mono_t deadline;
+	mono_t armed; /* what the kernel knows; MONO_NEVER: nothing */
+	bool is_changed;
+	struct loop_timer *next; /* of those that changed */
 	loop_timer_fn *fn;
 	void *arg;
 };
@@ -81,10 +87,46 @@ loop_free(struct loop *l)
 	free(l);
 }
 
+/* Tell the kernel of the new deadline, or call the timer in the next turn when that has come. */
+static void
+arm(struct loop_timer *t)
+{
+	struct itimerspec its = {0};
+
+	if (t->loop->now_valid && mono_due(t->loop->now, t->deadline)) {
+		event_active(t->ev, EV_READ, 0);
+		return;
+	}
+	if (t->deadline.us == t->armed.us)
+		return;
+	t->armed = t->deadline;
+	if (t->deadline.us != MONO_NEVER.us) {
+		/* Zero would disarm; a deadline in the past fires at once. */
+		uint64_t us = MAX(t->deadline.us, 1);
+
+		its.it_value.tv_sec = (time_t)(us / USEC_PER_SEC);
+		its.it_value.tv_nsec = (long)(us % USEC_PER_SEC) * 1000;
+	}
+	ASSERT(timerfd_settime(t->fd, TFD_TIMER_ABSTIME, &its, NULL) == 0);
+}
+
+static void
+arm_changed(struct loop *l)
+{
+	while (l->changed != NULL) {
+		struct loop_timer *t = l->changed;
+
+		l->changed = t->next;
+		t->is_changed = false;
+		arm(t);
+	}
+}
+
 int
 loop_run(struct loop *l)
 {
 	while (!event_base_got_break(l->base)) {
+		arm_changed(l);
 		l->now_valid = false;
 		if (event_base_loop(l->base, EVLOOP_ONCE) < 0)
 			return -EIO;
@@ -120,30 +162,48 @@ io_ready(evutil_socket_t fd, short what, void *arg)
 	io->fn(io->arg, fd, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
 }
 
+/* What is new first: the kernel then hears of the difference only. */
+static void
+io_listen(struct loop_io *io, short flags)
+{
+	struct event *old = TAKE(io->ev);
+
+	io->flags = flags;
+	if (flags & (EV_READ | EV_WRITE)) {
+		io->ev = must(event_new(io->loop->base, io->fd, flags, io_ready, io));
+		event_add(io->ev, NULL);
+	}
+	if (old != NULL)
+		event_free(old);
+}
+
+static short
+io_flags(bool read, bool write)
+{
+	return (short)(EV_PERSIST | (read ? EV_READ : 0) | (write ? EV_WRITE : 0));
+}
+
 struct loop_io *
-loop_io_add(struct loop *l, int fd, loop_io_fn *fn, void *arg)
+loop_io_add_for(struct loop *l, int fd, bool read, bool write, loop_io_fn *fn, void *arg)
 {
 	struct loop_io *io = must(calloc(1, sizeof(*io)));
 
-	*io = (struct loop_io){.loop = l, .fd = fd, .fn = fn, .arg = arg, .flags = EV_READ | EV_PERSIST};
-	io->ev = must(event_new(l->base, fd, io->flags, io_ready, io));
-	event_add(io->ev, NULL);
+	*io = (struct loop_io){.loop = l, .fd = fd, .fn = fn, .arg = arg};
+	io_listen(io, io_flags(read, write));
 	return io;
+}
+
+struct loop_io *
+loop_io_add(struct loop *l, int fd, loop_io_fn *fn, void *arg)
+{
+	return loop_io_add_for(l, fd, true, false, fn, arg);
 }
 
 void
 loop_io_want(struct loop_io *io, bool read, bool write)
 {
-	short flags = EV_PERSIST;
-
-	flags = (short)(flags | (read ? EV_READ : 0) | (write ? EV_WRITE : 0));
-	if (flags == io->flags)
-		return;
-	event_del(io->ev);
-	io->flags = flags;
-	event_assign(io->ev, io->loop->base, io->fd, flags, io_ready, io);
-	if (read || write)
-		event_add(io->ev, NULL);
+	if (io_flags(read, write) != io->flags)
+		io_listen(io, io_flags(read, write));
 }
 
 void
@@ -151,21 +211,36 @@ loop_io_del(struct loop_io *io)
 {
 	if (io == NULL)
 		return;
-	event_free(io->ev);
+	if (io->ev != NULL)
+		event_free(io->ev);
 	free(io);
+}
+
+static void
+note_change(struct loop_timer *t)
+{
+	if (t->is_changed)
+		return;
+	t->is_changed = true;
+	t->next = t->loop->changed;
+	t->loop->changed = t;
 }
 
 static void
 timer_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop_timer *t = arg;
-	uint64_t fired;
+	mono_t now = loop_now(t->loop);
 
+	(void)fd;
 	(void)what;
-	if (read(fd, &fired, sizeof(fired)) != sizeof(fired))
-		return; /* disarmed or moved between the wake-up and now */
+	t->armed = MONO_NEVER;
+	if (!mono_due(now, t->deadline)) {
+		note_change(t); /* disarmed or moved between the wake-up and now */
+		return;
+	}
 	t->deadline = MONO_NEVER;
-	t->fn(t->arg, loop_now(t->loop));
+	t->fn(t->arg, now);
 }
 
 struct loop_timer *
@@ -173,11 +248,11 @@ loop_timer_add(struct loop *l, loop_timer_fn *fn, void *arg)
 {
 	struct loop_timer *t = must(calloc(1, sizeof(*t)));
 
-	*t = (struct loop_timer){.loop = l, .fn = fn, .arg = arg, .deadline = MONO_NEVER};
+	*t = (struct loop_timer){.loop = l, .fn = fn, .arg = arg, .deadline = MONO_NEVER, .armed = MONO_NEVER};
 	t->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (t->fd < 0)
 		must(NULL);
-	t->ev = must(event_new(l->base, t->fd, EV_READ | EV_PERSIST, timer_ready, t));
+	t->ev = must(event_new(l->base, t->fd, EV_READ | EV_PERSIST | EV_ET, timer_ready, t));
 	event_add(t->ev, NULL);
 	return t;
 }
@@ -185,26 +260,24 @@ loop_timer_add(struct loop *l, loop_timer_fn *fn, void *arg)
 void
 loop_timer_set(struct loop_timer *t, mono_t deadline)
 {
-	struct itimerspec its = {0};
-
 	if (deadline.us == t->deadline.us)
 		return;
 	t->deadline = deadline;
-	if (deadline.us != MONO_NEVER.us) {
-		/* Zero would disarm; a deadline in the past fires at once. */
-		uint64_t us = MAX(deadline.us, 1);
-
-		its.it_value.tv_sec = (time_t)(us / USEC_PER_SEC);
-		its.it_value.tv_nsec = (long)(us % USEC_PER_SEC) * 1000;
-	}
-	ASSERT(timerfd_settime(t->fd, TFD_TIMER_ABSTIME, &its, NULL) == 0);
+	note_change(t);
 }
 
 void
 loop_timer_del(struct loop_timer *t)
 {
+	struct loop_timer **at;
+
 	if (t == NULL)
 		return;
+	for (at = &t->loop->changed; t->is_changed && *at != NULL; at = &(*at)->next)
+		if (*at == t) {
+			*at = t->next;
+			break;
+		}
 	event_free(t->ev);
 	close(t->fd);
 	free(t);

@@ -37,6 +37,10 @@ mono_t loop_update_now(struct loop *l);
 
 /* Watch a descriptor for reading; writing is off until asked for. The descriptor stays the caller's. */
 struct loop_io *loop_io_add(struct loop *l, int fd, loop_io_fn *fn, void *arg);
+
+/* The same for reading, writing, both or neither from the beginning. */
+struct loop_io *loop_io_add_for(struct loop *l, int fd, bool read, bool write, loop_io_fn *fn, void *arg);
+
 void loop_io_want(struct loop_io *io, bool read, bool write);
 void loop_io_del(struct loop_io *io); /* NULL is fine */
 
@@ -46,7 +50,7 @@ void loop_io_del(struct loop_io *io); /* NULL is fine */
  */
 struct loop_timer *loop_timer_add(struct loop *l, loop_timer_fn *fn, void *arg);
 void loop_timer_set(struct loop_timer *t,
-		    mono_t deadline);	   /* MONO_NEVER disarms; the same deadline again costs nothing */
+		    mono_t deadline);	   /* MONO_NEVER disarms; any number of changes in one turn cost one */
 void loop_timer_del(struct loop_timer *t); /* NULL is fine */
 
 /* Call fn from the loop when the signal arrives. */
