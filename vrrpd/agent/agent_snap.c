@@ -181,7 +181,7 @@ instance_ok(const struct ipc_snap_instance *m, const struct ipc_conf_instance *c
 	if (m->conflict_us != 0 && ip_family_size(m->conflict_addr.family) == 0)
 		return false;
 	if ((m->source.family != IP_FAMILY_NONE && ip_family_size(m->source.family) == 0) ||
-	    (m->active_known && ip_family_size(m->active_addr.family) == 0))
+	    (m->active_known && conf->mode == ELECT_MODE_VRRP && ip_family_size(m->active_addr.family) == 0))
 		return false;
 	for (unsigned i = 0; i < m->n_peers; i++)
 		if (!peer_ok(&m->peers[i]))

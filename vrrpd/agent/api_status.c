@@ -317,15 +317,21 @@ put_warnings(struct json_out *j, const struct view *v)
 	json_out_close(j, ']');
 }
 
+/* By address as VRRP knows it, by name as a store does. */
 static void
-put_active_node(struct json_out *j, const struct ipc_snap_instance *now)
+put_active_node(struct json_out *j, const struct view *v)
 {
-	if (!now->active_known) {
+	const struct ipc_snap_instance *now = v->now;
+	const char *name = stores_leader(v->a->stores, now->index);
+
+	if (!now->active_known && name == NULL) {
 		json_out_null(j, "active_node");
 		return;
 	}
 	json_out_open(j, "active_node", '{');
 	put_addr(j, "address", &now->active_addr);
+	if (name != NULL)
+		json_out_text(j, "name", name);
 	json_out_uint(j, "priority", now->active_priority);
 	json_out_bool(j, "self", now->active_self);
 	json_out_close(j, '}');
@@ -352,7 +358,7 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	json_out_close(j, '}');
 	json_out_bool(j, "leaving", now->leaving);
 	json_out_bool(j, "drained", now->drained);
-	put_active_node(j, now);
+	put_active_node(j, &v);
 	put_addresses(j, &v);
 	put_checks(j, &v);
 	put_peers(j, &v);

@@ -301,6 +301,14 @@ stores_free(struct stores *all)
 	free(all);
 }
 
+const char *
+stores_leader(const struct stores *all, uint32_t index)
+{
+	const struct store *s = index < all->n ? all->v[index] : NULL;
+
+	return s != NULL && s->leader[0] != '\0' ? s->leader : NULL;
+}
+
 void
 stores_json(struct json_out *j, const struct stores *all, uint32_t index, const struct ipc_snap_instance *now,
 	    uint64_t now_us)

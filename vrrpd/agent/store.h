@@ -71,6 +71,9 @@ void stores_campaign(struct stores *all, const struct ipc_campaign *m);
 /* vrrpd stops: give leases back, then call done(); soon at the latest. */
 void stores_stop(struct stores *all, void (*done)(struct agent *a));
 
+/* The leader's name as the store says it, or NULL. */
+const char *stores_leader(const struct stores *all, uint32_t index);
+
 /* "leader" of an instance into its document; null in mode vrrp. `now` is its part of a snapshot. */
 void stores_json(struct json_out *j, const struct stores *all, uint32_t index, const struct ipc_snap_instance *now,
 		 uint64_t now_us);

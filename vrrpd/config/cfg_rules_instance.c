@@ -72,6 +72,8 @@ option_applies(struct cfg_source *s, struct cfg *c, void *obj)
 	struct strbuf b;
 
 	(void)c;
+	if (cfg_source_bad(s, obj, NULL))
+		return; /* it is no group */
 	for (size_t k = 0; (o = cfg_option_at(k)); k++) {
 		bool written, applies = cfg_option_applies(o, obj);
 
@@ -194,7 +196,7 @@ one_family(struct cfg_source *s, struct cfg *c, void *obj)
 	char text[IP_ADDR_TEXT];
 
 	(void)c;
-	for (size_t k = 0; k < i->n_addresses; k++) {
+	for (size_t k = 0; k < i->n_addresses && i->mode == CFG_MODE_VRRP; k++) {
 		const struct ip_addr *a = &i->addresses[k].prefix.addr;
 
 		if (a->family == IP_FAMILY_NONE || a->family == i->family)
@@ -213,7 +215,7 @@ fits_packet(struct cfg_source *s, struct cfg *c, void *obj)
 	size_t room = cfg_advert_room(i);
 
 	(void)c;
-	if (i->n_addresses > room)
+	if (i->mode == CFG_MODE_VRRP && i->n_addresses > room)
 		cfg_source_at(s, obj, "addresses", -1,
 			      "%zu addresses are advertised, one packet holds %zu of %s: move the rest to "
 			      "extra_addresses "

@@ -160,6 +160,7 @@ struct elect_follow {
 	uint32_t epoch; /* number of the last take-over */
 	struct elect_leader leader;
 	struct role_cause why_active;
+	mono_t claimed;	 /* when another host first claimed the addresses since this node is Active; MONO_ZERO: never */
 	mono_t defended; /* last announcement against somebody else, for its rate limit */
 };
 
@@ -272,6 +273,9 @@ const struct elect_peer *elect_active_peer(const struct elect *e, mono_t now);
 
 /* "nothing", "self", "other", "none", "lost", "denied"; NULL beyond the last. */
 const char *elect_fact_name(enum elect_fact f);
+
+/* Is a claim of another host to the addresses disputed: does this node know that they are its own? */
+bool elect_disputes(const struct elect *e);
 
 /* Words of the configuration: "vrrp", "follow", "lease"; "auto", "rfc9568", "rfc5798". NULL beyond the last. */
 const char *elect_mode_name(enum elect_mode m);

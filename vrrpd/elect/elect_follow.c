@@ -196,17 +196,34 @@ on_acquired(struct elect *e, const struct elect_event *ev, mono_t now, struct ro
 	if (!f->acquiring || ev->epoch != f->epoch)
 		return; /* of a take-over that was called off */
 	f->acquiring = false;
+	f->claimed = MONO_ZERO;
 	f->defended = now;
 	enter(e, ROLE_STATE_ACTIVE, &f->why_active, out);
 	role_actions_add(out, ROLE_ACTION_ANNOUNCE);
 }
 
+bool
+elect_disputes(const struct elect *e)
+{
+	const struct elect_follow *f = &e->follow;
+
+	return e->conf->mode == ELECT_MODE_VRRP ||
+	       (f->claimed.us != 0 && mono_before(f->claimed, f->leader.confirmed));
+}
+
+/* It may be the next leader, which heard of it sooner: only the store's word, given after the claim, is one against it. */
 static void
 on_claim(struct elect *e, mono_t now, struct role_actions *out)
 {
-	if (e->follow.state != ROLE_STATE_ACTIVE || mono_since(now, e->follow.defended) < DEFEND_MIN_US)
+	struct elect_follow *f = &e->follow;
+
+	if (f->state != ROLE_STATE_ACTIVE)
 		return;
-	e->follow.defended = now;
+	if (f->claimed.us == 0)
+		f->claimed = now;
+	if (!elect_disputes(e) || mono_since(now, f->defended) < DEFEND_MIN_US)
+		return;
+	f->defended = now;
 	role_actions_add(out, ROLE_ACTION_ANNOUNCE);
 }
 

@@ -22,9 +22,13 @@ report_state(struct engine *e, struct engine_instance *i, uint8_t from, const st
 {
 	char text[LIMIT_CAUSE_TEXT];
 
-	log_msg(a->state == ROLE_STATE_FAULT ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s: %s -> %s: %s",
-		i->conf.name, role_state_name((enum role_state)from),
-		role_state_name((enum role_state)a->state), role_cause_text(&a->cause, text, sizeof(text)));
+	role_cause_text(&a->cause, text, sizeof(text));
+	if (from == a->state)
+		log_info("%s: still %s: %s", i->conf.name, role_state_name((enum role_state)from), text);
+	else
+		log_msg(a->state == ROLE_STATE_FAULT ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s: %s -> %s: %s",
+			i->conf.name, role_state_name((enum role_state)from), role_state_name((enum role_state)a->state),
+			text);
 	engine_report_event(e, i, from, a, now);
 }
 
