@@ -140,7 +140,9 @@ static const struct {
 	{"options of VRRP", BARE("mode = \"follow\"; vrid = 5; preempt = false; leader = { " GOOD " };"),
 	 "1: instances.a.vrid: belongs to mode \"vrrp\": remove it\n"
 	 "1: instances.a.preempt: belongs to mode \"vrrp\": remove it"},
-	{"options of another mode", BARE("vrid = 5; on_store_loss = \"hold\"; leader = { " GOOD " };"),
+	{"options of another mode",
+	 "instances = ( { name = \"a\"; interface = \"eth0\"; vrid = 5; addresses = (\"192.0.2.10/24\"); "
+	 "on_store_loss = \"hold\"; leader = { " GOOD " }; } );",
 	 "1: instances.a.on_store_loss: belongs to modes \"follow\" and \"lease\": remove it\n"
 	 "1: instances.a.leader: belongs to mode \"follow\": remove it, or write mode = \"follow\""},
 	{"a lease shorter than the addresses", LEASE(GOOD "ttl = \"4s\";"),
