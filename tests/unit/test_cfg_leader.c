@@ -148,7 +148,11 @@ static const struct {
 	{"a lease shorter than the addresses", LEASE(GOOD "ttl = \"4s\";"),
 	 "1: instances.a.lease.ttl: must be at least 2 s longer than engine.address_lifetime (3 s): write \"5s\" or more"},
 	{"a lease without lifetimes", "engine = { address_lifetime = \"0s\"; };\n" LEASE(GOOD),
-	 "2: instances.a.mode: \"lease\" needs addresses that vanish with a dead host: write engine.address_lifetime = \"3s\""},
+	 "2: instances.a.lease: needs addresses that vanish with a dead host: write engine.address_lifetime = \"3s\""},
+	{"a short arbiter",
+	 "instances = ( { name = \"a\"; interface = \"eth0\"; vrid = 5; addresses = (\"192.0.2.10/24\"); "
+	 "arbiter = { ttl = \"3s\"; " GOOD " }; } );",
+	 "1: instances.a.arbiter.ttl: must be at least 2 s longer than engine.address_lifetime (3 s): write \"5s\" or more"},
 };
 
 static void

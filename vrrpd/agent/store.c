@@ -111,6 +111,12 @@ store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t l
 }
 
 void
+store_away(struct store *s, uint64_t asked_us)
+{
+	s->said.local_until_us = asked_us + STORE_FRESH_US;
+}
+
+void
 store_fail(struct store *s, enum elect_fact fact, const char *in_short, const char *fmt, ...)
 {
 	char text[LIMIT_LOG_TEXT];
@@ -150,6 +156,12 @@ store_free(struct store *s)
 	free(s);
 }
 
+static bool
+is_lease(const struct agent_instance *i)
+{
+	return i->c.mode == ELECT_MODE_LEASE || i->c.arbiter;
+}
+
 static struct store *
 store_new(struct stores *all, const struct agent_instance *i, const struct check_def *options)
 {
@@ -157,7 +169,7 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 
 	s->all = all;
 	s->ops = kind_of(options);
-	s->lease = i->c.mode == ELECT_MODE_LEASE;
+	s->lease = is_lease(i);
 	str_copy(s->instance, sizeof(s->instance), i->c.name);
 	check_def_copy(&s->options, options);
 	s->ops->start(s);
@@ -169,11 +181,11 @@ static struct store *
 keep_or_new(struct stores *all, struct store **old, uint32_t n_old, const struct agent_instance *i,
 	    const struct check_def *options)
 {
-	if (i->c.mode == ELECT_MODE_VRRP || kind_of(options) == NULL)
+	if (options->conf.n_options == 0 || kind_of(options) == NULL)
 		return NULL;
 	for (uint32_t k = 0; k < n_old; k++)
 		if (old[k] != NULL && strcmp(old[k]->instance, i->c.name) == 0 &&
-		    old[k]->lease == (i->c.mode == ELECT_MODE_LEASE) &&
+		    old[k]->lease == is_lease(i) &&
 		    old[k]->options.conf.n_options == options->conf.n_options && check_def_equal(&old[k]->options, options))
 			return TAKE(old[k]);
 	return store_new(all, i, options);

@@ -94,6 +94,12 @@ void store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint6
 /* It cannot be asked (LOST), or does not say (DENIED): why, as a sentence with its remedy, and in a word or two. */
 void store_fail(struct store *s, enum elect_fact fact, const char *in_short, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/*
+ * Before store_fail(): most of its members have said, after asked_us (CLOCK_BOOTTIME), that they do not serve. Then nobody
+ * else can have got a lease, and who has one may go on (arbiter).
+ */
+void store_away(struct store *s, uint64_t asked_us);
+
 /* stores_stop(): this one has nothing to give back any more. */
 void store_left(struct store *s);
 bool store_stopping(const struct store *s);

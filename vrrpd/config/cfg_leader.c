@@ -25,7 +25,9 @@ cfg_leader_of(const struct cfg_instance *i)
 {
 	if (i->mode == CFG_MODE_FOLLOW)
 		return &i->leader;
-	return i->mode == CFG_MODE_LEASE ? &i->lease : NULL;
+	if (i->mode == CFG_MODE_LEASE)
+		return &i->lease;
+	return i->arbiter.present ? &i->arbiter : NULL;
 }
 
 static const struct cfg_access *
@@ -168,6 +170,8 @@ leader(struct cfg_source *s, struct cfg *c, void *obj)
 		judge_leader(s, c, obj, "leader", &i->leader);
 	else if (i->mode == CFG_MODE_LEASE)
 		judge_leader(s, c, obj, "lease", &i->lease);
+	else
+		judge_leader(s, c, obj, "arbiter", &i->arbiter);
 }
 
 /* The kernel must have removed the addresses of a dead holder before its lease is over. */
@@ -175,17 +179,21 @@ static void
 lease_outlives_addresses(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_instance *i = obj;
+	const struct cfg_leader *l = cfg_leader_of(i);
+	const char *group = i->mode == CFG_MODE_LEASE ? "lease" : "arbiter";
+	uint64_t lifetime = c->engine.address_lifetime / USEC_PER_SEC;
+	char path[64];
 
-	if (i->mode != CFG_MODE_LEASE)
+	if (l == NULL || i->mode == CFG_MODE_FOLLOW)
 		return;
-	if (c->engine.address_lifetime == 0)
-		cfg_source_at(s, obj, "mode", -1,
-			      "\"lease\" needs addresses that vanish with a dead host: write engine.address_lifetime = \"3s\"");
-	else if (i->lease.ttl < c->engine.address_lifetime + 2 * USEC_PER_SEC)
-		cfg_source_at(s, obj, "lease.ttl", -1,
+	if (lifetime == 0)
+		cfg_source_at(s, obj, group, -1,
+			      "needs addresses that vanish with a dead host: write engine.address_lifetime = \"3s\"");
+	else if (l->ttl < c->engine.address_lifetime + 2 * USEC_PER_SEC)
+		cfg_source_at(s, obj, path_of(group, "ttl", path), -1,
 			      "must be at least 2 s longer than engine.address_lifetime (%" PRIu64 " s): write \"%" PRIu64
 			      "s\" or more",
-			      c->engine.address_lifetime / USEC_PER_SEC, c->engine.address_lifetime / USEC_PER_SEC + 2);
+			      lifetime, lifetime + 2);
 }
 
 static void
@@ -203,7 +211,7 @@ shared_store(struct cfg_source *s, struct cfg *c, void *obj)
 static const struct cfg_rule rules[] = {
 	{"shared_store", CFG_SCOPE_ROOT, {"stores"}, shared_store},
 	{"leader", CFG_SCOPE_INSTANCE, {"mode"}, leader},
-	{"lease_outlives_addresses", CFG_SCOPE_INSTANCE, {"mode", "lease.ttl"}, lease_outlives_addresses},
+	{"lease_outlives_addresses", CFG_SCOPE_INSTANCE, {"mode", "lease.ttl", "arbiter.ttl"}, lease_outlives_addresses},
 };
 
 const struct cfg_rule *

@@ -12,7 +12,9 @@ ask(struct elect *e, enum role_ask what, struct role_action *a, mono_t now)
 {
 	e->asking = (uint8_t)what;
 	e->ask_epoch++;
-	e->ask_until = mono_add(now, what == ROLE_ASK_ENTER ? e->conf->enter_us : e->conf->leave_us);
+	/* For the lease as long as the mode wants the addresses. */
+	e->ask_until = what == ROLE_ASK_LEASE ? MONO_NEVER
+					      : mono_add(now, what == ROLE_ASK_ENTER ? e->conf->enter_us : e->conf->leave_us);
 	*a = (struct role_action){.kind = ROLE_ACTION_ASK, .ask = (uint8_t)what, .epoch = e->ask_epoch};
 }
 
@@ -35,7 +37,7 @@ elect_ask_first(struct elect *e, bool held, unsigned from, mono_t now, struct ro
 {
 	unsigned n = out->n;
 
-	for (unsigned i = from; i < n && e->conf->enter_us > 0; i++) {
+	for (unsigned i = from; i < n && (e->conf->enter_us > 0 || e->conf->arbiter); i++) {
 		struct role_action *a = &out->v[i];
 
 		if (a->kind == ROLE_ACTION_ACQUIRE) {
@@ -43,11 +45,28 @@ elect_ask_first(struct elect *e, bool held, unsigned from, mono_t now, struct ro
 				a->kind = ROLE_ACTION_RELEASE;
 				a = role_actions_add(out, ROLE_ACTION_ASK);
 			}
-			ask(e, ROLE_ASK_ENTER, a, now);
-		} else if (a->kind == ROLE_ACTION_RELEASE && e->asking == ROLE_ASK_ENTER) {
+			ask(e, e->conf->arbiter ? ROLE_ASK_LEASE : ROLE_ASK_ENTER, a, now);
+		} else if (a->kind == ROLE_ACTION_RELEASE && elect_ask_holds_back(e)) {
 			elect_ask_never_mind(e, a);
 		}
 	}
+}
+
+bool
+elect_ask_holds_back(const struct elect *e)
+{
+	return e->asking == ROLE_ASK_ENTER || e->asking == ROLE_ASK_LEASE;
+}
+
+void
+elect_ask_lease(struct elect *e, mono_t now, struct role_actions *out)
+{
+	if (e->asking != ROLE_ASK_LEASE || !elect_follow_may_take(e, now))
+		return;
+	if (e->conf->enter_us > 0)
+		ask(e, ROLE_ASK_ENTER, role_actions_add(out, ROLE_ACTION_ASK), now);
+	else
+		elect_ask_enter(e, out);
 }
 
 bool
