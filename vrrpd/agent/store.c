@@ -100,6 +100,7 @@ store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t l
 		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
 	} else {
 		m.fact = leader != NULL ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+		m.fresh_until_us = fresh;
 	}
 	str_copy(m.name, sizeof(m.name), leader != NULL ? leader : "");
 	str_copy(s->leader, sizeof(s->leader), leader != NULL ? leader : "");
@@ -170,6 +171,7 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 	s->all = all;
 	s->ops = kind_of(options);
 	s->lease = is_lease(i);
+	s->elected = i->c.arbiter;
 	str_copy(s->instance, sizeof(s->instance), i->c.name);
 	check_def_copy(&s->options, options);
 	s->ops->start(s);

@@ -44,7 +44,8 @@ struct store {
 	uint32_t index; /* of the instance */
 	char instance[LIMIT_NAME];
 	struct check_def options; /* kept as those of a check are */
-	bool lease;		  /* mode lease */
+	bool lease;		  /* mode lease, or an arbiter */
+	bool elected;		  /* arbiter: who wants the lease was elected by VRRP before */
 	bool wanted;		  /* the lease, by this node */
 	uint8_t priority;
 	struct ipc_leader said; /* the last that the engine was to hear */

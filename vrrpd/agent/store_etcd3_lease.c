@@ -42,6 +42,13 @@ wake_in(struct etcd3 *e, usec_t us)
 	loop_timer_set(e->lease.timer, mono_add(loop_now(store_loop(e->s)), us));
 }
 
+/* Who is better placed is first; with an arbiter VRRP has seen to that. */
+static usec_t
+rank_us(const struct etcd3 *e)
+{
+	return e->s->elected ? 0 : (254 - MIN(e->s->priority, 254u)) * RANK_US;
+}
+
 static void
 confirm(struct etcd3 *e, uint64_t asked_us)
 {
@@ -233,7 +240,7 @@ etcd3_lease_take_key(struct etcd3 *e, uint64_t asked_us)
 			forget(e);
 		store_confirm(e->s, e->key.there ? e->key.value : NULL, asked_us, 0);
 		if (!e->key.there && wants(e))
-			wake_in(e, (254 - MIN(e->s->priority, 254u)) * RANK_US);
+			wake_in(e, rank_us(e));
 		return;
 	}
 	if (l->id != e->key.lease && !l->call.busy) {
@@ -255,7 +262,7 @@ etcd3_lease_campaign(struct store *s)
 	if (!wants(e))
 		give_back(e);
 	else if (!e->lease.call.busy)
-		wake_in(e, e->lease.held ? 0 : (254 - MIN(s->priority, 254u)) * RANK_US);
+		wake_in(e, e->lease.held ? 0 : rank_us(e));
 }
 
 void
