@@ -68,14 +68,15 @@ poll_add_key(struct strbuf *path, const struct store *s)
 uint64_t
 poll_index(const struct net_http_answer *a)
 {
-	char *end;
+	const char *from = a->header != NULL ? a->header + strspn(a->header, " \t") : "";
+	size_t digits = strspn(from, "0123456789");
 	unsigned long long n;
 
-	if (a->header == NULL || a->header[0] < '0' || a->header[0] > '9')
+	if (digits == 0 || from[digits + strspn(from + digits, " \t\r\n")] != '\0')
 		return 0;
 	errno = 0;
-	n = strtoull(a->header, &end, 10);
-	return errno == 0 && *end == '\0' ? n : 0;
+	n = strtoull(from, NULL, 10);
+	return errno == 0 ? n : 0;
 }
 
 void
@@ -240,7 +241,7 @@ next_endpoint(struct store_poll *p, const struct poll_answer *a)
 		p->backoff_us = MIN(2 * p->backoff_us, BACKOFF_MAX_US);
 }
 
-/* Wait for what comes after the last read; the endpoint that is not being read is the one to prefer. */
+/* Wait for what comes after the last read. */
 static void
 wait_for_more(struct store_poll *p)
 {
