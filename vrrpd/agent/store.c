@@ -20,7 +20,7 @@
 #define SEND_AGAIN_US (20 * USEC_PER_MS)   /* the engine's channel was full */
 #define STOP_MAX_US   (1500 * USEC_PER_MS) /* a store that does not answer is not waited for when vrrpd stops */
 
-static const struct store_ops *const kinds[] = {&store_etcd3_ops};
+static const struct store_ops *const kinds[] = {&store_etcd3_ops, &store_etcd2_ops, &store_consul_ops};
 
 struct stores {
 	struct agent *a;
@@ -57,6 +57,20 @@ store_http(const struct store *s)
 	if (s->all->http == NULL)
 		s->all->http = net_http_new(s->all->a->loop);
 	return s->all->http;
+}
+
+void
+store_http_ask(const struct store *s, const char *url, struct net_http_ask *ret)
+{
+	*ret = (struct net_http_ask){
+		.url = url,
+		.tls = store_text(s, "tls", 0) != NULL,
+		.no_verify = store_number(s, "tls.verify", 1) == 0,
+		.ca = store_text(s, "tls.ca", 0),
+		.cert = store_text(s, "tls.cert", 0),
+		.key_pem = store_text(s, "tls.key", 0),
+		.server_name = store_text(s, "tls.server_name", 0),
+	};
 }
 
 /* ---- what they say --------------------------------------------------------------------------------- */

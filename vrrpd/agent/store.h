@@ -23,6 +23,7 @@
 struct agent;
 struct agent_conf;
 struct net_http;
+struct net_http_ask;
 struct store;
 struct stores;
 
@@ -105,6 +106,9 @@ void store_away(struct store *s, uint64_t asked_us);
 void store_left(struct store *s);
 bool store_stopping(const struct store *s);
 
-extern const struct store_ops store_etcd3_ops;
+/* The URL and certificates of an endpoint as the options say; the texts stay the store's. */
+void store_http_ask(const struct store *s, const char *url, struct net_http_ask *ret);
+
+extern const struct store_ops store_etcd3_ops, store_etcd2_ops, store_consul_ops;
 
 #endif

@@ -22,7 +22,7 @@
 enum cfg_mode { CFG_MODE_VRRP, CFG_MODE_FOLLOW, CFG_MODE_LEASE };
 enum cfg_store_loss { CFG_STORE_LOSS_HOLD_LEASE, CFG_STORE_LOSS_RELEASE, CFG_STORE_LOSS_HOLD, CFG_STORE_LOSS_PATRONI };
 /* How a store is spoken to; the words of option `store`. */
-enum cfg_store_kind { CFG_STORE_ETCD3, CFG_STORE_KIND_COUNT };
+enum cfg_store_kind { CFG_STORE_ETCD3, CFG_STORE_ETCD2, CFG_STORE_CONSUL, CFG_STORE_KIND_COUNT };
 enum cfg_checksum { CFG_CHECKSUM_AUTO, CFG_CHECKSUM_RFC9568, CFG_CHECKSUM_RFC5798 };
 enum cfg_check_kind {
 	CFG_CHECK_SCRIPT,

@@ -12,7 +12,8 @@
 
 #define KEY_OCTETS 16384 /* of a private key's file */
 
-static const char *const kind_names[CFG_STORE_KIND_COUNT] = {[CFG_STORE_ETCD3] = "etcd3"};
+static const char *const kind_names[CFG_STORE_KIND_COUNT] = {
+	[CFG_STORE_ETCD3] = "etcd3", [CFG_STORE_ETCD2] = "etcd2", [CFG_STORE_CONSUL] = "consul"};
 
 const char *
 cfg_store_kind_name(enum cfg_store_kind k)
@@ -121,8 +122,24 @@ read_key(struct cfg_source *s, const void *obj, const char *prefix, struct cfg_a
 	free(buf);
 }
 
+/* Whoever asks is known by a name and its password, with Consul by a token alone. */
 static void
-judge_access(struct cfg_source *s, const void *obj, const char *prefix, struct cfg_access *a)
+judge_login(struct cfg_source *s, const void *obj, const char *prefix, enum cfg_store_kind kind, struct cfg_access *a)
+{
+	char path[64];
+
+	if (kind == CFG_STORE_CONSUL) {
+		if (a->username != NULL)
+			cfg_source_at(s, obj, path_of(prefix, "username", path), -1,
+				      "Consul has no users: remove it, and write the token in password_file");
+	} else if (a->password != NULL && a->username == NULL) {
+		cfg_source_at(s, obj, path_of(prefix, "password", path), -1, "needs a user: write username, too");
+	}
+	read_password(s, obj, prefix, a);
+}
+
+static void
+judge_access(struct cfg_source *s, const void *obj, const char *prefix, enum cfg_store_kind kind, struct cfg_access *a)
 {
 	char path[64];
 
@@ -133,16 +150,25 @@ judge_access(struct cfg_source *s, const void *obj, const char *prefix, struct c
 		if (!is_url(a->endpoints[k]))
 			cfg_source_at(s, obj, path_of(prefix, "endpoints", path), (int)k,
 				      "\"%s\" is no URL: write http://, https:// or unix:/ before it", a->endpoints[k]);
-	if (a->password != NULL && a->username == NULL)
-		cfg_source_at(s, obj, path_of(prefix, "password", path), -1, "needs a user: write username, too");
-	read_password(s, obj, prefix, a);
+	judge_login(s, obj, prefix, kind, a);
 	read_key(s, obj, prefix, a);
+}
+
+/* The words of all kinds: "etcd3", ... */
+static const char *
+kinds_as_text(char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (unsigned k = 0; k < CFG_STORE_KIND_COUNT && n < size; k++)
+		n += (size_t)snprintf(buf + n, size - n, "%s\"%s\"", k > 0 ? ", " : "", kind_names[k]);
+	return buf;
 }
 
 static void
 judge_leader(struct cfg_source *s, struct cfg *c, void *obj, const char *prefix, struct cfg_leader *l)
 {
-	char path[64];
+	char path[64], kinds[128];
 
 	(void)c;
 	if (!l->present || l->store == NULL || cfg_source_bad(s, obj, path_of(prefix, "store", path)))
@@ -155,10 +181,11 @@ judge_leader(struct cfg_source *s, struct cfg *c, void *obj, const char *prefix,
 	}
 	if (strcmp(kind_names[l->kind], l->store) != 0) {
 		cfg_source_at(s, obj, path_of(prefix, "store", path), -1,
-			      "there is no store \"%s\": write \"etcd3\", or the name of one of stores", l->store);
+			      "there is no store \"%s\": write %s, or the name of one of stores", l->store,
+			      kinds_as_text(kinds, sizeof(kinds)));
 		return;
 	}
-	judge_access(s, obj, prefix, &l->access);
+	judge_access(s, obj, prefix, l->kind, &l->access);
 }
 
 static void
@@ -172,6 +199,21 @@ leader(struct cfg_source *s, struct cfg *c, void *obj)
 		judge_leader(s, c, obj, "lease", &i->lease);
 	else
 		judge_leader(s, c, obj, "arbiter", &i->arbiter);
+}
+
+static void
+lease_needs_a_store_with_leases(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_instance *i = obj;
+	const struct cfg_leader *l = cfg_leader_of(i);
+	char path[64];
+
+	(void)c;
+	if (l == NULL || i->mode == CFG_MODE_FOLLOW || l->kind == CFG_STORE_ETCD3)
+		return;
+	cfg_source_at(s, obj, path_of(i->mode == CFG_MODE_LEASE ? "lease" : "arbiter", "store", path), -1,
+		      "\"%s\" is of kind \"%s\", where vrrpd holds no leases: write a store of kind \"etcd3\"", l->store,
+		      kind_names[l->kind]);
 }
 
 /* The kernel must have removed the addresses of a dead holder before its lease is over. */
@@ -204,13 +246,17 @@ shared_store(struct cfg_source *s, struct cfg *c, void *obj)
 		for (unsigned n = 0; n < CFG_STORE_KIND_COUNT; n++)
 			if (strcmp(c->stores[k].name, kind_names[n]) == 0)
 				cfg_source_at(s, &c->stores[k], NULL, -1, "is the name of a kind of store: write another");
-		judge_access(s, &c->stores[k], "", &c->stores[k].access);
+		judge_access(s, &c->stores[k], "", c->stores[k].kind, &c->stores[k].access);
 	}
 }
 
 static const struct cfg_rule rules[] = {
 	{"shared_store", CFG_SCOPE_ROOT, {"stores"}, shared_store},
 	{"leader", CFG_SCOPE_INSTANCE, {"mode"}, leader},
+	{"lease_needs_a_store_with_leases",
+	 CFG_SCOPE_INSTANCE,
+	 {"mode", "lease.store", "arbiter.store"},
+	 lease_needs_a_store_with_leases},
 	{"lease_outlives_addresses", CFG_SCOPE_INSTANCE, {"mode", "lease.ttl", "arbiter.ttl"}, lease_outlives_addresses},
 };
 

@@ -64,7 +64,7 @@ static const char *const contents[] = {"absent", "present", "number", NULL};
 static const char *const policies[] = {"fail", "hold", NULL};
 static const char *const modes[] = {"vrrp", "follow", "lease", NULL};
 static const char *const store_losses[] = {"hold_lease", "release", "hold", "patroni", NULL};
-static const char *const store_kinds[] = {"etcd3", NULL};
+static const char *const store_kinds[] = {"etcd3", "etcd2", "consul", NULL};
 static const char *const checksums[] = {"auto", "rfc9568", "rfc5798", NULL};
 
 _Static_assert(ARRAY_SIZE(kinds) == CFG_CHECK_KIND_COUNT + 1, "a word for every kind");
