@@ -20,7 +20,7 @@
 #define SEND_AGAIN_US (20 * USEC_PER_MS)   /* the engine's channel was full */
 #define STOP_MAX_US   (1500 * USEC_PER_MS) /* a store that does not answer is not waited for when vrrpd stops */
 
-static const struct store_ops *const kinds[] = {&store_etcd3_ops};
+static const struct store_ops *const kinds[] = {&store_etcd3_ops, &store_patroni_ops, &store_sentinel_ops};
 
 struct stores {
 	struct agent *a;
@@ -59,6 +59,20 @@ store_http(const struct store *s)
 	return s->all->http;
 }
 
+void
+store_http_ask(const struct store *s, const char *url, struct net_http_ask *ret)
+{
+	*ret = (struct net_http_ask){
+		.url = url,
+		.tls = store_text(s, "tls", 0) != NULL,
+		.no_verify = store_number(s, "tls.verify", 1) == 0,
+		.ca = store_text(s, "tls.ca", 0),
+		.cert = store_text(s, "tls.cert", 0),
+		.key_pem = store_text(s, "tls.key", 0),
+		.server_name = store_text(s, "tls.server_name", 0),
+	};
+}
+
 /* ---- what they say --------------------------------------------------------------------------------- */
 
 static void
@@ -67,7 +81,8 @@ send(struct store *s)
 	struct stores *all = s->all;
 	int r;
 
-	if (all->a->conf == NULL)
+	/* That the store is lost ends a hold that the local Patroni may be about to allow. */
+	if (all->a->conf == NULL || (s->said.fact >= ELECT_FACT_LOST && store_local_awaited(s->local)))
 		return;
 	s->said.h.gen = all->a->conf->gen;
 	s->said.index = s->index;
@@ -85,21 +100,15 @@ address_lifetime(const struct store *s)
 }
 
 void
-store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
+store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
 {
-	const char *own = store_text(s, "value", 0);
-	bool self = leader != NULL && strcmp(leader, own) == 0;
 	uint64_t fresh = asked_us + STORE_FRESH_US;
-	struct ipc_leader m = {.confirmed_us = asked_us};
+	struct ipc_leader m = {.fact = (uint8_t)fact, .confirmed_us = asked_us, .local_until_us = s->said.local_until_us};
 
-	if (self) {
-		m.fact = ELECT_FACT_SELF;
+	if (fact == ELECT_FACT_SELF) {
 		m.lease_until_us = lease_until_us;
-		m.local_until_us = s->said.local_until_us;
 		/* Taking them must leave the kernel time to remove them before the lease is over. */
 		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
-	} else {
-		m.fact = leader != NULL ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
 	}
 	str_copy(m.name, sizeof(m.name), leader != NULL ? leader : "");
 	str_copy(s->leader, sizeof(s->leader), leader != NULL ? leader : "");
@@ -108,6 +117,15 @@ store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t l
 	s->trouble[0] = '\0';
 	s->said = m;
 	send(s);
+}
+
+void
+store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
+{
+	bool self = leader != NULL && strcmp(leader, store_text(s, "value", 0)) == 0;
+	enum elect_fact other = leader != NULL ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+
+	store_say(s, self ? ELECT_FACT_SELF : other, leader, asked_us, lease_until_us);
 }
 
 void
@@ -125,6 +143,13 @@ store_fail(struct store *s, enum elect_fact fact, const char *in_short, const ch
 	s->said.fact = (uint8_t)fact;
 	str_copy(s->said.name, sizeof(s->said.name), in_short);
 	send(s);
+}
+
+void
+store_retell(struct store *s)
+{
+	if (s->said.fact != ELECT_FACT_NOTHING)
+		send(s);
 }
 
 /* ---- which there are ---------------------------------------------------------------------------------- */
@@ -146,6 +171,7 @@ store_free(struct store *s)
 	if (s == NULL)
 		return;
 	s->ops->free(s);
+	store_local_free(s->local);
 	check_def_free(&s->options);
 	free(s);
 }
@@ -160,6 +186,8 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 	s->lease = i->c.mode == ELECT_MODE_LEASE;
 	str_copy(s->instance, sizeof(s->instance), i->c.name);
 	check_def_copy(&s->options, options);
+	if (store_text(s, "patroni", 0) != NULL)
+		s->local = store_local_new(s);
 	s->ops->start(s);
 	return s;
 }
@@ -202,8 +230,8 @@ void
 stores_relinked(struct stores *all)
 {
 	for (uint32_t i = 0; i < all->n; i++)
-		if (all->v[i] != NULL && all->v[i]->said.fact != ELECT_FACT_NOTHING)
-			send(all->v[i]);
+		if (all->v[i] != NULL)
+			store_retell(all->v[i]);
 }
 
 void
