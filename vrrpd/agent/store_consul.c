@@ -102,7 +102,7 @@ judge(const struct store *s, const struct net_http_answer *a, bool polled, struc
 	json_decref(whole);
 }
 
-static const struct poll_kind kind = {
+const struct poll_kind store_consul_kind = {
 	.name = "Consul",
 	.index_header = "X-Consul-Index",
 	.token_header = "X-Consul-Token",
@@ -113,7 +113,7 @@ static const struct poll_kind kind = {
 static void
 start(struct store *s)
 {
-	store_poll_start(s, &kind);
+	store_poll_start(s, &store_consul_kind);
 }
 
 const struct store_ops store_consul_ops = {.name = "consul", .start = start, .free = store_poll_free};

@@ -129,7 +129,7 @@ judge(const struct store *s, const struct net_http_answer *a, bool polled, struc
 	json_decref(whole);
 }
 
-static const struct poll_kind kind = {
+const struct poll_kind store_etcd2_kind = {
 	.name = "etcd v2",
 	.index_header = "X-Etcd-Index",
 	.ask = ask,
@@ -139,7 +139,7 @@ static const struct poll_kind kind = {
 static void
 start(struct store *s)
 {
-	store_poll_start(s, &kind);
+	store_poll_start(s, &store_etcd2_kind);
 }
 
 const struct store_ops store_etcd2_ops = {.name = "etcd2", .start = start, .free = store_poll_free};

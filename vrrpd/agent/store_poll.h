@@ -43,6 +43,8 @@ struct poll_kind {
 	void (*judge)(const struct store *s, const struct net_http_answer *a, bool polled, struct poll_answer *ret);
 };
 
+extern const struct poll_kind store_etcd2_kind, store_consul_kind;
+
 void store_poll_start(struct store *s, const struct poll_kind *kind);
 void store_poll_free(struct store *s);
 
