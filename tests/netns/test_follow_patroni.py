@@ -182,8 +182,8 @@ def test_without_etcd_in_failsafe_mode(whole):
     whole.lab.wait_until(lambda: d.try_status() is not None, 10, "another agent")
     now = wait_leader(whole, whole.leader, "key", fact="lost", deadline=10)
     assert 0 < now["lease_left_s"] <= LASTS, now
-    held_until = time.monotonic() + 2 * LASTS
-    whole.lab.wait_until(lambda: time.monotonic() > held_until, 10, "twice as long as one word of Patroni's")
+    held_until = time.monotonic() + LASTS + 0.5
+    whole.lab.wait_until(lambda: time.monotonic() > held_until, 10, "longer than one word of Patroni's lasts")
     for address in (VIP, KEY_VIP):
         assert whole.samplers[address].longest_ms(0) == 0, "held all the time"
     assert "the local Patroni is in its failsafe mode" in d.log_text()
@@ -194,5 +194,3 @@ def test_without_etcd_in_failsafe_mode(whole):
     finally:
         patroni.resume([patroni_here.pid])
         whole.restart_etcd()
-    for address in (VIP, KEY_VIP):
-        whole.at(address, whole.leader, deadline=20)

@@ -120,6 +120,7 @@ class Watched:
         self.wait_whole()
         for s in self.sentinels.values():
             s.cli("SENTINEL", "DEBUG", "PUBLISH-PERIOD", "800")
+            s.cli("SENTINEL", "DEBUG", "INFO-PERIOD", "500")
 
     def wait_whole(self, deadline=20):
         """Wait until the Sentinels know each other and both replicas."""

@@ -109,3 +109,9 @@ patroni_node_is_primary(const struct patroni_node *n)
 {
 	return n->running && n->is == PATRONI_PRIMARY && (n->status == 200 || patroni_node_paused_primary(n));
 }
+
+bool
+patroni_node_is_undecided(const struct patroni_node *n)
+{
+	return n->running && n->is == PATRONI_PRIMARY && !patroni_node_is_primary(n);
+}

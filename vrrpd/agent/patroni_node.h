@@ -42,4 +42,8 @@ bool patroni_node_paused_primary(const struct patroni_node *n);
 /* An answer of /primary: is this node the primary, its promotion ended? */
 bool patroni_node_is_primary(const struct patroni_node *n);
 
+/* The same: its PostgreSQL is, but Patroni holds no lock. It has just been started and does not know yet; or it will
+ * demote it now, which then shows. Neither a yes nor a no. */
+bool patroni_node_is_undecided(const struct patroni_node *n);
+
 #endif

@@ -52,7 +52,7 @@ on_node(void *arg, const struct patroni_node *n, const char *wrong, bool answere
 	note(l, n, wrong);
 	if (l->is_primary) {
 		s->said.local_until_us = asked_us + PATRONI_LASTS_US;
-	} else if (n != NULL) {
+	} else if (n != NULL && !patroni_node_is_undecided(n)) {
 		s->said.local_until_us = 0;
 		/* The store last said something else, but it was demoted since. */
 		if (s->said.fact == ELECT_FACT_LOST || s->said.fact == ELECT_FACT_DENIED)

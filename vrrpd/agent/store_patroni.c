@@ -41,6 +41,9 @@ take_node(struct store *s, const struct patroni_node *n, uint64_t asked_us)
 	if (patroni_node_is_primary(n))
 		store_say(s, ELECT_FACT_SELF, n->name[0] != '\0' ? n->name : store_text(s, "value", 0), asked_us,
 			  asked_us + (paused ? PAUSED_LASTS_US : PATRONI_LASTS_US));
+	else if (patroni_node_is_undecided(n))
+		store_fail(s, ELECT_FACT_LOST, "no leader lock",
+			   "PostgreSQL is the primary, but the local Patroni does not hold the leader lock (yet)");
 	else if (n->status != 200 && n->is == PATRONI_REPLICA && n->running && !n->unlocked)
 		store_say(s, ELECT_FACT_OTHER, "another node", asked_us, 0); /* it does not say which */
 	else

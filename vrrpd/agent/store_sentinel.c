@@ -25,6 +25,13 @@
 
 #define ANSWER_US (800 * USEC_PER_MS) /* for an answer, the connection included; before the next question is due */
 
+/*
+ * The old master's host hears of its successor in the same moment as the new one's, and nothing else is between them: so
+ * long must a majority name this host before it says so, that the other one has let go. It is a tenth of the time that a
+ * failover takes at least (down-after-milliseconds is rarely below a second).
+ */
+#define TAKE_US (100 * USEC_PER_MS)
+
 /* The questions, in this order. */
 enum { ASK_INFO, ASK_MASTER };
 
@@ -46,6 +53,8 @@ struct voter {
 struct sentinel {
 	struct store *s;
 	struct loop_timer *timer; /* the next question to all */
+	struct loop_timer *take;  /* when this host has been named for long enough */
+	mono_t named;		  /* since when it is; MONO_NEVER = it is not */
 	unsigned n;
 	struct voter *voters;
 };
@@ -91,10 +100,26 @@ tell_lost(struct sentinel *a)
 		   "no majority of the %u Sentinels: %u answer, no more than half agree: %s", a->n, votes, wrong);
 }
 
+/* A majority names this host. */
+static void
+take(struct sentinel *a, const char *name, uint64_t asked_us)
+{
+	mono_t now = loop_now(store_loop(a->s));
+
+	a->named = mono_min(a->named, now);
+	if (a->s->said.fact != ELECT_FACT_SELF && mono_since(now, a->named) < TAKE_US)
+		loop_timer_set(a->take, mono_add(a->named, TAKE_US));
+	else
+		store_say(a->s, ELECT_FACT_SELF, name, asked_us, asked_us + STORE_FRESH_US);
+}
+
 static void
 judge(struct sentinel *a)
 {
+	mono_t named = a->named;
 	uint64_t asked_us;
+
+	a->named = MONO_NEVER;
 
 	for (unsigned i = 0; i < a->n; i++) {
 		const struct redis_name *name = &a->voters[i].vote;
@@ -104,10 +129,12 @@ judge(struct sentinel *a)
 		if (name->host[0] == '\0' || count(a, name, &asked_us) * 2 <= a->n)
 			continue;
 		snprintf(text, sizeof(text), "%s%s%s:%s", v6 ? "[" : "", name->host, v6 ? "]" : "", name->port);
-		if (redis_is_self(&a->s->options, name, false))
-			store_say(a->s, ELECT_FACT_SELF, text, asked_us, asked_us + STORE_FRESH_US);
-		else
+		if (redis_is_self(&a->s->options, name, false)) {
+			a->named = named;
+			take(a, text, asked_us);
+		} else {
 			store_say(a->s, ELECT_FACT_OTHER, text, asked_us, 0);
+		}
 		return;
 	}
 	tell_lost(a);
@@ -244,6 +271,13 @@ on_push(void *arg, const struct resp_value *v)
 }
 
 static void
+on_take(void *arg, mono_t now)
+{
+	(void)now;
+	judge(arg);
+}
+
+static void
 on_timer(void *arg, mono_t now)
 {
 	/* Again and again: the answer proves that the subscription is alive, and nothing else changes by it. */
@@ -274,7 +308,7 @@ sentinel_start(struct store *s)
 {
 	struct sentinel *a = agent_alloc(1, sizeof(*a));
 
-	a->s = s;
+	*a = (struct sentinel){.s = s, .named = MONO_NEVER};
 	s->priv = a;
 	while (store_text(s, "endpoints", a->n) != NULL)
 		a->n++;
@@ -282,6 +316,7 @@ sentinel_start(struct store *s)
 	for (unsigned i = 0; i < a->n; i++)
 		voter_start(a, &a->voters[i], store_text(s, "endpoints", i));
 	a->timer = loop_timer_add(store_loop(s), on_timer, a);
+	a->take = loop_timer_add(store_loop(s), on_take, a);
 	loop_timer_set(a->timer, loop_now(store_loop(s)));
 }
 
@@ -296,6 +331,7 @@ sentinel_free(struct store *s)
 		loop_timer_del(a->voters[i].late);
 	}
 	loop_timer_del(a->timer);
+	loop_timer_del(a->take);
 	free(a->voters);
 	free(a);
 }
