@@ -88,7 +88,8 @@ void
 store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
 {
 	const char *own = store_text(s, "value", 0);
-	bool self = leader != NULL && strcmp(leader, own) == 0;
+	bool named = leader != NULL && leader[0] != '\0'; /* an empty key names nobody */
+	bool self = named && strcmp(leader, own) == 0;
 	uint64_t fresh = asked_us + STORE_FRESH_US;
 	struct ipc_leader m = {.confirmed_us = asked_us};
 
@@ -99,10 +100,10 @@ store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t l
 		/* Taking them must leave the kernel time to remove them before the lease is over. */
 		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
 	} else {
-		m.fact = leader != NULL ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+		m.fact = named ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
 	}
-	str_copy(m.name, sizeof(m.name), leader != NULL ? leader : "");
-	str_copy(s->leader, sizeof(s->leader), leader != NULL ? leader : "");
+	str_copy(m.name, sizeof(m.name), named ? leader : "");
+	str_copy(s->leader, sizeof(s->leader), named ? leader : "");
 	if (s->trouble[0] != '\0')
 		log_info("%s: the store answers again", s->instance);
 	s->trouble[0] = '\0';
