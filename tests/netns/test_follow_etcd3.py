@@ -15,7 +15,6 @@ from types import SimpleNamespace
 import pytest
 
 import lab as labs
-from daemons import children
 from stores import KEY, SHORT_TWO_MS, Site, follow_conf, following, within
 
 FREE, KEPT = "10.77.1.101", "10.77.1.102"
@@ -180,7 +179,7 @@ def test_a_member_says_nothing_more(site, what):
     """Its packets are dropped, or it is stopped: the connections look as before. One after the other, so the one with the
     watch is among them, and the one that is read from."""
     for member in site.etcd.members:
-        pid = children(site.etcd.members[member].pid).get("etcd", site.etcd.members[member].pid)
+        pid = site.etcd.members[member].pid
         others = [n for n in site.etcd.members if n != member]
         if what == "dropped":
             site.silence("b", member)

@@ -82,9 +82,9 @@ WANTED = {
     "silent": ("backup", "no endpoint of etcd answers with a quorum: .*: no answer"),
     "silent_first": ("active", None),
     "tls": ("active", None),
-    "tls_expired": ("backup", "certificate.*expired.*: renew"),
-    "tls_no_cert": ("backup", "certificate required.*|bad certificate.*"),
-    "tls_other_ca": ("backup", "certificate problem.*"),
+    "tls_expired": ("backup", "certificate has expired: renew the certificate, or mend tls"),
+    "tls_no_cert": ("backup", "(certificate required|bad certificate).*: renew the certificate, or mend tls"),
+    "tls_other_ca": ("backup", "certificate problem.*: renew the certificate, or mend tls"),
 }
 
 

@@ -12,19 +12,20 @@ import pytest
 
 import lab as labs
 from daemons import conf
+from etcd import b64
 from stores import VIP, Site, following, within
 
 KEY = "/vrrpd/pg"
 TTL, LIFETIME = 4, 2
-PRIORITIES = {"a": 150, "b": 120, "c": 100}
-HANDED_S = 0.5  # given back and seen by a watch, on a busy machine; priority 100 waits 154 ms
+PRIORITIES = {"a": 200, "b": 150, "c": 100}
+HANDED_S = 0.5  # given back and seen by a watch, on a busy machine; priority 100 waits 39 ms
 # etcd lets leases go at moments half a second apart, and after a change of its own leader they last longer.
 EXPIRED_S = TTL + 1.5
 
 
 def text(site, name, **options):
     lease = {"store": "etcd3", "endpoints": site.etcd.endpoints, "key": KEY, "ttl": f"{TTL}s"}
-    pg = following(mode="lease", lease=lease, **{"priority": PRIORITIES[name], **options})
+    pg = following(**{"mode": "lease", "lease": lease, "priority": PRIORITIES[name], **options})
     return conf(pg, node=name, engine={"address_lifetime": f"{LIFETIME}s"})
 
 
@@ -48,6 +49,9 @@ def site(made):
     for name, daemon in made.vrrpd.items():
         if not daemon.alive():
             made.start(name, text(made, name))
+    for daemon in made.vrrpd.values():
+        if (daemon.wait_ready() or daemon.state()) == "initialize":
+            daemon.ctl("resume", "pg")
     made.gateway = made.etcd.gateway()
     made.first = made.holder(10)
     for name, daemon in made.vrrpd.items():
@@ -56,6 +60,11 @@ def site(made):
     made.sampler.clear()
     yield made
     made.mend()
+
+
+def key_of(site):
+    """The key as the store has it: its lease, its revisions."""
+    return site.gateway.call("kv/range", key=b64(KEY))["kvs"][0]
 
 
 def others(site):
@@ -75,12 +84,12 @@ def handed_over(site, what, limit, to=None):
 
 def test_the_highest_priority_gets_it(site):
     """Twice: whoever began first, and when it is free for all of them at once."""
-    lease = site.gateway.call("kv/range", key="L3ZycnBkL3Bn")["kvs"][0]["lease"]
+    lease = key_of(site)["lease"]
     assert site.gateway.get(KEY) == site.first
     site.vrrpd[site.first].ctl("drain", "pg")
     best = others(site)[0]
     site.at(best)
-    assert site.gateway.call("kv/range", key="L3ZycnBkL3Bn")["kvs"][0]["lease"] != lease
+    assert key_of(site)["lease"] != lease
     site.vrrpd[site.first].ctl("resume", "pg")
     site.vrrpd[site.first].wait_state("pg", "backup")
     # Not taken from whoever has it.
@@ -95,8 +104,6 @@ def test_handed_over_by_the_watch(site, how):
     else:
         site.vrrpd[site.first].stop()
     handed_over(site, how, HANDED_S)
-    if how == "drain":
-        site.vrrpd[site.first].ctl("resume", "pg")
 
 
 def test_handed_over_while_a_member_hangs(site):
@@ -111,8 +118,6 @@ def test_handed_over_while_a_member_hangs(site):
         handed_over(site, "drain with a member that hangs", 3.0)
     finally:
         os.kill(pid, signal.SIGCONT)
-    site.vrrpd[site.first].ctl("resume", "pg")
-
 
 def test_the_holder_is_killed(site):
     site.vrrpd[site.first].kill_all()
@@ -144,7 +149,10 @@ def test_the_holder_reaches_no_member(site):
     print(f"held for {gone - cut:.3f} s more of a lease of {TTL} s, renewed every {TTL / 3:.1f} s")
     assert TTL * 2 / 3 - 1 <= gone - cut <= TTL + 0.2
     handed_over(site, "cut off", EXPIRED_S)
-    assert "store" in site.vrrpd[site.first].instance("pg")["reason"]
+    daemon = site.vrrpd[site.first]
+    assert "store" in daemon.instance("pg")["reason"]
+    # The kernel may end an address before its lease is over: to put it back would outlast the lease if this host froze.
+    assert "was removed by another program" not in daemon.log_text()
 
 
 def test_all_members_are_gone(site):
@@ -160,10 +168,23 @@ def test_all_members_are_gone(site):
     site.never_two()
 
 
+def wait_renewed(site, what):
+    """Wait until the holder's lease was renewed after now."""
+    ends = []
+
+    def renewed():
+        left = site.leader(site.first)["lease_left_s"]
+        assert left is not None, "no lease"
+        ends.append(time.monotonic() + left)
+        return ends[-1] > ends[0] + 0.5
+
+    site.lab.wait_until(renewed, TTL, f"{what}: the lease is renewed")
+
+
 @pytest.mark.parametrize("what", ["agent", "engine", "restart", "reload", "endpoints"])
 def test_the_lease_is_gone_on_with(site, what):
     """A process killed, restarted in place, reloaded without or with a change of the store: the same key all the time."""
-    before = site.gateway.call("kv/range", key="L3ZycnBkL3Bn")["kvs"][0]
+    before = key_of(site)
     daemon = site.vrrpd[site.first]
     pids = daemon.processes()
     if what in pids:
@@ -178,15 +199,8 @@ def test_the_lease_is_gone_on_with(site, what):
     if what in ("agent", "engine", "restart"):
         role = "agent" if what == "restart" else what
         site.lab.wait_until(lambda: daemon.processes().get(role) not in (None, pids[role]), 5, f"another {role}")
-    started = time.monotonic()
-
-    def confirmed():
-        left = site.leader(site.first)["lease_left_s"]
-        assert left is not None, "no lease"
-        return time.monotonic() - started > TTL and left > 1  # renewed by whoever is there now
-
-    site.lab.wait_until(confirmed, TTL + 4, f"{what}: the lease is renewed")
-    now = site.gateway.call("kv/range", key="L3ZycnBkL3Bn")["kvs"][0]
+    wait_renewed(site, what)
+    now = key_of(site)
     assert (now["lease"], now["mod_revision"]) == (before["lease"], before["mod_revision"])
     assert site.sampler.longest_ms(0) == 0, site.sampler.periods()
     site.never_two()
@@ -208,9 +222,15 @@ def test_without_a_network_of_its_own(site):
     """Address /32 on lo: for hosts in different networks."""
     for name in "abc":
         site.reload(name, text(site, name, interface="lo", addresses=(VIP + "/32",)))
-    holder = site.holder(10)
+
+    def settled():
+        states = {n: site.vrrpd[n].state() for n in "abc"}
+        assert sorted(states.values()) == ["active", "backup", "backup"], states
+        return [n for n, s in states.items() if s == "active"] == site.sampler.present()
+
+    site.lab.wait_until(settled, 10, "one of them holds it")
+    holder = site.holder()
     assert any(x["address"] == VIP and x["prefixlen"] == 32 for x in site.hosts[holder].addresses("lo"))
-    site.vrrpd[holder].wait_state("pg", "active")
     site.sampler.clear()
     site.first = holder
     site.vrrpd[holder].ctl("drain", "pg")

@@ -160,6 +160,10 @@ etcd3_tell_trouble(struct etcd3 *e, const struct etcd3_call *c, const struct etc
 			   key, e->s->lease ? "reading and writing it" : "reading it");
 	else if (a->kind == ETCD3_DENIED)
 		store_fail(e->s, ELECT_FACT_DENIED, "refused", "%s: %s", at, a->text);
+	else if (strstr(a->text, "certificate") != NULL)
+		store_fail(e->s, ELECT_FACT_LOST, "no trust",
+			   "no endpoint of etcd is to be trusted, or trusts this node: %s: %s: renew the certificate, or mend tls", at,
+			   a->text);
 	else
 		store_fail(e->s, ELECT_FACT_LOST, "no answer", "no endpoint of etcd answers with a quorum: %s: %s", at, a->text);
 }

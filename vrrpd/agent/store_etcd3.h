@@ -34,6 +34,8 @@ struct etcd3_lease {
 	uint64_t asked_us;  /* before it was asked for, or last renewed */
 	uint64_t until_us;  /* when it ends without being renewed */
 	bool held;	    /* the key is ours by this lease */
+	uint64_t revoking;  /* the one being given back */
+	unsigned revoked_at; /* at how many members that was tried in vain */
 	struct loop_timer *timer;
 	struct etcd3_call call, renew;
 };
