@@ -132,8 +132,9 @@ store_away(struct store *s, uint64_t asked_us)
 void
 store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
 {
-	bool self = leader != NULL && strcmp(leader, store_text(s, "value", 0)) == 0;
-	enum elect_fact other = leader != NULL ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+	bool named = leader != NULL && leader[0] != '\0'; /* an empty key names nobody */
+	bool self = named && strcmp(leader, store_text(s, "value", 0)) == 0;
+	enum elect_fact other = named ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
 
 	store_say(s, self ? ELECT_FACT_SELF : other, leader, asked_us, lease_until_us);
 }
