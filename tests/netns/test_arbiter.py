@@ -14,7 +14,7 @@ import pytest
 
 import lab as labs
 from daemons import conf, instance
-from stores import VIP, Site, seconds_since
+from stores import VIP, Site
 
 sys.path.insert(0, os.path.join(labs.ROOT, "tests", "tools"))
 
@@ -124,7 +124,7 @@ def test_store_is_away(site):
     site.etcd.kill()
     site.lab.wait_until(lambda: site.leader("a")["trouble"], 5, "a knows")
     site.lab.wait_until(
-        lambda: site.sampler.present() != ["a"] or seconds_since(start) > LEASE_S, LEASE_S + 3, "the lease is over"
+        lambda: site.sampler.present() != ["a"] or time.monotonic() - start > LEASE_S, LEASE_S + 3, "the lease is over"
     )
     assert site.sampler.present() == ["a"]
     nobody(site, "the store is away", 0.1)

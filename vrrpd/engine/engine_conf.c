@@ -276,7 +276,7 @@ take_instance(struct engine_conf_reader *r, const struct ipc_conf_instance *m)
 		i->watch = watch_for(g, m->ifname, m->family, &m->unicast_source);
 	else
 		i->watch = watch_link(g, m->ifname); /* nothing is sent from there */
-	i->keep = true;
+	i->keep_until_us = UINT64_MAX;
 	i->addresses = r->addresses + r->n_addresses;
 	i->codec.addrs = r->advertised + r->n_addresses;
 	i->codec.peers = r->peers + r->n_peers;

@@ -87,17 +87,15 @@ engine_campaign_all(struct engine *e)
 }
 
 bool
-engine_may_renew(const struct engine *e, const struct engine_instance *i, mono_t now)
+engine_leader_keep(struct engine *e)
 {
-	/* What the kernel is told now lasts for three intervals, rounded up to seconds. */
-	usec_t lasts = 3 * engine_kernel_renew_interval(e->kernel) + USEC_PER_SEC;
+	bool leases = false;
 
-	return !has_lease(i) || mono_before(mono_add(now, lasts), elect_held_until(&i->elect));
-}
+	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
+		struct engine_instance *i = &e->gen->instances[n];
 
-void
-engine_leader_keep(struct engine *e, mono_t now)
-{
-	for (uint32_t n = 0; n < e->gen->n_instances; n++)
-		e->gen->instances[n].keep = engine_may_renew(e, &e->gen->instances[n], now);
+		i->keep_until_us = has_lease(i) ? elect_held_until(&i->elect).us : UINT64_MAX;
+		leases = leases || has_lease(i);
+	}
+	return leases;
 }
