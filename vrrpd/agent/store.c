@@ -20,7 +20,9 @@
 #define SEND_AGAIN_US (20 * USEC_PER_MS)   /* the engine's channel was full */
 #define STOP_MAX_US   (1500 * USEC_PER_MS) /* a store that does not answer is not waited for when vrrpd stops */
 
-static const struct store_ops *const kinds[] = {&store_etcd3_ops, &store_etcd2_ops, &store_consul_ops};
+static const struct store_ops *const kinds[] = {
+	&store_etcd3_ops, &store_etcd2_ops, &store_consul_ops, &store_patroni_ops, &store_sentinel_ops,
+};
 
 struct stores {
 	struct agent *a;
@@ -81,7 +83,8 @@ send(struct store *s)
 	struct stores *all = s->all;
 	int r;
 
-	if (all->a->conf == NULL)
+	/* That the store is lost ends a hold that the local Patroni may be about to allow. */
+	if (all->a->conf == NULL || (s->said.fact >= ELECT_FACT_LOST && store_local_awaited(s->local)))
 		return;
 	s->said.h.gen = all->a->conf->gen;
 	s->said.index = s->index;
@@ -99,21 +102,17 @@ address_lifetime(const struct store *s)
 }
 
 void
-store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
+store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
 {
-	const char *own = store_text(s, "value", 0);
-	bool self = leader != NULL && strcmp(leader, own) == 0;
 	uint64_t fresh = asked_us + STORE_FRESH_US;
-	struct ipc_leader m = {.confirmed_us = asked_us};
+	struct ipc_leader m = {.fact = (uint8_t)fact, .confirmed_us = asked_us, .local_until_us = s->said.local_until_us};
 
-	if (self) {
-		m.fact = ELECT_FACT_SELF;
+	if (fact == ELECT_FACT_SELF) {
 		m.lease_until_us = lease_until_us;
-		m.local_until_us = s->said.local_until_us;
 		/* Taking them must leave the kernel time to remove them before the lease is over. */
 		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
 	} else {
-		m.fact = leader != NULL ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+		m.fresh_until_us = fresh;
 	}
 	str_copy(m.name, sizeof(m.name), leader != NULL ? leader : "");
 	str_copy(s->leader, sizeof(s->leader), leader != NULL ? leader : "");
@@ -131,6 +130,16 @@ store_away(struct store *s, uint64_t asked_us)
 }
 
 void
+store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
+{
+	bool named = leader != NULL && leader[0] != '\0'; /* an empty key names nobody */
+	bool self = named && strcmp(leader, store_text(s, "value", 0)) == 0;
+	enum elect_fact other = named ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+
+	store_say(s, self ? ELECT_FACT_SELF : other, leader, asked_us, lease_until_us);
+}
+
+void
 store_fail(struct store *s, enum elect_fact fact, const char *in_short, const char *fmt, ...)
 {
 	char text[LIMIT_LOG_TEXT];
@@ -145,6 +154,13 @@ store_fail(struct store *s, enum elect_fact fact, const char *in_short, const ch
 	s->said.fact = (uint8_t)fact;
 	str_copy(s->said.name, sizeof(s->said.name), in_short);
 	send(s);
+}
+
+void
+store_retell(struct store *s)
+{
+	if (s->said.fact != ELECT_FACT_NOTHING)
+		send(s);
 }
 
 /* ---- which there are ---------------------------------------------------------------------------------- */
@@ -166,6 +182,7 @@ store_free(struct store *s)
 	if (s == NULL)
 		return;
 	s->ops->free(s);
+	store_local_free(s->local);
 	check_def_free(&s->options);
 	free(s);
 }
@@ -184,8 +201,11 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 	s->all = all;
 	s->ops = kind_of(options);
 	s->lease = is_lease(i);
+	s->elected = i->c.arbiter;
 	str_copy(s->instance, sizeof(s->instance), i->c.name);
 	check_def_copy(&s->options, options);
+	if (store_text(s, "patroni", 0) != NULL)
+		s->local = store_local_new(s);
 	s->ops->start(s);
 	return s;
 }
@@ -228,8 +248,8 @@ void
 stores_relinked(struct stores *all)
 {
 	for (uint32_t i = 0; i < all->n; i++)
-		if (all->v[i] != NULL && all->v[i]->said.fact != ELECT_FACT_NOTHING)
-			send(all->v[i]);
+		if (all->v[i] != NULL)
+			store_retell(all->v[i]);
 }
 
 void

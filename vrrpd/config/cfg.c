@@ -138,9 +138,9 @@ fill(struct cfg_source *s, struct cfg *c)
 		fill_addresses(i, i->extra_addresses, i->n_extra);
 		if (i->hooks.timeout == 0)
 			i->hooks.timeout = c->hooks.timeout;
-		cfg_fill_leader(c, &i->leader);
-		cfg_fill_leader(c, &i->lease);
-		cfg_fill_leader(c, &i->arbiter);
+		cfg_fill_leader(c, &i->leader, i->on_store_loss);
+		cfg_fill_leader(c, &i->lease, CFG_STORE_LOSS_HOLD_LEASE);
+		cfg_fill_leader(c, &i->arbiter, CFG_STORE_LOSS_HOLD_LEASE);
 		for (size_t n = 0; n < i->n_services; n++)
 			fill_service(&i->services[n]);
 	}

@@ -11,9 +11,12 @@
 #include <string.h>
 
 #define KEY_OCTETS 16384 /* of a private key's file */
+#define LOCAL_PATRONI "http://127.0.0.1:8008" /* its default port */
 
 static const char *const kind_names[CFG_STORE_KIND_COUNT] = {
-	[CFG_STORE_ETCD3] = "etcd3", [CFG_STORE_ETCD2] = "etcd2", [CFG_STORE_CONSUL] = "consul"};
+	[CFG_STORE_ETCD3] = "etcd3",	 [CFG_STORE_ETCD2] = "etcd2",	    [CFG_STORE_CONSUL] = "consul",
+	[CFG_STORE_PATRONI] = "patroni", [CFG_STORE_SENTINEL] = "sentinel",
+};
 
 const char *
 cfg_store_kind_name(enum cfg_store_kind k)
@@ -38,21 +41,22 @@ access_of(const struct cfg_leader *l)
 }
 
 void
-cfg_fill_leader(struct cfg *c, struct cfg_leader *l)
+cfg_fill_leader(struct cfg *c, struct cfg_leader *l, enum cfg_store_loss loss)
 {
 	if (!l->present || l->store == NULL)
 		return;
-	if (l->value == NULL)
-		l->value = cfg_strdup(c->node);
+	for (unsigned k = 0; k < CFG_STORE_KIND_COUNT; k++)
+		if (strcmp(kind_names[k], l->store) == 0)
+			l->kind = (enum cfg_store_kind)k;
 	for (size_t k = 0; k < c->n_stores; k++)
 		if (strcmp(c->stores[k].name, l->store) == 0) {
 			l->shared = &c->stores[k];
 			l->kind = l->shared->kind;
-			return;
 		}
-	for (unsigned k = 0; k < CFG_STORE_KIND_COUNT; k++)
-		if (strcmp(kind_names[k], l->store) == 0)
-			l->kind = (enum cfg_store_kind)k;
+	if (l->value == NULL && l->kind != CFG_STORE_SENTINEL)
+		l->value = cfg_strdup(c->node);
+	if (l->patroni == NULL && loss == CFG_STORE_LOSS_PATRONI)
+		l->patroni = cfg_strdup(LOCAL_PATRONI);
 }
 
 void
@@ -122,7 +126,28 @@ read_key(struct cfg_source *s, const void *obj, const char *prefix, struct cfg_a
 	free(buf);
 }
 
-/* Whoever asks is known by a name and its password, with Consul by a token alone. */
+/* Where the store is: URLs, but addresses of Sentinels; Patroni's default is known, and it is one. */
+static void
+judge_endpoints(struct cfg_source *s, const void *obj, const char *path, const struct cfg_access *a, enum cfg_store_kind kind)
+{
+	bool sentinel = kind == CFG_STORE_SENTINEL;
+
+	if (a->n_endpoints == 0 && kind != CFG_STORE_PATRONI)
+		cfg_source_at(s, obj, path, -1, "is missing: write a list of strings, e.g. %s",
+			      sentinel ? "[\"10.0.0.1:26379\", \"10.0.0.2:26379\", \"10.0.0.3:26379\"]"
+				       : "[\"http://10.0.0.1:2379\", \"http://10.0.0.2:2379\"]");
+	if (a->n_endpoints > 1 && kind == CFG_STORE_PATRONI)
+		cfg_source_at(s, obj, path, -1, "has more than one: write the Patroni of this host, e.g. [\"" LOCAL_PATRONI "\"]");
+	for (size_t k = 0; k < a->n_endpoints; k++)
+		if (sentinel)
+			cfg_rule_endpoint(s, obj, path, (int)k, a->endpoints[k]);
+		else if (!is_url(a->endpoints[k]))
+			cfg_source_at(s, obj, path, (int)k, "\"%s\" is no URL: write http://, https:// or unix:/ before it",
+				      a->endpoints[k]);
+}
+
+/* Whoever asks is known by a name and its password, with Consul by a token alone, with a Sentinel
+ * perhaps by a password alone. */
 static void
 judge_login(struct cfg_source *s, const void *obj, const char *prefix, enum cfg_store_kind kind, struct cfg_access *a)
 {
@@ -132,7 +157,7 @@ judge_login(struct cfg_source *s, const void *obj, const char *prefix, enum cfg_
 		if (a->username != NULL)
 			cfg_source_at(s, obj, path_of(prefix, "username", path), -1,
 				      "Consul has no users: remove it, and write the token in password_file");
-	} else if (a->password != NULL && a->username == NULL) {
+	} else if (a->password != NULL && a->username == NULL && kind != CFG_STORE_SENTINEL) {
 		cfg_source_at(s, obj, path_of(prefix, "password", path), -1, "needs a user: write username, too");
 	}
 	read_password(s, obj, prefix, a);
@@ -143,13 +168,7 @@ judge_access(struct cfg_source *s, const void *obj, const char *prefix, enum cfg
 {
 	char path[64];
 
-	if (a->n_endpoints == 0)
-		cfg_source_at(s, obj, path_of(prefix, "endpoints", path), -1,
-			      "is missing: write a list of strings, e.g. [\"http://10.0.0.1:2379\", \"http://10.0.0.2:2379\"]");
-	for (size_t k = 0; k < a->n_endpoints; k++)
-		if (!is_url(a->endpoints[k]))
-			cfg_source_at(s, obj, path_of(prefix, "endpoints", path), (int)k,
-				      "\"%s\" is no URL: write http://, https:// or unix:/ before it", a->endpoints[k]);
+	judge_endpoints(s, obj, path_of(prefix, "endpoints", path), a, kind);
 	judge_login(s, obj, prefix, kind, a);
 	read_key(s, obj, prefix, a);
 }
@@ -216,6 +235,67 @@ lease_needs_a_store_with_leases(struct cfg_source *s, struct cfg *c, void *obj)
 		      kind_names[l->kind]);
 }
 
+#define BIT(kind)      (1u << CFG_STORE_##kind)
+#define WITHOUT_A_KEY (BIT(PATRONI) | BIT(SENTINEL)) /* and without leases */
+
+/* Options of a leader that not all kinds of store have. */
+static const struct {
+	const char *path;
+	unsigned kinds;
+	const char *example; /* of one that these kinds need */
+} leader_options[] = {
+	{"leader.key", ~WITHOUT_A_KEY, "\"/service/batman/leader\""},
+	{"leader.value", ~BIT(SENTINEL), NULL},
+	{"leader.master", BIT(SENTINEL), "\"mymaster\""},
+	{"leader.self", BIT(SENTINEL), NULL},
+};
+
+static void
+leader_of_a_kind(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_instance *i = obj;
+	const char *kind = kind_names[i->leader.kind];
+
+	(void)c;
+	if (i->mode != CFG_MODE_FOLLOW || i->leader.store == NULL ||
+	    (i->leader.shared == NULL && strcmp(kind, i->leader.store) != 0))
+		return; /* of no kind */
+	for (size_t k = 0; k < ARRAY_SIZE(leader_options); k++) {
+		bool fits = (leader_options[k].kinds & 1u << i->leader.kind) != 0;
+		bool written = cfg_source_written(s, obj, leader_options[k].path);
+
+		if (written && !fits)
+			cfg_source_at(s, obj, leader_options[k].path, -1, "is nothing that store \"%s\" has: remove it", kind);
+		else if (!written && fits && leader_options[k].example != NULL)
+			cfg_source_at(s, obj, leader_options[k].path, -1, "is missing: write a string, e.g. %s",
+				      leader_options[k].example);
+	}
+	cfg_rule_self(s, obj, "leader.self", i->leader.self);
+}
+
+/* Patroni's word is about its own leader, which an own lease knows nothing of. */
+static void
+local_patroni(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_instance *i = obj;
+
+	(void)c;
+	if (i->on_store_loss != CFG_STORE_LOSS_PATRONI) {
+		if (cfg_source_written(s, obj, "leader.patroni"))
+			cfg_source_at(s, obj, "leader.patroni", -1,
+				      "is for on_store_loss = \"patroni\": remove it, or write that, too");
+		return;
+	}
+	if (i->mode == CFG_MODE_LEASE)
+		cfg_source_at(s, obj, "on_store_loss", -1,
+			      "\"patroni\" is for mode \"follow\": another host may have the lease while Patroni says yes");
+	else if (i->mode == CFG_MODE_FOLLOW && i->leader.kind == CFG_STORE_PATRONI)
+		cfg_source_at(s, obj, "on_store_loss", -1, "\"patroni\" is what store \"patroni\" does anyway: remove it");
+	if (i->leader.patroni != NULL && !is_url(i->leader.patroni))
+		cfg_source_at(s, obj, "leader.patroni", -1, "\"%s\" is no URL: write http://, https:// or unix:/ before it",
+			      i->leader.patroni);
+}
+
 /* The kernel must have removed the addresses of a dead holder before its lease is over. */
 static void
 lease_outlives_addresses(struct cfg_source *s, struct cfg *c, void *obj)
@@ -258,6 +338,8 @@ static const struct cfg_rule rules[] = {
 	 {"mode", "lease.store", "arbiter.store"},
 	 lease_needs_a_store_with_leases},
 	{"lease_outlives_addresses", CFG_SCOPE_INSTANCE, {"mode", "lease.ttl", "arbiter.ttl"}, lease_outlives_addresses},
+	{"leader_of_a_kind", CFG_SCOPE_INSTANCE, {"mode", "leader", "leader.store"}, leader_of_a_kind},
+	{"local_patroni", CFG_SCOPE_INSTANCE, {"mode", "on_store_loss", "leader.store"}, local_patroni},
 };
 
 const struct cfg_rule *
@@ -279,6 +361,9 @@ cfg_leader_options(const struct cfg_leader *l, int (*fn)(void *arg, const char *
 		{"store", kind_names[l->kind]},
 		{"key", l->key},
 		{"value", l->value},
+		{"master", l->master},
+		{"self", l->self},
+		{"patroni", l->patroni},
 		{"ttl", ttl},
 		{"username", a->username},
 		{"password", a->password},

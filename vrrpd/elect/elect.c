@@ -124,11 +124,17 @@ elect_leaving(const struct elect *e)
 }
 
 bool
+elect_wants(const struct elect *e, uint32_t *ret_epoch)
+{
+	return ops(e)->acquiring(e, ret_epoch);
+}
+
+bool
 elect_acquiring(const struct elect *e, uint32_t *ret_epoch)
 {
 	uint32_t epoch;
 
-	return ops(e)->acquiring(e, ret_epoch != NULL ? ret_epoch : &epoch) && !elect_ask_holds_back(e);
+	return elect_wants(e, ret_epoch != NULL ? ret_epoch : &epoch) && !elect_ask_holds_back(e);
 }
 
 bool
@@ -137,7 +143,7 @@ elect_campaigns(const struct elect *e)
 	uint32_t epoch;
 
 	if (e->conf->arbiter)
-		return ops(e)->acquiring(e, &epoch) || elect_holds(e);
+		return elect_wants(e, &epoch) || elect_holds(e);
 	return e->conf->mode == ELECT_MODE_LEASE && e->running;
 }
 
@@ -269,11 +275,18 @@ fail(struct elect *e, const struct role_cause *cause, usec_t retry, mono_t now, 
 	e->at_once = false;
 }
 
+/*
+ * With an arbiter a better node cannot come first and announce itself then: the one before it has the lease. It asks for
+ * it by an advert; that one steps back as for any better Active, and gives the lease up.
+ */
 static void
 on_advert(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	elect_peers_note(e, ev->advert, now);
 	step_mode(e, ev, now, out);
+	if (e->asking == ROLE_ASK_LEASE && ev->advert->priority > 0 && ev->advert->priority < e->priority &&
+	    elect_follow_is_others(e, now))
+		role_actions_add(out, ROLE_ACTION_ADVERT)->priority = e->priority;
 }
 
 static void
@@ -349,19 +362,25 @@ give_up_asking(struct elect *e, mono_t now, struct role_actions *out)
 		fail(e, &silent, RETRY_US, now, out);
 }
 
-/* With an arbiter: no lease, no addresses. Whoever has it next must not be disturbed. */
+/* With an arbiter: no lease, no addresses. Whoever has it next must not be disturbed, so nothing is waited for. */
 static void
 obey_arbiter(struct elect *e, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause;
+	struct role_cause cause = elect_follow_cause(e, now);
 
-	elect_ask_lease(e, now, out);
-	if (!e->running || !elect_holds(e) || elect_leaving(e) || !mono_due(now, elect_held_until(e)))
+	if (e->asking == ROLE_ASK_LEASE)
+		elect_ask_next(e, now, out);
+	if (!elect_holds(e) || !mono_due(now, elect_held_until(e)))
 		return;
-	cause = elect_follow_cause(e, now);
 	if (cause.reason != ROLE_REASON_LEADER_OTHER)
 		cause.reason = ROLE_REASON_LEASE_LOST;
-	fail(e, &cause, RETRY_US, now, out);
+	if (e->running) {
+		fail(e, &cause, RETRY_US, now, out);
+		return;
+	}
+	e->at_once = true; /* it was leaving */
+	ops(e)->stop(e, now, out);
+	e->at_once = false;
 }
 
 static void
@@ -415,16 +434,6 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 	evaluate(e, now, out);
 }
 
-void
-elect_ask_enter(struct elect *e, struct role_actions *out)
-{
-	uint32_t epoch;
-
-	elect_ask_end(e);
-	if (ops(e)->acquiring(e, &epoch))
-		role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = epoch;
-}
-
 static void
 on_answer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
@@ -433,7 +442,7 @@ on_answer(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 	if (e->asking == ROLE_ASK_LEAVE)
 		leave_now(e, now, out);
 	else if (e->asking == ROLE_ASK_ENTER && ev->cause == NULL)
-		elect_ask_enter(e, out);
+		elect_ask_next(e, now, out);
 	else if (e->asking == ROLE_ASK_ENTER)
 		fail(e, ev->cause, RETRY_US, now, out);
 }
@@ -476,7 +485,7 @@ on_conf(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 	uint8_t before = e->priority;
 
 	if ((e->asking == ROLE_ASK_ENTER && e->conf->enter_us == 0) || (e->asking == ROLE_ASK_LEASE && !e->conf->arbiter))
-		elect_ask_enter(e, out);
+		elect_ask_next(e, now, out);
 	e->priority = elect_fit_priority(e);
 	step_mode(e, ev, now, out);
 	if (e->running && e->priority != before)
@@ -566,7 +575,7 @@ elect_deadline(const struct elect *e)
 {
 	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), e->ask_until);
 
-	if (e->conf->arbiter && e->running && elect_holds(e))
+	if (e->conf->arbiter && elect_holds(e))
 		d = mono_min(d, elect_held_until(e));
 
 	return e->running || elect_leaving(e) ? mono_min(d, ops(e)->deadline(e)) : d;
@@ -583,7 +592,7 @@ elect_check(const struct elect *e)
 	ASSERT(e->priority == elect_fit_priority(e));
 	ops(e)->check(e);
 	ASSERT((e->asking == ROLE_ASK_NOTHING || e->asking == ROLE_ASK_LEASE) == (e->ask_until.us == MONO_NEVER.us));
-	ASSERT(!elect_ask_holds_back(e) || ops(e)->acquiring(e, &epoch));
+	ASSERT(!elect_ask_holds_back(e) || elect_wants(e, &epoch));
 	ASSERT(e->asking != ROLE_ASK_LEAVE || e->state == ROLE_STATE_ACTIVE);
 	ASSERT(!e->may_leave);
 	if (e->running) {

@@ -49,7 +49,7 @@ enum elect_fact {
 struct elect_leader {
 	uint8_t fact;	     /* enum elect_fact */
 	mono_t confirmed;    /* when the store last said something */
-	mono_t fresh_until;  /* SELF: then it should have been confirmed again */
+	mono_t fresh_until;  /* SELF, OTHER: then it should have been confirmed again */
 	mono_t lease_until;  /* the last confirmed lease of this node's being the leader lasts until then */
 	mono_t local_until;  /* what is known here says that nobody else can be it, until then: the local Patroni, which says
 				that this node is the primary; most of the store's members, which say that they do not serve */

@@ -1,5 +1,5 @@
 /*
- * elect_ask.c - questions to whoever runs commands: the gate before the addresses come, the services before they go.
+ * elect_ask.c - questions to others: the gate, then the arbiter's lease before the addresses come; the services before they go.
  *
  * Called by elect.c only. Pure.
  */
@@ -32,20 +32,28 @@ elect_ask_never_mind(struct elect *e, struct role_action *a)
 	*a = (struct role_action){.kind = ROLE_ACTION_ASK, .ask = ROLE_ASK_NOTHING, .epoch = e->ask_epoch};
 }
 
+/* With an arbiter and no lease: that is asked for. */
+static bool
+lacks_lease(const struct elect *e, mono_t now)
+{
+	return e->conf->arbiter && !elect_follow_may_take(e, now);
+}
+
 void
 elect_ask_first(struct elect *e, bool held, unsigned from, mono_t now, struct role_actions *out)
 {
+	enum role_ask first = e->conf->enter_us > 0 ? ROLE_ASK_ENTER : lacks_lease(e, now) ? ROLE_ASK_LEASE : ROLE_ASK_NOTHING;
 	unsigned n = out->n;
 
-	for (unsigned i = from; i < n && (e->conf->enter_us > 0 || e->conf->arbiter); i++) {
+	for (unsigned i = from; i < n; i++) {
 		struct role_action *a = &out->v[i];
 
-		if (a->kind == ROLE_ACTION_ACQUIRE) {
+		if (a->kind == ROLE_ACTION_ACQUIRE && first != ROLE_ASK_NOTHING) {
 			if (held) {
 				a->kind = ROLE_ACTION_RELEASE;
 				a = role_actions_add(out, ROLE_ACTION_ASK);
 			}
-			ask(e, e->conf->arbiter ? ROLE_ASK_LEASE : ROLE_ASK_ENTER, a, now);
+			ask(e, first, a, now);
 		} else if (a->kind == ROLE_ACTION_RELEASE && elect_ask_holds_back(e)) {
 			elect_ask_never_mind(e, a);
 		}
@@ -59,14 +67,18 @@ elect_ask_holds_back(const struct elect *e)
 }
 
 void
-elect_ask_lease(struct elect *e, mono_t now, struct role_actions *out)
+elect_ask_next(struct elect *e, mono_t now, struct role_actions *out)
 {
-	if (e->asking != ROLE_ASK_LEASE || !elect_follow_may_take(e, now))
+	uint32_t epoch;
+
+	if (lacks_lease(e, now)) {
+		if (e->asking != ROLE_ASK_LEASE)
+			ask(e, ROLE_ASK_LEASE, role_actions_add(out, ROLE_ACTION_ASK), now);
 		return;
-	if (e->conf->enter_us > 0)
-		ask(e, ROLE_ASK_ENTER, role_actions_add(out, ROLE_ACTION_ASK), now);
-	else
-		elect_ask_enter(e, out);
+	}
+	elect_ask_end(e);
+	if (elect_wants(e, &epoch))
+		role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = epoch;
 }
 
 bool

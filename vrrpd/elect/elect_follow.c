@@ -66,6 +66,12 @@ elect_follow_may_take(const struct elect *e, mono_t now)
 	return l->fact == ELECT_FACT_SELF && mono_before(now, l->fresh_until) && mono_before(now, l->lease_until);
 }
 
+bool
+elect_follow_is_others(const struct elect *e, mono_t now)
+{
+	return e->follow.leader.fact == ELECT_FACT_OTHER && mono_before(now, e->follow.leader.fresh_until);
+}
+
 struct role_cause
 elect_follow_cause(const struct elect *e, mono_t now)
 {

@@ -61,7 +61,8 @@ engine_campaign(struct engine *e, struct engine_instance *i)
 	struct ipc_campaign m = {
 		.h.gen = e->gen->gen, .index = i->index, .wanted = wanted, .priority = i->elect.priority};
 
-	if (!has_lease(i) || i->removed ||
+	/* Before the elections have begun nothing is known: an agent that holds a lease for the engine before keeps it. */
+	if (!has_lease(i) || i->removed || !e->synced ||
 	    (wanted == i->campaigns && i->elect.priority == i->campaign_priority))
 		return;
 	if (e->agent.fd >= 0 && ipc_chan_send(&e->agent, IPC_CAMPAIGN, &m, -1) == -EAGAIN) {
@@ -85,14 +86,18 @@ engine_campaign_all(struct engine *e)
 	}
 }
 
-void
-engine_leader_keep(struct engine *e, mono_t now)
+bool
+engine_may_renew(const struct engine *e, const struct engine_instance *i, mono_t now)
 {
 	/* What the kernel is told now lasts for three intervals, rounded up to seconds. */
 	usec_t lasts = 3 * engine_kernel_renew_interval(e->kernel) + USEC_PER_SEC;
 
-	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
-		struct engine_instance *i = &e->gen->instances[n];
-		i->keep = !has_lease(i) || mono_before(mono_add(now, lasts), elect_held_until(&i->elect));
-	}
+	return !has_lease(i) || mono_before(mono_add(now, lasts), elect_held_until(&i->elect));
+}
+
+void
+engine_leader_keep(struct engine *e, mono_t now)
+{
+	for (uint32_t n = 0; n < e->gen->n_instances; n++)
+		e->gen->instances[n].keep = engine_may_renew(e, &e->gen->instances[n], now);
 }
