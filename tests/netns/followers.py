@@ -16,10 +16,10 @@ def follower(name, address, **options):
 
 
 class Followers:
-    """Hosts that follow one key."""
+    """Hosts that follow one key; put(value) writes it."""
 
-    def __init__(self, lab, names=("a", "b")):
-        self.lab = lab
+    def __init__(self, lab, names=("a", "b"), put=None):
+        self.lab, self.put = lab, put
         self.hosts = {name: lab.host(name) for name in names}
         self.vrrpd = {}
         self.sampler = lab.sampler(VIP, hosts=list(self.hosts.values()))
@@ -35,6 +35,16 @@ class Followers:
             lambda: self.sampler.present() == sorted(names), deadline, f"the address is at {names or 'nobody'}"
         )
         return time.monotonic() - start
+
+    def moved(self, value):
+        """Make this host the leader; how long until the address was there."""
+        self.put(value)
+        return self.at(value)
+
+    def check_moves(self):
+        """Faster than by reading every second: that would take half a second on average."""
+        took = sum(self.moved(value) for value in "baba")
+        assert took < 4 * 0.25, f"{took:.2f} s for four moves"
 
     def leader(self, name):
         """What status says of the store."""

@@ -75,11 +75,12 @@ class Consul:
         def answer(request):
             if name in self.fault:
                 return self.fault[name](request)
-            return self._read(name, request)
+            return self.read(name, request)
 
         return answer
 
-    def _read(self, name, request):
+    def read(self, name, request):
+        """The answer of a server without a fault."""
         token = request.headers.get("x-consul-token")
         if self.token and token != self.token:
             return reply(403, "ACL not found" if token else "Permission denied")

@@ -15,7 +15,7 @@ CLIENT_PORT, PEER_PORT = 2379, 2380
 class Member(daemons.Process):
     """One etcd of a cluster; started again on its host it goes on with its data."""
 
-    def __init__(self, host, cluster, v2=True):
+    def __init__(self, host, cluster):
         data = os.path.join(host.dir, "etcd2")
         self.endpoint = f"http://{host.ip4()}:{CLIENT_PORT}"
         peer = f"http://{host.ip4()}:{PEER_PORT}"
@@ -23,8 +23,7 @@ class Member(daemons.Process):
         super().__init__(
             host,
             "etcd2",
-            ["etcd", "--name", host.name, "--data-dir", data, "--unsafe-no-fsync", "--logger", "zap"]
-            + (["--enable-v2"] if v2 else [])
+            ["etcd", "--enable-v2", "--name", host.name, "--data-dir", data, "--unsafe-no-fsync", "--logger", "zap"]
             + ["--listen-client-urls", self.endpoint, "--advertise-client-urls", self.endpoint]
             + ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
             + ["--initial-cluster", cluster, "--initial-cluster-state", "new" if fresh else "existing"]
@@ -36,9 +35,9 @@ class Member(daemons.Process):
 class Etcd2:
     """A cluster with a member on each of these hosts."""
 
-    def __init__(self, hosts, v2=True):
+    def __init__(self, hosts):
         self.cluster = ",".join(f"{h.name}=http://{h.ip4()}:{PEER_PORT}" for h in hosts)
-        self.members = {h.name: Member(h, self.cluster, v2) for h in hosts}
+        self.members = {h.name: Member(h, self.cluster) for h in hosts}
         self.user = None  # (name, password) for call()
 
     @property
@@ -80,5 +79,5 @@ class Etcd2:
     def delete(self, key):
         assert self.call("DELETE", "/v2/keys" + key)[0] == 200
 
-    def wait_healthy(self, lab, path="/v2/keys/?quorum=true"):
-        lab.wait_until(lambda: self.call("GET", path)[0] == 200, 20, "etcd answers")
+    def wait_healthy(self, lab):
+        lab.wait_until(lambda: self.call("GET", "/v2/keys/?quorum=true")[0] == 200, 20, "etcd answers")
