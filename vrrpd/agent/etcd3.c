@@ -36,16 +36,20 @@ take_header(const json_t *o, struct etcd3_answer *ret)
 		.cluster = number(h, "cluster_id"), .term = number(h, "raft_term"), .revision = number(h, "revision")};
 }
 
-static bool
-take_kv(const json_t *kv, struct etcd3_key *ret)
+static void
+take_kv(const json_t *kv, struct etcd3_answer *ret)
 {
 	const char *value = json_string_value(json_object_get(kv, "value"));
 	size_t n = 0;
 
-	*ret = (struct etcd3_key){.there = true, .lease = number(kv, "lease"), .mod_revision = number(kv, "mod_revision")};
+	ret->has_key = true;
+	ret->key = (struct etcd3_key){.there = true, .lease = number(kv, "lease"), .mod_revision = number(kv, "mod_revision")};
 	if (value == NULL)
-		return true; /* an empty value is left out */
-	return base64_decode(value, ret->value, sizeof(ret->value), &n) && strlen(ret->value) == n;
+		return; /* an empty value is left out */
+	if (base64_decode(value, ret->key.value, sizeof(ret->key.value), &n) && strlen(ret->key.value) == n)
+		return;
+	ret->kind = ETCD3_DENIED;
+	str_copy(ret->text, sizeof(ret->text), "the key holds no name: it is longer than 255 octets, or binary");
 }
 
 static void
@@ -55,10 +59,8 @@ take_range(const json_t *range, struct etcd3_answer *ret)
 
 	ret->has_key = true;
 	ret->key = (struct etcd3_key){0};
-	if (kv != NULL && !take_kv(kv, &ret->key)) {
-		ret->kind = ETCD3_DENIED;
-		str_copy(ret->text, sizeof(ret->text), "the key holds no name: it is longer than 255 octets, or binary");
-	}
+	if (kv != NULL)
+		take_kv(kv, ret);
 }
 
 static void
@@ -126,7 +128,7 @@ etcd3_parse(int status, const char *body, size_t len, struct etcd3_answer *ret)
 		ret->lease = number(o, "ID");
 		ret->ttl = (int64_t)number(o, "TTL");
 		token = json_string_value(json_object_get(o, "token"));
-		if (token != NULL)
+		if (token != NULL && strlen(token) < sizeof(ret->token)) /* a part of one is none */
 			str_copy(ret->token, sizeof(ret->token), token);
 	} else if (json_is_object(o)) {
 		take_error(o, ret);
@@ -159,8 +161,8 @@ take_events(const json_t *events, struct etcd3_answer *ret)
 	ret->key = (struct etcd3_key){0};
 	if (type != NULL && strcmp(type, "DELETE") == 0)
 		ret->key.mod_revision = number(json_object_get(last, "kv"), "mod_revision");
-	else if (!take_kv(json_object_get(last, "kv"), &ret->key))
-		ret->kind = ETCD3_DENIED;
+	else
+		take_kv(json_object_get(last, "kv"), ret);
 }
 
 void

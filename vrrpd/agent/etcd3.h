@@ -11,6 +11,8 @@
 
 #include "agent/store.h"
 
+#define ETCD3_TOKEN_MAX 2048 /* octets of a token with its NUL: a JWT of RSA with 4096 bits has half of it */
+
 /* Which store, which leader of it, how far. */
 struct etcd3_header {
 	uint64_t cluster, term, revision;
@@ -42,7 +44,7 @@ struct etcd3_answer {
 	struct etcd3_key key;
 	uint64_t lease;	 /* grant */
 	int64_t ttl;	 /* grant, keepalive, timetolive: seconds, 0 or less: gone */
-	char token[512]; /* authenticate */
+	char token[ETCD3_TOKEN_MAX]; /* authenticate; "" when it is longer */
 };
 
 /* Take the answer of a call apart; `status` is HTTP's. */

@@ -20,7 +20,9 @@
 #define SEND_AGAIN_US (20 * USEC_PER_MS)   /* the engine's channel was full */
 #define STOP_MAX_US   (1500 * USEC_PER_MS) /* a store that does not answer is not waited for when vrrpd stops */
 
-static const struct store_ops *const kinds[] = {&store_etcd3_ops, &store_patroni_ops, &store_sentinel_ops};
+static const struct store_ops *const kinds[] = {
+	&store_etcd3_ops, &store_etcd2_ops, &store_consul_ops, &store_patroni_ops, &store_sentinel_ops,
+};
 
 struct stores {
 	struct agent *a;
@@ -109,6 +111,8 @@ store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t as
 		m.lease_until_us = lease_until_us;
 		/* Taking them must leave the kernel time to remove them before the lease is over. */
 		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
+	} else {
+		m.fresh_until_us = fresh;
 	}
 	str_copy(m.name, sizeof(m.name), leader != NULL ? leader : "");
 	str_copy(s->leader, sizeof(s->leader), leader != NULL ? leader : "");
@@ -120,10 +124,17 @@ store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t as
 }
 
 void
+store_away(struct store *s, uint64_t asked_us)
+{
+	s->said.local_until_us = asked_us + STORE_FRESH_US;
+}
+
+void
 store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
 {
-	bool self = leader != NULL && strcmp(leader, store_text(s, "value", 0)) == 0;
-	enum elect_fact other = leader != NULL ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+	bool named = leader != NULL && leader[0] != '\0'; /* an empty key names nobody */
+	bool self = named && strcmp(leader, store_text(s, "value", 0)) == 0;
+	enum elect_fact other = named ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
 
 	store_say(s, self ? ELECT_FACT_SELF : other, leader, asked_us, lease_until_us);
 }
@@ -176,6 +187,12 @@ store_free(struct store *s)
 	free(s);
 }
 
+static bool
+is_lease(const struct agent_instance *i)
+{
+	return i->c.mode == ELECT_MODE_LEASE || i->c.arbiter;
+}
+
 static struct store *
 store_new(struct stores *all, const struct agent_instance *i, const struct check_def *options)
 {
@@ -183,7 +200,8 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 
 	s->all = all;
 	s->ops = kind_of(options);
-	s->lease = i->c.mode == ELECT_MODE_LEASE;
+	s->lease = is_lease(i);
+	s->elected = i->c.arbiter;
 	str_copy(s->instance, sizeof(s->instance), i->c.name);
 	check_def_copy(&s->options, options);
 	if (store_text(s, "patroni", 0) != NULL)
@@ -197,11 +215,11 @@ static struct store *
 keep_or_new(struct stores *all, struct store **old, uint32_t n_old, const struct agent_instance *i,
 	    const struct check_def *options)
 {
-	if (i->c.mode == ELECT_MODE_VRRP || kind_of(options) == NULL)
+	if (options->conf.n_options == 0 || kind_of(options) == NULL)
 		return NULL;
 	for (uint32_t k = 0; k < n_old; k++)
 		if (old[k] != NULL && strcmp(old[k]->instance, i->c.name) == 0 &&
-		    old[k]->lease == (i->c.mode == ELECT_MODE_LEASE) &&
+		    old[k]->lease == is_lease(i) &&
 		    old[k]->options.conf.n_options == options->conf.n_options && check_def_equal(&old[k]->options, options))
 			return TAKE(old[k]);
 	return store_new(all, i, options);

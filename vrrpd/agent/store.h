@@ -47,7 +47,8 @@ struct store {
 	uint32_t index; /* of the instance */
 	char instance[LIMIT_NAME];
 	struct check_def options; /* kept as those of a check are */
-	bool lease;		  /* mode lease */
+	bool lease;		  /* mode lease, or an arbiter */
+	bool elected;		  /* arbiter: who wants the lease was elected by VRRP before */
 	bool wanted;		  /* the lease, by this node */
 	uint8_t priority;
 	struct ipc_leader said; /* the last that the engine was to hear */
@@ -100,6 +101,11 @@ void store_say(struct store *s, enum elect_fact fact, const char *leader, uint64
 /* It cannot be asked (LOST), or does not say (DENIED): why, as a sentence with its remedy, and in a word or two. */
 void store_fail(struct store *s, enum elect_fact fact, const char *in_short, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/*
+ * Before store_fail(): most of its members have said, after asked_us (CLOCK_BOOTTIME), that they do not serve. Then nobody
+ * else can have got a lease, and who has one may go on (arbiter).
+ */
+void store_away(struct store *s, uint64_t asked_us);
 /* s->said.local_until_us has changed, or what was kept back may go: tell the engine, if there is anything to tell. */
 void store_retell(struct store *s);
 
@@ -118,6 +124,6 @@ void store_local_free(struct store_local *l); /* NULL is fine */
 /* Has it neither answered nor failed yet? NULL: no. */
 bool store_local_awaited(const struct store_local *l);
 
-extern const struct store_ops store_etcd3_ops, store_patroni_ops, store_sentinel_ops;
+extern const struct store_ops store_etcd3_ops, store_etcd2_ops, store_consul_ops, store_patroni_ops, store_sentinel_ops;
 
 #endif

@@ -4,7 +4,8 @@
  * Runs in vrrpd-agent under store.c. The key is watched on one member and, every second, read with a quorum on another
  * one: the watch is fast, the read proves that the store is there, bounds how long a watch that has died silently goes
  * unnoticed, and mends what it missed. What was read last is the truth; of two, the higher revision. An answer with an
- * older raft term than one before comes from a member that is cut off: it does not count.
+ * older raft term than one before comes from a member that is cut off: it does not count, but for the read: that says itself
+ * that a quorum stands behind it.
  *
  * The lease of the key is asked for as long as this node is the leader: it says how long the key lasts without the
  * store. A key without a lease counts as fresh only for STORE_FRESH_US. An own lease (mode lease): store_etcd3_lease.c.
@@ -23,6 +24,12 @@
 #include "sys/log.h"
 
 #define PROVISIONAL_US (2 * USEC_PER_SEC) /* no lease of etcd is shorter (1.5 election time-outs, rounded up) */
+/*
+ * etcd tells what is left in whole seconds, rounded down, and lets leases go at moments half a second apart. So the key of a
+ * lease with less than a second left is read this often, and what was read counts for a little longer than until the next time.
+ */
+#define LAST_SECOND_PROBE_US (100 * USEC_PER_MS)
+#define LAST_SECOND_US	     (300 * USEC_PER_MS)
 #define BACKOFF_MIN_US (50 * USEC_PER_MS)
 #define BACKOFF_MAX_US USEC_PER_SEC
 
@@ -81,7 +88,7 @@ static void
 make_request(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, bool lasting)
 {
 	struct store *s = e->s;
-	char authorization[600];
+	char authorization[sizeof(e->token) + 32];
 	const char *headers[4] = {"Grpc-Metadata-Hasleader: true"};
 	struct net_http_ask ask;
 
@@ -146,8 +153,23 @@ etcd3_tell_trouble(struct etcd3 *e, const struct etcd3_call *c, const struct etc
 			   key, e->s->lease ? "reading and writing it" : "reading it");
 	else if (a->kind == ETCD3_DENIED)
 		store_fail(e->s, ELECT_FACT_DENIED, "refused", "%s: %s", at, a->text);
+	else if (strstr(a->text, "certificate") != NULL)
+		store_fail(e->s, ELECT_FACT_LOST, "no trust",
+			   "no endpoint of etcd is to be trusted, or trusts this node: %s: %s: renew the certificate, or mend tls", at,
+			   a->text);
 	else
 		store_fail(e->s, ELECT_FACT_LOST, "no answer", "no endpoint of etcd answers with a quorum: %s: %s", at, a->text);
+}
+
+/*
+ * Has the host answered that there is no service, or the member that it has no leader? Silence says nothing: it may be
+ * this host that is cut off.
+ */
+static bool
+says_it_does_not_serve(const struct etcd3_answer *a)
+{
+	return a->kind == ETCD3_UNAVAILABLE && (strstr(a->text, "Connection refused") != NULL ||
+						strstr(a->text, "etcdserver: no leader") != NULL || strstr(a->text, "etcdserver: request timed out") != NULL);
 }
 
 /* Another member; after a whole round in vain the store is lost, and the next round comes a little later. */
@@ -155,10 +177,17 @@ static void
 next_endpoint(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a)
 {
 	e->probe.endpoint = (e->probe.endpoint + 1) % e->n_endpoints;
+	if (e->failed == 0) {
+		e->n_away = 0;
+		e->round_us = c->asked_us;
+	}
+	e->n_away += says_it_does_not_serve(a);
 	if (++e->failed < e->n_endpoints) {
 		loop_timer_set(e->timer, loop_now(store_loop(e->s)));
 		return;
 	}
+	if (e->s->lease && e->n_away > e->n_endpoints / 2)
+		store_away(e->s, e->round_us);
 	etcd3_tell_trouble(e, c, a);
 	e->failed = 0;
 	loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), e->backoff_us));
@@ -232,6 +261,17 @@ etcd3_wants_token(struct etcd3 *e, const struct etcd3_answer *a)
 
 /* ---- what is known ------------------------------------------------------------------------------------------- */
 
+/* Revisions and terms count from the beginning again. */
+static void
+begin_history(struct etcd3 *e, uint64_t cluster)
+{
+	e->cluster = cluster;
+	e->term = 0;
+	e->mod_revision = 0;
+	e->revision = 0;
+	etcd3_call_free(&e->watch);
+}
+
 /* Is this answer of the store as it is now? Of another cluster: everything begins anew. */
 bool
 etcd3_is_current(struct etcd3 *e, const struct etcd3_header *h)
@@ -239,13 +279,8 @@ etcd3_is_current(struct etcd3 *e, const struct etcd3_header *h)
 	if (h->cluster != e->cluster && e->cluster != 0)
 		log_warning("%s: this is another etcd cluster than before (restored, or other endpoints): read anew",
 			    e->s->instance);
-	if (h->cluster != e->cluster) {
-		e->cluster = h->cluster;
-		e->term = 0;
-		e->mod_revision = 0;
-		e->revision = 0;
-		etcd3_call_free(&e->watch);
-	}
+	if (h->cluster != e->cluster)
+		begin_history(e, h->cluster);
 	if (h->term < e->term)
 		return false;
 	e->term = h->term;
@@ -259,8 +294,10 @@ on_ttl(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
 	if (a->kind != ETCD3_OK || !etcd3_is_current(e, &a->header) || e->key.lease == 0 || e->ttl_lease != e->key.lease)
 		return; /* the next probe asks again */
 	if (a->ttl > 0)
-		e->lease_until_us = c->asked_us + (uint64_t)a->ttl * USEC_PER_SEC;
+		e->lease_until_us = MAX(c->asked_us + (uint64_t)a->ttl * USEC_PER_SEC, e->asked_us + LAST_SECOND_US);
 	store_confirm(e->s, e->key.value, e->asked_us, e->lease_until_us);
+	if (a->ttl <= 1 && !e->probe.busy)
+		loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), LAST_SECOND_PROBE_US));
 }
 
 static void
@@ -296,8 +333,9 @@ etcd3_take_key(struct etcd3 *e, const struct etcd3_key *k, uint64_t asked_us)
 		return;
 	}
 	/* Until its lease is known: what every lease lasts at least. Without one: while it is fresh. */
-	if (!same || k->lease == 0 || e->lease_until_us < asked_us)
+	if (!same || k->lease == 0)
 		e->lease_until_us = asked_us + (k->lease != 0 ? PROVISIONAL_US : STORE_FRESH_US);
+	e->lease_until_us = MAX(e->lease_until_us, asked_us + LAST_SECOND_US);
 	store_confirm(e->s, k->value, asked_us, e->lease_until_us);
 	ask_ttl(e);
 }
@@ -340,6 +378,7 @@ take_line(struct etcd3 *e, const char *line, size_t len)
 	if (e->watch.req == NULL)
 		return false; /* another cluster: ended by etcd3_is_current() */
 	e->watch_was_good = true;
+	loop_timer_set(e->watch.timer, MONO_NEVER);
 	if (a.has_key && a.key.mod_revision > e->mod_revision)
 		etcd3_take_key(e, &a.key, clock_boot_us());
 	return true;
@@ -361,8 +400,9 @@ etcd3_on_piece(void *arg, const char *data, size_t n)
 	return done;
 }
 
+/* From this revision on. */
 static void
-watch(struct etcd3 *e)
+watch(struct etcd3 *e, uint64_t revision)
 {
 	const char *key = store_text(e->s, "key", 0);
 	char text[BASE64_SIZE(1024)], body[2048];
@@ -372,49 +412,90 @@ watch(struct etcd3 *e)
 	if (e->n_endpoints > 1 && e->watch.endpoint == e->probe.endpoint)
 		e->watch.endpoint = (e->probe.endpoint + 1) % e->n_endpoints;
 	snprintf(body, sizeof(body), "{\"create_request\":{\"key\":\"%s\",\"start_revision\":\"%llu\",\"progress_notify\":true}}",
-		 base64_encode(key, strlen(key), text), (unsigned long long)e->revision + 1);
+		 base64_encode(key, strlen(key), text), (unsigned long long)revision);
 	e->watch.etcd = e;
 	e->watch.done = on_watch_end;
 	e->watch.busy = true;
+	e->watch.asked_us = clock_boot_us();
 	make_request(e, &e->watch, "v3/watch", body, true);
 	net_http_send(e->watch.req);
+	/* It says at once that it has begun; a member that takes connections and does nothing with them does not. */
+	e->watch.timer = loop_timer_add(store_loop(e->s), on_timeout, &e->watch);
+	loop_timer_set(e->watch.timer, mono_add(loop_now(store_loop(e->s)), ETCD3_ANSWER_US));
 }
 
 /* ---- the probe ---------------------------------------------------------------------------------------------- */
 
+/*
+ * Its answer went through a quorum, so it is of the store as it was when it was asked, or later. One of before what was known
+ * then means that the data was lost or an older copy of it was restored: what is there now counts.
+ */
+static void
+check_history(struct etcd3 *e, const struct etcd3_header *h)
+{
+	if (h->cluster == e->cluster && h->revision < e->probed_revision) {
+		log_warning("%s: etcd is at revision %llu after %llu (its data was wiped or restored): read anew",
+			    e->s->instance, (unsigned long long)h->revision, (unsigned long long)e->probed_revision);
+		begin_history(e, h->cluster);
+	}
+	if (h->cluster == e->cluster && h->term < e->probed_term)
+		e->term = h->term; /* the one before was of a member that was cut off and held elections of its own */
+}
+
+/* Did the watch say nothing of this? It hangs, or its member is behind. */
+static bool
+watch_missed(const struct etcd3 *e, const struct etcd3_key *k)
+{
+	return e->watch.req != NULL && (k->there ? k->mod_revision > e->mod_revision : e->key.there);
+}
+
+static void
+take_range(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a)
+{
+	struct etcd3_key k = a->key;
+
+	/* The watch may have been faster. A key that is gone has no revision of its own: then this answer's counts. */
+	if (!k.there)
+		k.mod_revision = a->header.revision;
+	if (k.mod_revision < e->mod_revision)
+		return;
+	if (watch_missed(e, &a->key)) {
+		etcd3_call_free(&e->watch);
+		e->watch.endpoint = (e->watch.endpoint + 1) % e->n_endpoints;
+	}
+	etcd3_take_key(e, &k, c->asked_us);
+}
+
 static void
 on_range(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
 {
-	struct etcd3_answer old = {.kind = ETCD3_UNAVAILABLE, .text = "it is cut off from the others"};
-
 	if (etcd3_wants_token(e, a))
 		return;
 	if (a->kind != ETCD3_OK) {
 		next_endpoint(e, c, a);
 		return;
 	}
-	if (!etcd3_is_current(e, &a->header)) {
-		next_endpoint(e, c, &old);
-		return;
-	}
+	check_history(e, &a->header);
+	(void)etcd3_is_current(e, &a->header);
 	e->failed = 0;
 	e->backoff_us = BACKOFF_MIN_US;
 	str_copy(e->s->endpoint, sizeof(e->s->endpoint), endpoint_name(e, c));
-	/* The watch may have been faster. A key that is gone has no revision of its own: then this answer's counts. */
-	if (a->key.there ? a->key.mod_revision >= e->mod_revision : a->header.revision >= e->mod_revision)
-		etcd3_take_key(e, &a->key, c->asked_us);
-	watch(e);
+	take_range(e, c, a);
+	watch(e, a->header.revision + 1);
 	loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), STORE_PROBE_US));
 }
 
-void
-etcd3_read(struct etcd3 *e, struct etcd3_call *c, etcd3_done_fn *done)
+/* A linearizable read of the key. */
+static void
+probe(struct etcd3 *e)
 {
 	const char *key = store_text(e->s, "key", 0);
 	char text[BASE64_SIZE(1024)], body[1600];
 
+	e->probed_revision = e->revision;
+	e->probed_term = e->term;
 	snprintf(body, sizeof(body), "{\"key\":\"%s\"}", base64_encode(key, strlen(key), text));
-	etcd3_call(e, c, "v3/kv/range", body, done);
+	etcd3_call(e, &e->probe, "v3/kv/range", body, on_range);
 }
 
 static void
@@ -428,7 +509,7 @@ on_timer(void *arg, mono_t now)
 	if (store_text(e->s, "username", 0) != NULL && e->token[0] == '\0' && !e->no_auth)
 		authenticate(e);
 	else
-		etcd3_read(e, &e->probe, on_range);
+		probe(e);
 }
 
 static void

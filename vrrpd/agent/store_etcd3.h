@@ -34,6 +34,8 @@ struct etcd3_lease {
 	uint64_t asked_us;  /* before it was asked for, or last renewed */
 	uint64_t until_us;  /* when it ends without being renewed */
 	bool held;	    /* the key is ours by this lease */
+	uint64_t revoking;  /* the one being given back */
+	unsigned revoked_at; /* at how many members that was tried in vain */
 	struct loop_timer *timer;
 	struct etcd3_call call, renew;
 };
@@ -44,11 +46,14 @@ struct etcd3 {
 	usec_t backoff_us;
 	struct loop_timer *timer; /* the next probe */
 	struct etcd3_call probe, ttl, watch;
+	unsigned n_away; /* of `failed`, those that said that they do not serve */
+	uint64_t round_us; /* CLOCK_BOOTTIME when the first of them was asked */
 	bool watch_was_good; /* it has said something */
 	bool no_auth;	     /* the store needs no user, whatever is configured */
-	char token[512];
+	char token[ETCD3_TOKEN_MAX];
 	/* what is known: */
 	uint64_t cluster, term, revision, mod_revision;
+	uint64_t probed_term, probed_revision; /* what was known when the probe was sent */
 	struct etcd3_key key;
 	uint64_t asked_us, lease_until_us, ttl_lease;
 	struct etcd3_lease lease;
@@ -57,9 +62,6 @@ struct etcd3 {
 /* POST `body` to "v3/..."; c->endpoint says where. */
 void etcd3_call(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, etcd3_done_fn *done);
 void etcd3_call_free(struct etcd3_call *c); /* given up */
-
-/* A linearizable read of the key. */
-void etcd3_read(struct etcd3 *e, struct etcd3_call *c, etcd3_done_fn *done);
 
 /* Is the answer of the store as it is now (its cluster, its term)? */
 bool etcd3_is_current(struct etcd3 *e, const struct etcd3_header *h);

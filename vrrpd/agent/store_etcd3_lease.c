@@ -13,9 +13,12 @@
 
 #include "agent/base64.h"
 #include "base/strbuf.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 
-#define RANK_US	     (1 * USEC_PER_MS) /* for each step of priority below 254: who has more is first */
+/* For each step of priority below 254: who has more is first. That long nobody has the address when it is given back. */
+#define RANK_US	     250
+#define MARGIN_PART  10 /* of the ttl */
 #define TRY_AGAIN_US (200 * USEC_PER_MS)
 
 static usec_t
@@ -42,10 +45,18 @@ wake_in(struct etcd3 *e, usec_t us)
 	loop_timer_set(e->lease.timer, mono_add(loop_now(store_loop(e->s)), us));
 }
 
+/* Who is better placed is first; with an arbiter VRRP has seen to that. */
+static usec_t
+rank_us(const struct etcd3 *e)
+{
+	return e->s->elected ? 0 : (254 - MIN(e->s->priority, 254u)) * RANK_US;
+}
+
+/* The addresses go a tenth sooner: so much slower may this host's clock be, or this host late, and nobody is disturbed. */
 static void
 confirm(struct etcd3 *e, uint64_t asked_us)
 {
-	store_confirm(e->s, store_text(e->s, "value", 0), asked_us, e->lease.until_us);
+	store_confirm(e->s, store_text(e->s, "value", 0), asked_us, e->lease.until_us - ttl_us(e) / MARGIN_PART);
 }
 
 /* The lease is over, or the key somebody else's. */
@@ -59,10 +70,26 @@ forget(struct etcd3 *e)
 
 /* ---- giving it back ------------------------------------------------------------------------------------- */
 
+static void on_revoked(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a);
+
+static void
+revoke(struct etcd3 *e, uint64_t id)
+{
+	char body[64];
+
+	snprintf(body, sizeof(body), "{\"ID\":\"%llu\"}", (unsigned long long)id);
+	etcd3_call(e, &e->lease.call, "v3/lease/revoke", body, on_revoked);
+}
+
 static void
 on_revoked(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
 {
-	(void)c;
+	if (a->kind == ETCD3_UNAVAILABLE && e->lease.revoking != 0 && ++e->lease.revoked_at < e->n_endpoints) {
+		c->endpoint = (c->endpoint + 1) % e->n_endpoints;
+		revoke(e, e->lease.revoking);
+		return;
+	}
+	e->lease.revoking = 0;
 	if (a->kind != ETCD3_OK)
 		log_info("%s: the lease could not be given back (%s): it ends by itself", e->s->instance, a->text);
 	forget(e);
@@ -76,7 +103,6 @@ give_back(struct etcd3 *e)
 {
 	struct etcd3_lease *l = &e->lease;
 	uint64_t id = l->id != 0 ? l->id : key_is_own(e) ? e->key.lease : 0;
-	char body[64];
 
 	if (id == 0) {
 		store_left(e->s);
@@ -86,8 +112,9 @@ give_back(struct etcd3 *e)
 	etcd3_call_free(&l->renew);
 	l->held = false;
 	l->call.endpoint = e->probe.endpoint;
-	snprintf(body, sizeof(body), "{\"ID\":\"%llu\"}", (unsigned long long)id);
-	etcd3_call(e, &l->call, "v3/lease/revoke", body, on_revoked);
+	l->revoking = id;
+	l->revoked_at = 0;
+	revoke(e, id);
 }
 
 /* ---- renewing ---------------------------------------------------------------------------------------------- */
@@ -227,13 +254,13 @@ etcd3_lease_take_key(struct etcd3 *e, uint64_t asked_us)
 	struct etcd3_lease *l = &e->lease;
 
 	if (!key_is_own(e)) {
-		if (l->held)
+		if (l->held && l->until_us > clock_boot_us())
 			log_warning("%s: the key is no longer this node's although it renewed its lease", e->s->instance);
 		if (!l->call.busy)
 			forget(e);
 		store_confirm(e->s, e->key.there ? e->key.value : NULL, asked_us, 0);
 		if (!e->key.there && wants(e))
-			wake_in(e, (254 - MIN(e->s->priority, 254u)) * RANK_US);
+			wake_in(e, rank_us(e));
 		return;
 	}
 	if (l->id != e->key.lease && !l->call.busy) {
@@ -255,7 +282,7 @@ etcd3_lease_campaign(struct store *s)
 	if (!wants(e))
 		give_back(e);
 	else if (!e->lease.call.busy)
-		wake_in(e, e->lease.held ? 0 : (254 - MIN(s->priority, 254u)) * RANK_US);
+		wake_in(e, e->lease.held ? 0 : rank_us(e));
 }
 
 void

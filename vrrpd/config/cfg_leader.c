@@ -14,7 +14,9 @@
 #define LOCAL_PATRONI "http://127.0.0.1:8008" /* its default port */
 
 static const char *const kind_names[CFG_STORE_KIND_COUNT] = {
-	[CFG_STORE_ETCD3] = "etcd3", [CFG_STORE_PATRONI] = "patroni", [CFG_STORE_SENTINEL] = "sentinel"};
+	[CFG_STORE_ETCD3] = "etcd3",	 [CFG_STORE_ETCD2] = "etcd2",	    [CFG_STORE_CONSUL] = "consul",
+	[CFG_STORE_PATRONI] = "patroni", [CFG_STORE_SENTINEL] = "sentinel",
+};
 
 const char *
 cfg_store_kind_name(enum cfg_store_kind k)
@@ -27,7 +29,9 @@ cfg_leader_of(const struct cfg_instance *i)
 {
 	if (i->mode == CFG_MODE_FOLLOW)
 		return &i->leader;
-	return i->mode == CFG_MODE_LEASE ? &i->lease : NULL;
+	if (i->mode == CFG_MODE_LEASE)
+		return &i->lease;
+	return i->arbiter.present ? &i->arbiter : NULL;
 }
 
 static const struct cfg_access *
@@ -142,23 +146,48 @@ judge_endpoints(struct cfg_source *s, const void *obj, const char *path, const s
 				      a->endpoints[k]);
 }
 
+/* Whoever asks is known by a name and its password, with Consul by a token alone, with a Sentinel
+ * perhaps by a password alone. */
 static void
-judge_access(struct cfg_source *s, const void *obj, const char *prefix, struct cfg_access *a, enum cfg_store_kind kind)
+judge_login(struct cfg_source *s, const void *obj, const char *prefix, enum cfg_store_kind kind, struct cfg_access *a)
+{
+	char path[64];
+
+	if (kind == CFG_STORE_CONSUL) {
+		if (a->username != NULL)
+			cfg_source_at(s, obj, path_of(prefix, "username", path), -1,
+				      "Consul has no users: remove it, and write the token in password_file");
+	} else if (a->password != NULL && a->username == NULL && kind != CFG_STORE_SENTINEL) {
+		cfg_source_at(s, obj, path_of(prefix, "password", path), -1, "needs a user: write username, too");
+	}
+	read_password(s, obj, prefix, a);
+}
+
+static void
+judge_access(struct cfg_source *s, const void *obj, const char *prefix, enum cfg_store_kind kind, struct cfg_access *a)
 {
 	char path[64];
 
 	judge_endpoints(s, obj, path_of(prefix, "endpoints", path), a, kind);
-	/* Sentinels have passwords without users, too. */
-	if (a->password != NULL && a->username == NULL && kind != CFG_STORE_SENTINEL)
-		cfg_source_at(s, obj, path_of(prefix, "password", path), -1, "needs a user: write username, too");
-	read_password(s, obj, prefix, a);
+	judge_login(s, obj, prefix, kind, a);
 	read_key(s, obj, prefix, a);
+}
+
+/* The words of all kinds: "etcd3", ... */
+static const char *
+kinds_as_text(char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (unsigned k = 0; k < CFG_STORE_KIND_COUNT && n < size; k++)
+		n += (size_t)snprintf(buf + n, size - n, "%s\"%s\"", k > 0 ? ", " : "", kind_names[k]);
+	return buf;
 }
 
 static void
 judge_leader(struct cfg_source *s, struct cfg *c, void *obj, const char *prefix, struct cfg_leader *l)
 {
-	char path[64];
+	char path[64], kinds[128];
 
 	(void)c;
 	if (!l->present || l->store == NULL || cfg_source_bad(s, obj, path_of(prefix, "store", path)))
@@ -171,11 +200,11 @@ judge_leader(struct cfg_source *s, struct cfg *c, void *obj, const char *prefix,
 	}
 	if (strcmp(kind_names[l->kind], l->store) != 0) {
 		cfg_source_at(s, obj, path_of(prefix, "store", path), -1,
-			      "there is no store \"%s\": write \"etcd3\", \"patroni\", \"sentinel\", or the name of one of stores",
-			      l->store);
+			      "there is no store \"%s\": write %s, or the name of one of stores", l->store,
+			      kinds_as_text(kinds, sizeof(kinds)));
 		return;
 	}
-	judge_access(s, obj, prefix, &l->access, l->kind);
+	judge_access(s, obj, prefix, l->kind, &l->access);
 }
 
 static void
@@ -187,6 +216,23 @@ leader(struct cfg_source *s, struct cfg *c, void *obj)
 		judge_leader(s, c, obj, "leader", &i->leader);
 	else if (i->mode == CFG_MODE_LEASE)
 		judge_leader(s, c, obj, "lease", &i->lease);
+	else
+		judge_leader(s, c, obj, "arbiter", &i->arbiter);
+}
+
+static void
+lease_needs_a_store_with_leases(struct cfg_source *s, struct cfg *c, void *obj)
+{
+	const struct cfg_instance *i = obj;
+	const struct cfg_leader *l = cfg_leader_of(i);
+	char path[64];
+
+	(void)c;
+	if (l == NULL || i->mode == CFG_MODE_FOLLOW || l->kind == CFG_STORE_ETCD3)
+		return;
+	cfg_source_at(s, obj, path_of(i->mode == CFG_MODE_LEASE ? "lease" : "arbiter", "store", path), -1,
+		      "\"%s\" is of kind \"%s\", where vrrpd holds no leases: write a store of kind \"etcd3\"", l->store,
+		      kind_names[l->kind]);
 }
 
 #define BIT(kind)      (1u << CFG_STORE_##kind)
@@ -227,17 +273,6 @@ leader_of_a_kind(struct cfg_source *s, struct cfg *c, void *obj)
 	cfg_rule_self(s, obj, "leader.self", i->leader.self);
 }
 
-static void
-lease_of_a_kind(struct cfg_source *s, struct cfg *c, void *obj)
-{
-	const struct cfg_instance *i = obj;
-
-	(void)c;
-	if (i->mode == CFG_MODE_LEASE && (WITHOUT_A_KEY & 1u << i->lease.kind) != 0)
-		cfg_source_at(s, obj, "lease.store", -1, "\"%s\" keeps no leases: write mode = \"follow\" and leader",
-			      kind_names[i->lease.kind]);
-}
-
 /* Patroni's word is about its own leader, which an own lease knows nothing of. */
 static void
 local_patroni(struct cfg_source *s, struct cfg *c, void *obj)
@@ -266,17 +301,21 @@ static void
 lease_outlives_addresses(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_instance *i = obj;
+	const struct cfg_leader *l = cfg_leader_of(i);
+	const char *group = i->mode == CFG_MODE_LEASE ? "lease" : "arbiter";
+	uint64_t lifetime = c->engine.address_lifetime / USEC_PER_SEC;
+	char path[64];
 
-	if (i->mode != CFG_MODE_LEASE)
+	if (l == NULL || i->mode == CFG_MODE_FOLLOW)
 		return;
-	if (c->engine.address_lifetime == 0)
-		cfg_source_at(s, obj, "mode", -1,
-			      "\"lease\" needs addresses that vanish with a dead host: write engine.address_lifetime = \"3s\"");
-	else if (i->lease.ttl < c->engine.address_lifetime + 2 * USEC_PER_SEC)
-		cfg_source_at(s, obj, "lease.ttl", -1,
+	if (lifetime == 0)
+		cfg_source_at(s, obj, group, -1,
+			      "needs addresses that vanish with a dead host: write engine.address_lifetime = \"3s\"");
+	else if (l->ttl < c->engine.address_lifetime + 2 * USEC_PER_SEC)
+		cfg_source_at(s, obj, path_of(group, "ttl", path), -1,
 			      "must be at least 2 s longer than engine.address_lifetime (%" PRIu64 " s): write \"%" PRIu64
 			      "s\" or more",
-			      c->engine.address_lifetime / USEC_PER_SEC, c->engine.address_lifetime / USEC_PER_SEC + 2);
+			      lifetime, lifetime + 2);
 }
 
 static void
@@ -287,17 +326,20 @@ shared_store(struct cfg_source *s, struct cfg *c, void *obj)
 		for (unsigned n = 0; n < CFG_STORE_KIND_COUNT; n++)
 			if (strcmp(c->stores[k].name, kind_names[n]) == 0)
 				cfg_source_at(s, &c->stores[k], NULL, -1, "is the name of a kind of store: write another");
-		judge_access(s, &c->stores[k], "", &c->stores[k].access, c->stores[k].kind);
+		judge_access(s, &c->stores[k], "", c->stores[k].kind, &c->stores[k].access);
 	}
 }
 
 static const struct cfg_rule rules[] = {
 	{"shared_store", CFG_SCOPE_ROOT, {"stores"}, shared_store},
 	{"leader", CFG_SCOPE_INSTANCE, {"mode"}, leader},
+	{"lease_needs_a_store_with_leases",
+	 CFG_SCOPE_INSTANCE,
+	 {"mode", "lease.store", "arbiter.store"},
+	 lease_needs_a_store_with_leases},
+	{"lease_outlives_addresses", CFG_SCOPE_INSTANCE, {"mode", "lease.ttl", "arbiter.ttl"}, lease_outlives_addresses},
 	{"leader_of_a_kind", CFG_SCOPE_INSTANCE, {"mode", "leader", "leader.store"}, leader_of_a_kind},
-	{"lease_of_a_kind", CFG_SCOPE_INSTANCE, {"mode", "lease", "lease.store"}, lease_of_a_kind},
 	{"local_patroni", CFG_SCOPE_INSTANCE, {"mode", "on_store_loss", "leader.store"}, local_patroni},
-	{"lease_outlives_addresses", CFG_SCOPE_INSTANCE, {"mode", "lease.ttl"}, lease_outlives_addresses},
 };
 
 const struct cfg_rule *

@@ -455,6 +455,8 @@ void engine_leader(struct engine *e, const struct ipc_leader *m, mono_t now);
 void engine_campaign(struct engine *e, struct engine_instance *i);
 /* Tell a new agent; set for each instance whether its addresses may be renewed. */
 void engine_campaign_all(struct engine *e);
+/* May the kernel keep its addresses for another while? Not for longer than a lease lasts. */
+bool engine_may_renew(const struct engine *e, const struct engine_instance *i, mono_t now);
 void engine_leader_keep(struct engine *e, mono_t now);
 
 /* engine_memory.c: what the next engine needs */

@@ -123,6 +123,7 @@ start_elections(struct engine *e, mono_t now)
 			engine_event(e, i, &ev, now);
 	}
 	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
+	engine_campaign_all(e);
 }
 
 /* The last will: once everything that was held is held again, hand it over. */

@@ -112,6 +112,11 @@ engine_lost(struct engine *e, struct engine_instance *i, const struct kernel_ans
 	engine_run_timers(e, now);
 	if (!elect_holds(&i->elect))
 		return;
+	/* Or because its lease is nearly over: put back when that was renewed, or it would outlast the lease if this host froze. */
+	if (!engine_may_renew(e, i, now)) {
+		i->heal.failed = true;
+		return;
+	}
 	if (mono_since(now, i->heal.window) > HEAL_WINDOW_US) {
 		i->heal.window = now;
 		i->heal.n = 0;

@@ -82,7 +82,7 @@ on_renew_timer(void *arg, mono_t now)
 	if (interval > 0)
 		engine_kernel_renew(e->kernel);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++)
-		if (e->gen->instances[n].heal.failed && elect_holds(&e->gen->instances[n].elect))
+		if (e->gen->instances[n].heal.failed && e->gen->instances[n].keep && elect_holds(&e->gen->instances[n].elect))
 			engine_kernel_want(e->kernel, n, KERNEL_WANT_HEAL, 0);
 	loop_timer_set(e->renew_timer, mono_add(now, interval > 0 ? interval : TEND_US));
 	engine_arm(e);
