@@ -5,16 +5,20 @@ One cluster of two hosts serves all tests of this file, as in test_checks_patron
 one by Patroni's key in etcd. The sampler sees every millisecond who holds them: never two hosts at once.
 """
 
+import base64
+import json
 import os
 import re
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
 import lab as labs
 import patroni
 from daemons import conf, instance
+from web_fake import Web
 
 VIP = "10.77.1.100"  # by the local Patroni
 KEY_VIP = "10.77.1.101"  # by the key in etcd
@@ -194,3 +198,42 @@ def test_without_etcd_in_failsafe_mode(whole):
     finally:
         patroni.resume([patroni_here.pid])
         whole.restart_etcd()
+
+
+def test_answers_that_are_hard_to_meet(lab):
+    """A promotion under way, a standby cluster, a Patroni that has just started, something that is no Patroni."""
+    a = lab.host("a")
+
+    def says(status, role, state="running", **more):
+        return status, json.dumps({"state": state, "role": role, **more})
+
+    primary = says(200, "primary", patroni={"version": "4.1.4", "scope": "pg", "name": "pg1"})
+    web = Web(a, 8008, {None: primary})
+    leader = {"store": "patroni", "username": "u", "password": "pw-of-u", "value": "n1"}
+    d = a.vrrpd(conf(follow("pg", VIP, leader), node="a"))
+    c = SimpleNamespace(lab=lab, vrrpd={"a": d})
+    d.wait_state("pg", "active")
+    assert leader_of(c, "a", "pg")["name"] == "pg1"
+    path, headers = web.asked[0][1], web.asked[0][2]
+    assert (path, headers["Authorization"]) == ("/primary", "Basic " + base64.b64encode(b"u:pw-of-u").decode())
+    for answer, fact, trouble in (
+        (says(200, "replica"), "none", "^$"),  # holds the lock, is not promoted yet
+        (says(200, "master"), "self", "^$"),  # before 4.0, which has no name of the member, too
+        (says(503, "standby_leader"), "none", "^$"),
+        (primary, "self", "^$"),
+        (says(503, "primary", pause=True, cluster_unlocked=True), "self", "^$"),
+        (says(503, "primary"), "lost", r"does not hold the leader lock \(yet\)"),
+        (primary, "self", "^$"),
+        (says(200, "primary", state="stopping"), "none", "^$"),
+        (says(503, "replica", cluster_unlocked=True), "none", "^$"),
+        (says(503, "replica"), "other", "^$"),
+        ((404, "<html>"), "denied", "/primary answers 404 without role and state: is this Patroni.: write the URL"),
+        ((200, "x" * 100000), "denied", "of more than 64 KiB"),
+    ):
+        web.answers[None] = answer
+        wait_leader(c, "a", "pg", fact=fact, trouble=trouble)
+        if fact not in ("denied", "lost"):
+            d.wait_state("pg", "active" if fact == "self" else "backup")
+        assert "pw-of-u" not in d.get("/v1/status")[1] + d.log_text()
+    web.answers[None] = says(200, "master")
+    wait_leader(c, "a", "pg", fact="self", name="n1")

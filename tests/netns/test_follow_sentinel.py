@@ -28,8 +28,6 @@ def vrrpd_conf(host, endpoints, **leader):
 def watched():
     with labs.Lab() as lab:
         w = Watched(lab)
-        for s in w.sentinels.values():  # hosts that hung are believed again after 2 s, not 30
-            s.cli("SENTINEL", "DEBUG", "TILT-PERIOD", "2000")
         w.vrrpd = {h.name: h.vrrpd(vrrpd_conf(h, w.endpoints)) for h in w.hosts}
         w.sampler = lab.sampler(VIP)
         yield w
@@ -113,8 +111,7 @@ def test_a_sentinel_hangs_and_tilts(whole):
     assert took <= LASTS + SLACK
     first.cli("SENTINEL", "DEBUG", "TILT-PERIOD", "2000")
     at(whole, whole.here)
-    whole.sentinels[whole.others[1]] = Sentinel(second.host, whole.hosts[0])
-    whole.sentinels[whole.others[1]].cli("SENTINEL", "DEBUG", "TILT-PERIOD", "2000")
+    whole.start_sentinel(whole.others[1])
 
 
 def test_the_majority_is_gone(whole):
@@ -129,9 +126,7 @@ def test_the_majority_is_gone(whole):
     one = whole.vrrpd[whole.here].instance()
     assert (one["state"], one["reason"]) == ("backup", one["reason"]) and "no majority" in one["reason"], one["reason"]
     for name in whole.others:
-        host = whole.sentinels[name].host
-        whole.sentinels[name] = Sentinel(host, whole.hosts[0])
-        whole.sentinels[name].cli("SENTINEL", "DEBUG", "TILT-PERIOD", "2000")
+        whole.start_sentinel(name)
     at(whole, whole.here)
 
 
