@@ -18,6 +18,8 @@ from stores import VIP, Site, following, within
 KEY = "/vrrpd/pg"
 TTL, LIFETIME = 4, 2
 PRIORITIES = {"a": 200, "b": 150, "c": 100}
+# Without the store: 3.4 s of the lease are left, and while there are 3 the kernel's 2 s are renewed, every 0.7 s.
+HELD_S = 1.5
 HANDED_S = 0.5  # given back and seen by a watch, on a busy machine; priority 100 waits 39 ms
 # etcd lets leases go at moments half a second apart, and after a change of its own leader they last longer.
 EXPIRED_S = TTL + 1.5
@@ -114,8 +116,9 @@ def test_handed_over_while_a_member_hangs(site):
     os.kill(pid, signal.SIGSTOP)
     try:
         site.vrrpd[site.first].ctl("drain", "pg")
-        # A second for the one that hangs, an election if it led.
-        handed_over(site, "drain with a member that hangs", 3.0)
+        # A second for the one that hangs, an election if it led; who asks it, too, is not the next one.
+        site.lab.wait_until(lambda: site.sampler.present() not in ([], [site.first]), 8, "another holder")
+        handed_over(site, "drain with a member that hangs", 3.0, to=site.sampler.present()[0])
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -134,7 +137,7 @@ def test_the_holder_sleeps_longer_than_its_lease(site):
     frozen = time.monotonic()
     try:
         handed_over(site, "all its processes stopped", EXPIRED_S)
-        site.lab.wait_until(lambda: time.monotonic() - frozen > TTL + 2, TTL + 4, "it slept for long enough")
+        site.lab.wait_until(lambda: time.monotonic() - frozen > TTL + 1, TTL + 4, "it slept for long enough")
     finally:
         thaw()
     site.vrrpd[site.first].wait_state("pg", "backup")
@@ -146,8 +149,8 @@ def test_the_holder_reaches_no_member(site):
     cut = time.monotonic()
     site.silence(site.first)
     gone = site.at(deadline=TTL + 2)
-    print(f"held for {gone - cut:.3f} s more of a lease of {TTL} s, renewed every {TTL / 3:.1f} s")
-    assert TTL * 2 / 3 - 1 <= gone - cut <= TTL + 0.2
+    print(f"held for {gone - cut:.3f} s more ({HELD_S} to {TTL + 0.2})")
+    assert HELD_S <= gone - cut <= TTL + 0.2
     handed_over(site, "cut off", EXPIRED_S)
     daemon = site.vrrpd[site.first]
     assert "store" in daemon.instance("pg")["reason"]
@@ -159,8 +162,8 @@ def test_all_members_are_gone(site):
     killed = time.monotonic()
     site.etcd.kill()
     gone = site.at(deadline=TTL + 2)
-    print(f"held for {gone - killed:.3f} s more ({TTL * 2 / 3 - 1:.1f} to {TTL + 0.2})")
-    assert TTL * 2 / 3 - 1 <= gone - killed <= TTL + 0.2
+    print(f"held for {gone - killed:.3f} s more ({HELD_S} to {TTL + 0.2})")
+    assert HELD_S <= gone - killed <= TTL + 0.2
     site.etcd.restart()
     back = time.monotonic()
     site.holder(EXPIRED_S + 5)

@@ -18,7 +18,7 @@ QUICK = ["--unsafe-no-fsync", "--logger", "zap", "--heartbeat-interval", "50", "
 class Member(daemons.Process):
     """One etcd of a cluster; started again with the same name it goes on with its data."""
 
-    def __init__(self, host, cluster, token="lab"):
+    def __init__(self, host, cluster, token="lab", args=()):
         self.dir = os.path.join(host.dir, "etcd")
         self.endpoint = f"http://{host.ip4()}:{CLIENT_PORT}"
         fresh = not os.path.exists(self.dir)
@@ -31,7 +31,7 @@ class Member(daemons.Process):
             + ["--listen-client-urls", f"{own},http://127.0.0.1:{CLIENT_PORT}", "--advertise-client-urls", own]
             + ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
             + ["--initial-cluster", cluster, "--initial-cluster-state", "new" if fresh else "existing"]
-            + ["--initial-cluster-token", token],
+            + ["--initial-cluster-token", token, *args],
             "etcd.log",
         )
 
@@ -124,11 +124,12 @@ def b64(text):
 class Etcd:
     """A cluster with a member on each of these hosts."""
 
-    def __init__(self, hosts):
+    def __init__(self, hosts, *args):
         self.hosts = hosts
+        self.args = args
         self.lab = hosts[0].lab
         self.cluster = ",".join(f"{h.name}=http://{h.ip4()}:{PEER_PORT}" for h in hosts)
-        self.members = {h.name: Member(h, self.cluster) for h in hosts}
+        self.members = {h.name: Member(h, self.cluster, args=args) for h in hosts}
         self.wait_healthy()
 
     @property
@@ -185,4 +186,4 @@ class Etcd:
             member = self.members[name]
             if wipe:
                 shutil.rmtree(member.dir)
-            self.members[name] = Member(member.host, self.cluster, token)
+            self.members[name] = Member(member.host, self.cluster, token, self.args)

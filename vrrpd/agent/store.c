@@ -30,6 +30,7 @@ struct stores {
 	struct loop_timer *timer;
 	uint32_t n;
 	struct store **v;
+	struct ipc_campaign early[LIMIT_INSTANCES]; /* of a generation that is not in force here yet, by index */
 	bool stopping;
 	mono_t stop_until;
 	void (*stopped)(struct agent *a);
@@ -94,9 +95,8 @@ send(struct store *s)
 		loop_timer_set(all->timer, mono_add(loop_now(all->a->loop), SEND_AGAIN_US));
 }
 
-/* The kernel keeps addresses for so long after this machine stopped renewing them. */
-static usec_t
-address_lifetime(const struct store *s)
+usec_t
+store_address_lifetime(const struct store *s)
 {
 	return s->all->a->conf != NULL ? s->all->a->conf->begin.address_lifetime_s * USEC_PER_SEC : 0;
 }
@@ -110,7 +110,7 @@ store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t as
 	if (fact == ELECT_FACT_SELF) {
 		m.lease_until_us = lease_until_us;
 		/* Taking them must leave the kernel time to remove them before the lease is over. */
-		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
+		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, store_address_lifetime(s))) : fresh;
 	} else {
 		m.fresh_until_us = fresh;
 	}
@@ -242,6 +242,9 @@ stores_configure(struct stores *all, const struct agent_conf *conf)
 		store_free(old[i]);
 	free(old);
 	stores_relinked(all);
+	for (uint32_t i = 0; i < all->n; i++)
+		if (all->early[i].h.gen == conf->gen)
+			stores_campaign(all, &all->early[i]);
 }
 
 void
@@ -257,8 +260,13 @@ stores_campaign(struct stores *all, const struct ipc_campaign *m)
 {
 	struct store *s = m->index < all->n ? all->v[m->index] : NULL;
 
-	/* Of another generation: the engine says it again when both have the same. */
-	if (s == NULL || all->a->conf == NULL || m->h.gen != all->a->conf->gen || !s->lease)
+	if (all->a->conf == NULL || m->h.gen != all->a->conf->gen) {
+		/* The engine was sooner, and says it once: it counts when that generation comes. Of one before: too late. */
+		if (m->index < LIMIT_INSTANCES)
+			all->early[m->index] = *m;
+		return;
+	}
+	if (s == NULL || !s->lease)
 		return;
 	s->wanted = m->wanted != 0;
 	s->priority = m->priority;

@@ -33,8 +33,6 @@
 #define BACKOFF_MIN_US (50 * USEC_PER_MS)
 #define BACKOFF_MAX_US USEC_PER_SEC
 
-/* ---- calls -------------------------------------------------------------------------------------------- */
-
 static unsigned
 count_endpoints(const struct store *s)
 {
@@ -45,121 +43,7 @@ count_endpoints(const struct store *s)
 	return n;
 }
 
-static void
-on_answer(void *arg, const struct net_http_answer *a)
-{
-	struct etcd3_call *c = arg;
-	struct etcd3 *e = c->etcd;
-	struct etcd3_answer answer = {.kind = ETCD3_UNAVAILABLE};
-
-	if (c->timer != NULL)
-		loop_timer_set(c->timer, MONO_NEVER);
-	if (a->error != NULL) {
-		str_copy(answer.text, sizeof(answer.text), a->error);
-	} else {
-		etcd3_parse(a->status, a->body, a->len, &answer);
-		e->s->latency_us = clock_boot_us() - c->asked_us;
-	}
-	c->busy = false;
-	c->done(e, c, &answer);
-}
-
-static void
-on_timeout(void *arg, mono_t now)
-{
-	struct etcd3_call *c = arg;
-	struct etcd3_answer answer = {.kind = ETCD3_UNAVAILABLE, .text = "no answer"};
-
-	(void)now;
-	net_http_cancel(c->req);
-	c->busy = false;
-	c->done(c->etcd, c, &answer);
-}
-
-void
-etcd3_call_free(struct etcd3_call *c)
-{
-	net_http_req_free(TAKE(c->req));
-	loop_timer_del(TAKE(c->timer));
-	c->busy = false;
-}
-
-static void
-make_request(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, bool lasting)
-{
-	struct store *s = e->s;
-	char authorization[sizeof(e->token) + 32];
-	const char *headers[4] = {"Grpc-Metadata-Hasleader: true"};
-	struct net_http_ask ask;
-
-	store_http_ask(s, store_text(s, "endpoints", c->endpoint % e->n_endpoints), &ask);
-	ask.path = path;
-	ask.post = body;
-	ask.keep = !lasting;
-	ask.lasting = true;
-	ask.headers = headers;
-	ask.on_piece = lasting ? etcd3_on_piece : NULL;
-	if (e->token[0] != '\0' && strstr(path, "authenticate") == NULL) {
-		snprintf(authorization, sizeof(authorization), "Authorization: %s", e->token);
-		headers[1] = authorization;
-	}
-	net_http_req_free(c->req);
-	c->req = net_http_req_new(store_http(s), &ask, on_answer, c);
-	explicit_bzero(authorization, sizeof(authorization));
-}
-
-void
-etcd3_call(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, etcd3_done_fn *done)
-{
-	ASSERT(!c->busy);
-	c->etcd = e;
-	c->done = done;
-	c->busy = true;
-	if (c->timer == NULL)
-		c->timer = loop_timer_add(store_loop(e->s), on_timeout, c);
-	make_request(e, c, path, body, false);
-	c->asked_us = clock_boot_us();
-	net_http_send(c->req);
-	loop_timer_set(c->timer, mono_add(loop_now(store_loop(e->s)), ETCD3_ANSWER_US));
-}
-
-/* ---- what is wrong ---------------------------------------------------------------------------------------- */
-
-static const char *
-endpoint_name(const struct etcd3 *e, const struct etcd3_call *c)
-{
-	return store_text(e->s, "endpoints", c->endpoint % e->n_endpoints);
-}
-
-void
-etcd3_tell_trouble(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a)
-{
-	const char *key = store_text(e->s, "key", 0), *user = store_text(e->s, "username", 0);
-	const char *at = endpoint_name(e, c);
-
-	if (a->kind == ETCD3_NO_GATEWAY)
-		store_fail(e->s, ELECT_FACT_DENIED, "no gateway",
-			   "%s has no JSON gateway of etcd v3 (%s): start etcd with --enable-grpc-gateway, or write its client URL",
-			   at, a->text);
-	else if (a->kind == ETCD3_AUTH && user == NULL)
-		store_fail(e->s, ELECT_FACT_DENIED, "a user is wanted",
-			   "etcd wants a user (%s): write username and password_file", a->text);
-	else if (a->kind == ETCD3_DENIED && strstr(a->text, "authentication failed") != NULL)
-		store_fail(e->s, ELECT_FACT_DENIED, "wrong password",
-			   "etcd does not know user \"%s\" with this password: mend username or password_file", user != NULL ? user : "");
-	else if (a->kind == ETCD3_DENIED && strstr(a->text, "permission denied") != NULL)
-		store_fail(e->s, ELECT_FACT_DENIED, "permission denied",
-			   "user \"%s\" of etcd has not the rights for key %s: grant its role %s", user != NULL ? user : "(none)",
-			   key, e->s->lease ? "reading and writing it" : "reading it");
-	else if (a->kind == ETCD3_DENIED)
-		store_fail(e->s, ELECT_FACT_DENIED, "refused", "%s: %s", at, a->text);
-	else if (strstr(a->text, "certificate") != NULL)
-		store_fail(e->s, ELECT_FACT_LOST, "no trust",
-			   "no endpoint of etcd is to be trusted, or trusts this node: %s: %s: renew the certificate, or mend tls", at,
-			   a->text);
-	else
-		store_fail(e->s, ELECT_FACT_LOST, "no answer", "no endpoint of etcd answers with a quorum: %s: %s", at, a->text);
-}
+/* ---- other members, and users ----------------------------------------------------------------------------- */
 
 /*
  * Has the host answered that there is no service, or the member that it has no leader? Silence says nothing: it may be
@@ -413,15 +297,8 @@ watch(struct etcd3 *e, uint64_t revision)
 		e->watch.endpoint = (e->probe.endpoint + 1) % e->n_endpoints;
 	snprintf(body, sizeof(body), "{\"create_request\":{\"key\":\"%s\",\"start_revision\":\"%llu\",\"progress_notify\":true}}",
 		 base64_encode(key, strlen(key), text), (unsigned long long)revision);
-	e->watch.etcd = e;
-	e->watch.done = on_watch_end;
-	e->watch.busy = true;
-	e->watch.asked_us = clock_boot_us();
-	make_request(e, &e->watch, "v3/watch", body, true);
-	net_http_send(e->watch.req);
 	/* It says at once that it has begun; a member that takes connections and does nothing with them does not. */
-	e->watch.timer = loop_timer_add(store_loop(e->s), on_timeout, &e->watch);
-	loop_timer_set(e->watch.timer, mono_add(loop_now(store_loop(e->s)), ETCD3_ANSWER_US));
+	etcd3_stream(e, &e->watch, "v3/watch", body, on_watch_end);
 }
 
 /* ---- the probe ---------------------------------------------------------------------------------------------- */
@@ -479,7 +356,7 @@ on_range(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
 	(void)etcd3_is_current(e, &a->header);
 	e->failed = 0;
 	e->backoff_us = BACKOFF_MIN_US;
-	str_copy(e->s->endpoint, sizeof(e->s->endpoint), endpoint_name(e, c));
+	str_copy(e->s->endpoint, sizeof(e->s->endpoint), etcd3_endpoint(e, c));
 	take_range(e, c, a);
 	watch(e, a->header.revision + 1);
 	loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), STORE_PROBE_US));

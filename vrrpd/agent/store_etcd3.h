@@ -1,5 +1,6 @@
 /*
- * store_etcd3.h - what the files of kind "etcd3" share: following a key (store_etcd3.c), holding one (store_etcd3_lease.c).
+ * store_etcd3.h - what the files of kind "etcd3" share: following a key (store_etcd3.c), holding one (store_etcd3_lease.c),
+ * calls (store_etcd3_call.c).
  */
 #ifndef VRRPD_AGENT_STORE_ETCD3_H
 #define VRRPD_AGENT_STORE_ETCD3_H
@@ -59,18 +60,28 @@ struct etcd3 {
 	struct etcd3_lease lease;
 };
 
+/* ---- store_etcd3_call.c ---- */
+
 /* POST `body` to "v3/..."; c->endpoint says where. */
 void etcd3_call(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, etcd3_done_fn *done);
 void etcd3_call_free(struct etcd3_call *c); /* given up */
+
+/* The same, and the answer comes in pieces (etcd3_on_piece()); whoever takes the first one stops c->timer. */
+void etcd3_stream(struct etcd3 *e, struct etcd3_call *c, const char *path, const char *body, etcd3_done_fn *done);
+
+/* Where the call goes, for people. */
+const char *etcd3_endpoint(const struct etcd3 *e, const struct etcd3_call *c);
+
+/* Say what is wrong, with the remedy. */
+void etcd3_tell_trouble(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a);
+
+/* ---- store_etcd3.c ---- */
 
 /* Is the answer of the store as it is now (its cluster, its term)? */
 bool etcd3_is_current(struct etcd3 *e, const struct etcd3_header *h);
 
 /* Does it ask for a (new) token? Then one is being asked for. */
 bool etcd3_wants_token(struct etcd3 *e, const struct etcd3_answer *a);
-
-/* Say what is wrong, with the remedy. */
-void etcd3_tell_trouble(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a);
 
 /* The key is so, by a question of that time. */
 void etcd3_take_key(struct etcd3 *e, const struct etcd3_key *k, uint64_t asked_us);
