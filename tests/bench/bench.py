@@ -162,6 +162,7 @@ def machine(seed):
             "memory": proc_value("/proc/meminfo", "MemTotal"),
             "kernel": platform.release(), "os": os_release.get("PRETTY_NAME", ""), "load": os.getloadavg(),
             "keepalived": first_line(["keepalived", "-v"]),
+            "vip_manager": first_line(["vip-manager", "--version"]), "etcd": first_line(["etcd", "--version"]),
             "vrrpd": first_line([os.path.join(labs.build_dir(), "vrrpd"), "--version"]),
             "keepalived_options": "defaults: ordinary scheduling, memory not locked",
             "vrrpd_options": "defaults: real-time priority, memory locked, where allowed",
@@ -244,7 +245,7 @@ def main():
             interrupted = True
         bench.summary()
     print("\nMedian (worst); \"better by\": the figure beside vrrpd's over vrrpd's.")
-    for beside in ("keepalived", "forked script"):
+    for beside in ("keepalived", "forked script", "vip-manager"):
         print("\n".join(table(bench.rows.values(), beside)), end="")
     print()
     for line in bench.details:

@@ -11,6 +11,7 @@ import time
 import lab as labs
 
 import checks
+import follow
 import procstat
 import rig as rigs
 import survival
@@ -269,4 +270,4 @@ def _instances(count):
 
 # In this order; the names are what ONLY= takes.
 ALL = {"silence": silence_host_lost, "survival": survival.survival, "cpu": cpu, "soak": soak, "takeover": takeover,
-       "memory": memory, "checks": checks.checks}
+       "memory": memory, "checks": checks.checks, "follow": follow.follow}

@@ -3,6 +3,7 @@
  *
  * Each function reads the words of a line and hands the event to the instance. Used by the case runner only.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -16,15 +17,17 @@ static const char *const track_words[ELECT_TRACK_COUNT] = {
 	[ELECT_TRACK_STALE] = "stale",
 };
 
-/* start [resume AGO]: as the engine does it, which goes on only when that is not too late. */
+/* start [resume AGO [LEFT]]: as the engine does it, which goes on only when that is not too late. */
 static bool
 event_start(struct case_world *w, int n, char **words)
 {
 	struct elect_event ev = {.kind = ELECT_EVENT_START};
 
-	if (n != 1 && (n != 3 || strcmp(words[1], "resume") != 0 || case_time_parse(words[2], &ev.us) < 0))
+	if (n != 1 && (n < 3 || strcmp(words[1], "resume") != 0 || case_time_parse(words[2], &ev.us) < 0))
 		return false;
-	ev.on = n == 3 && elect_may_resume(&w->conf, ev.us);
+	if (n == 4 && case_time_parse(words[3], &ev.left_us) < 0)
+		return false;
+	ev.on = n >= 3 && elect_may_resume(&w->conf, ev.us);
 	/* The addresses are where the engine before left them. */
 	w->may_hold = ev.on;
 	case_world_step(w, &ev);
@@ -231,6 +234,56 @@ event_answer(struct case_world *w, int n, char **words)
 	return true;
 }
 
+static mono_t
+after(const struct case_world *w, const char *text, bool *ok)
+{
+	usec_t us;
+
+	if (strcmp(text, "never") == 0)
+		return MONO_NEVER;
+	*ok = *ok && case_time_parse(text, &us) == 0;
+	return *ok ? mono_add(w->now, us) : MONO_ZERO;
+}
+
+/* leader FACT [NAME] [fresh D] [lease D|never] [local D]: each for so long from now; default of fresh: 3s, of lease: 10s. */
+static bool
+event_leader(struct case_world *w, int n, char **words)
+{
+	struct elect_leader l = {.confirmed = w->now};
+	struct elect_event ev = {.kind = ELECT_EVENT_LEADER, .leader = &l};
+	bool ok = true;
+	int i = 2;
+
+	while (l.fact < ELECT_FACT_COUNT && strcmp(elect_fact_name((enum elect_fact)l.fact), words[1]) != 0)
+		l.fact++;
+	if (l.fact == ELECT_FACT_COUNT)
+		return false;
+	if (n % 2 == 1)
+		snprintf(l.name, sizeof(l.name), "%s", words[i++]);
+	if (l.fact == ELECT_FACT_SELF || l.fact == ELECT_FACT_OTHER)
+		l.fresh_until = mono_add(w->now, 3 * USEC_PER_SEC);
+	if (l.fact == ELECT_FACT_SELF) {
+		l.lease_until = mono_add(w->now, 10 * USEC_PER_SEC);
+	} else if (l.fact == ELECT_FACT_LOST || l.fact == ELECT_FACT_DENIED) {
+		/* The agent goes on saying what was confirmed before. */
+		l.confirmed = w->e.follow.leader.confirmed;
+		l.lease_until = w->e.follow.leader.lease_until;
+	}
+	for (; i + 1 < n; i += 2) {
+		mono_t *at = strcmp(words[i], "fresh") == 0   ? &l.fresh_until
+			     : strcmp(words[i], "lease") == 0 ? &l.lease_until
+			     : strcmp(words[i], "local") == 0 ? &l.local_until
+							      : NULL;
+
+		if (at == NULL)
+			return false;
+		*at = after(w, words[i + 1], &ok);
+	}
+	if (ok)
+		case_world_step(w, &ev);
+	return ok;
+}
+
 /* services failed|fine */
 static bool
 event_services(struct case_world *w, int n, char **words)
@@ -273,7 +326,7 @@ event_timer(struct case_world *w, int n, char **words)
 }
 
 static const struct case_word events[] = {
-	{"start", 1, 3, event_start},
+	{"start", 1, 4, event_start},
 	{"stop", 1, 2, event_stop},
 	{"recall", 3, 3, event_recall},
 	{"claim", 1, 1, event_claim},
@@ -291,6 +344,7 @@ static const struct case_word events[] = {
 	{"acquire", 2, 3, case_words_acquire},
 	{"answer", 2, 3, event_answer},
 	{"services", 2, 2, event_services},
+	{"leader", 2, 9, event_leader},
 	{"send", 2, 2, event_send},
 	{"freeze", 1, 1, event_freeze},
 	{"thaw", 1, 1, event_freeze},

@@ -164,6 +164,8 @@ setting_switch(struct case_world *w, int n, char **words)
 		w->conf.vrrp.preempt = on;
 	else if (strcmp(words[0], "align") == 0)
 		w->conf.vrrp.align = on;
+	else if (strcmp(words[0], "arbiter") == 0)
+		w->conf.arbiter = on;
 	else
 		w->codec.strict_addresses = on;
 	return true;
@@ -188,6 +190,24 @@ setting_checksum(struct case_world *w, int n, char **words)
 
 	(void)n;
 	return case_words_choice(words[1], choices, ELECT_CHECKSUM_COUNT, &w->conf.checksum);
+}
+
+static bool
+setting_mode(struct case_world *w, int n, char **words)
+{
+	static const char *const modes[ELECT_MODE_COUNT] = {"vrrp", "follow", "lease"};
+
+	(void)n;
+	return case_words_choice(words[1], modes, ELECT_MODE_COUNT, &w->conf.mode);
+}
+
+static bool
+setting_store_loss(struct case_world *w, int n, char **words)
+{
+	static const char *const choices[ELECT_STORE_LOSS_COUNT] = {"hold_lease", "release", "hold", "patroni"};
+
+	(void)n;
+	return case_words_choice(words[1], choices, ELECT_STORE_LOSS_COUNT, &w->conf.on_store_loss);
 }
 
 static bool
@@ -281,6 +301,8 @@ static const struct case_word settings[] = {
 	{"align", 2, 2, setting_switch},	{"strict_addresses", 2, 2, setting_switch},
 	{"preempt_delay", 2, 2, setting_delay}, {"start_delay", 2, 2, setting_delay},
 	{"gate", 2, 2, setting_delay},	      {"services", 2, 2, setting_delay},
+	{"arbiter", 2, 2, setting_switch},
+	{"mode", 2, 2, setting_mode},		{"on_store_loss", 2, 2, setting_store_loss},
 	{"checksum", 2, 2, setting_checksum},	{"addresses", 2, 2, setting_addresses},
 	{"unicast", 2, 2, setting_unicast},	{"link", 2, 2, setting_link},
 	{"source", 2, 2, setting_source},	{"pass", 2, 2, setting_pass},
@@ -340,7 +362,7 @@ ask_text(struct case_world *w, int n, char **words)
 	if (strcmp(words[0], "cause") == 0)
 		return answer_text(w, role_reason_label((enum role_reason)e->cause.reason), words[1]);
 	if (strcmp(words[0], "acquiring") == 0)
-		return answer_text(w, e->vrrp.acquiring ? "yes" : "no", words[1]);
+		return answer_text(w, e->vrrp.acquiring || e->follow.acquiring ? "yes" : "no", words[1]);
 	if (strcmp(words[0], "leaving") == 0)
 		return answer_text(w, elect_leaving(e) ? "yes" : "no", words[1]);
 	if (strcmp(words[0], "holds") == 0)

@@ -159,7 +159,7 @@ check_leave(struct case_world *w)
 	if (!w->leaving)
 		w->left = w->now;
 	w->leaving = true;
-	if (e->state == ROLE_STATE_ACTIVE || e->vrrp.acquiring)
+	if (e->state == ROLE_STATE_ACTIVE || e->vrrp.acquiring || e->follow.acquiring)
 		add_error(w, "Active or on the way there, and leaving");
 	if (!w->may_hold)
 		add_error(w, "leaving without the addresses");
@@ -172,7 +172,7 @@ static void
 check_rules(struct case_world *w)
 {
 	const struct elect *e = &w->e;
-	bool taking_over = e->running && e->vrrp.acquiring;
+	bool taking_over = e->running && (e->vrrp.acquiring || e->follow.acquiring);
 
 	elect_check(e);
 	check_leave(w);
@@ -184,7 +184,7 @@ check_rules(struct case_world *w)
 	if (elect_holds(e) != w->may_hold)
 		add_error(w, "the addresses are %s, elect_holds() says otherwise",
 			  w->may_hold ? "held" : "released");
-	if (e->running && !taking_over && elect_deadline(e).us == MONO_NEVER.us)
+	if (e->conf->mode == ELECT_MODE_VRRP && e->running && !taking_over && elect_deadline(e).us == MONO_NEVER.us)
 		add_error(w, "taking part, but no timer runs");
 	if (w->now.us == w->instant.us) {
 		if (++w->steps > STEPS_PER_INSTANT_MAX) {

@@ -25,7 +25,8 @@ packages_apt() {
 		libjansson-dev libcap-ng-dev libseccomp-dev libsystemd-dev libhiredis-dev \
 		libcurl4-openssl-dev libpq-dev ;;
 	demo) echo haproxy iproute2 socat python3 ;;
-	bench) echo keepalived iproute2 python3 haproxy socat redis-server redis-tools postgresql openssl ;;
+	bench) echo keepalived iproute2 python3 haproxy socat redis-server redis-tools postgresql openssl \
+		etcd-server etcd-client vip-manager ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
 		dbus-daemon python3-dbus python3-gi shellcheck ;;

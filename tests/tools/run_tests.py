@@ -105,8 +105,9 @@ def pytest_run(args, name, lines, *what):
 
 
 def netns(args):
-    """Two halves side by side: most of each is waiting. The checks' tests on one side, the rest on the other."""
-    checks = [str(p) for p in sorted(pathlib.Path("tests/netns").glob("test_checks*.py"))]
+    """Two halves side by side: most of each is waiting. The tests of checks and stores on one side, the rest on the other."""
+    names = ("checks", "follow", "lease")
+    checks = [str(p) for n in names for p in sorted(pathlib.Path("tests/netns").glob(f"test_{n}*.py"))]
     rest = [str(p) for p in sorted(pathlib.Path("tests/netns").glob("test_*.py"))]
     rest = [p for p in rest if p not in checks and not p.endswith("test_systemd.py")]
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -462,6 +462,8 @@ test_print_of_the_smallest_configuration(void **state)
 				       "notify_timeout = \"30s\";\n"
 				       "checks: {\n"
 				       "};\n"
+				       "stores: {\n"
+				       "};\n"
 				       "instances: (\n"
 				       "\t{\n"
 				       "\t\tname = \"a\";\n"

@@ -48,7 +48,7 @@
 	"\"http\", \"tcp\", \"process\", \"unit\", \"file\", \"route\", \"ping\""
 #define ROOT_OPTIONS                                                                                           \
 	"node, engine, control, notify, notify_active, notify_backup, notify_fault, notify_stop, "             \
-	"notify_user, notify_timeout, checks or instances"
+	"notify_user, notify_timeout, checks, stores or instances"
 #define ADVERT_RANGE "a duration from \"10ms\" to \"255s\""
 #define NAME_FORM    "holds other characters than letters, digits, _ . and -: write "
 #define INCLUDE_HELP                                                                                           \
@@ -119,12 +119,8 @@ static const struct row type_rows[] = {
 	 "1: instances.a.v3_checksum: \"rfc\" is not known: write one of \"auto\", \"rfc9568\", \"rfc5798\""},
 	{NULL, "word as a number", ONE("v3_checksum = 1;"),
 	 "1: instances.a.v3_checksum: is a number: write one of \"auto\", \"rfc9568\", \"rfc5798\""},
-	{NULL, "mode follow", ONE("mode = \"follow\";"),
-	 "1: instances.a.mode: \"follow\" is not in this version of vrrpd: write \"vrrp\""},
-	{NULL, "mode lease", ONE("mode = \"lease\";"),
-	 "1: instances.a.mode: \"lease\" is not in this version of vrrpd: write \"vrrp\""},
 	{NULL, "unknown mode", ONE("mode = \"vrrpd\";"),
-	 "1: instances.a.mode: \"vrrpd\" is not known: write \"vrrp\""},
+	 "1: instances.a.mode: \"vrrpd\" is not known: write one of \"vrrp\", \"follow\", \"lease\""},
 	{NULL, "unknown kind", CHECK("kind = \"nginx\";"), "1: checks.c.kind: \"nginx\" is not known: " A_KIND},
 	{NULL, "kind by a wrong name", CHECK("kind = \"haprxy\";"),
 	 "1: checks.c.kind: \"haprxy\" is not known: " A_KIND},
@@ -226,8 +222,8 @@ static const struct row form_rows[] = {
 	{NULL, "everything missing", "instances = (\n{ }\n);",
 	 "2: instances[0].name: is missing: write a string, e.g. \"pg\"\n"
 	 "2: instances[0].interface: is missing: write a string, e.g. \"eth0\"\n"
-	 "2: instances[0].vrid: is missing: write a number from 1 to 255\n"
-	 "2: instances[0].addresses: is missing: write a list, e.g. (\"192.0.2.10/24\")"},
+	 "2: instances[0].addresses: is missing: write a list, e.g. (\"192.0.2.10/24\")\n"
+	 "2: instances[0].vrid: is missing: write a number from 1 to 255"},
 	{NULL, "nameless instance is counted from 0",
 	 TWO(HEAD "vrid = 1; " ADDR, "interface = \"eth1\"; vrid = 0; " ADDR),
 	 "3: instances[1].name: is missing: write a string, e.g. \"pg\"\n"
@@ -688,7 +684,9 @@ static const struct table {
 
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */
 static const char *const elsewhere[] = {"fits_packet", "address_count", "total_addresses",
-					/* test_cfg_hooks.c: */ "root_hooks", "hooks", "service_form", "service_names"};
+					/* test_cfg_hooks.c: */ "root_hooks", "hooks", "service_form", "service_names",
+					/* test_cfg_leader.c: */ "shared_store", "leader", "leader_of_a_kind",
+					"lease_needs_a_store_with_leases", "local_patroni", "lease_outlives_addresses"};
 
 static void
 write_files(const struct cfg_fixture *x)

@@ -17,6 +17,7 @@
 
 struct api;
 struct hooks;
+struct stores;
 
 /* What the engine was told of a check last; times 0: nothing that counts. */
 struct agent_told {
@@ -39,6 +40,7 @@ struct agent {
 	struct events *events;
 	struct checks *checks;
 	struct hooks *hooks;
+	struct stores *stores;
 	struct api *api;
 	struct ipc_trouble trouble; /* what vrrpd last said of the engine; restarts 0: nothing yet */
 	int exit_status;

@@ -56,6 +56,7 @@ begin(struct agent_conf_reader *r, const struct ipc_conf_begin *m)
 	c->tracks = agent_alloc(m->n_tracks, sizeof(*c->tracks));
 	c->hooks = agent_alloc(m->n_hooks, sizeof(*c->hooks));
 	c->services = agent_alloc(m->n_services, sizeof(*c->services));
+	c->stores = agent_alloc(m->n_instances, sizeof(*c->stores));
 	*r = (struct agent_conf_reader){.conf = c, .left_hooks = m->n_own_hooks};
 	return NULL;
 }
@@ -123,7 +124,9 @@ add_option(struct agent_conf_reader *r, const struct ipc_conf_option *m)
 	if (!text_ok(m->path, sizeof(m->path)) || m->len >= sizeof(m->text) || m->text[m->len] != '\0' ||
 	    strlen(m->text) != m->len)
 		return "an option has a bad text";
-	d = &r->conf->checks[r->n_checks - 1];
+	if (r->left_services != 0 || r->left_hooks != 0 || r->left_tracks != 0 || r->left_peers != 0 || r->left_addresses != 0)
+		return "an option comes too early";
+	d = r->n_instances > 0 ? &r->conf->stores[r->n_instances - 1] : &r->conf->checks[r->n_checks - 1];
 	o = &d->options[d->conf.n_options - r->left_options--];
 	memcpy(o->path, m->path, sizeof(o->path));
 	o->text = strdup(m->text);
@@ -142,14 +145,15 @@ static const char *
 add_instance(struct agent_conf_reader *r, const struct ipc_conf_instance *m)
 {
 	const struct ipc_conf_begin *b = &r->conf->begin;
+	struct check_def *d;
 
 	if (r->n_checks != b->n_checks || r->left_options != 0 || !instance_complete(r) || r->n_instances == b->n_instances)
 		return "an instance comes too early or is one too many";
 	if (!text_ok(m->name, sizeof(m->name)) || !text_ok(m->ifname, sizeof(m->ifname)))
 		return "an instance has a bad text";
-	if (m->mode >= ELECT_MODE_COUNT || m->checksum >= ELECT_CHECKSUM_COUNT ||
-	    ip_family_size(m->family) == 0 || (m->version != 2 && m->version != 3) || m->vrid == 0 ||
-	    m->priority == 0)
+	if (m->mode >= ELECT_MODE_COUNT || m->checksum >= ELECT_CHECKSUM_COUNT || ip_family_size(m->family) == 0 ||
+	    (m->version != 2 && m->version != 3) || (m->vrid == 0 && m->mode == ELECT_MODE_VRRP) || m->priority == 0 ||
+	    m->n_options > LIMIT_CHECK_OPTIONS)
 		return "an instance has a bad value";
 	if (m->n_addresses > b->n_addresses - r->n_addresses || m->n_peers > b->n_peers - r->n_peers ||
 	    m->n_tracks > b->n_tracks - r->n_tracks || m->n_tracks > LIMIT_TRACKS ||
@@ -164,6 +168,10 @@ add_instance(struct agent_conf_reader *r, const struct ipc_conf_instance *m)
 		.first_service = r->n_services};
 	r->left_hooks = m->n_hooks;
 	r->left_services = m->n_services;
+	r->left_options = m->n_options;
+	d = &r->conf->stores[r->n_instances - 1];
+	d->conf.n_options = m->n_options;
+	d->options = agent_alloc(m->n_options, sizeof(*d->options));
 	r->left_addresses = m->n_addresses;
 	r->left_peers = m->n_peers;
 	r->left_tracks = m->n_tracks;
@@ -307,6 +315,9 @@ agent_conf_free(struct agent_conf *c)
 	free(c->tracks);
 	free(c->hooks);
 	free(c->services);
+	for (uint32_t i = 0; i < c->begin.n_instances; i++)
+		check_def_free(&c->stores[i]);
+	free(c->stores);
 	free(c);
 }
 

@@ -28,6 +28,7 @@ struct agent_conf {
 	struct ipc_conf_track *tracks;
 	struct ipc_conf_hook *hooks; /* begin.n_own_hooks for all instances, then instance by instance */
 	struct ipc_conf_service *services;
+	struct check_def *stores; /* per instance: the options of its leader or lease */
 };
 
 /* A generation on its way in. All zero: none. */

@@ -17,6 +17,7 @@
 #include "agent/agent.h"
 #include "agent/api.h"
 #include "agent/hooks.h"
+#include "agent/store.h"
 
 #define LINK_BATCH     256 /* messages taken in one go, so that a stream of them does not starve the status API */
 #define TOLD_TIMES     2   /* a new verdict: the engine may not be at this generation yet when it comes */
@@ -47,6 +48,9 @@ take(struct agent *a, const union ipc_msg *m)
 		ok = event_ok(&m->EVENT) && events_add(a->events, &m->EVENT);
 		if (ok)
 			hooks_event(a->hooks, &m->EVENT);
+	} else if (m->h.type == IPC_CAMPAIGN) {
+		stores_campaign(a->stores, &m->CAMPAIGN);
+		ok = true;
 	} else if (m->h.type == IPC_ASK) {
 		ok = ask_ok(&m->ASK);
 		if (ok)
@@ -144,6 +148,7 @@ agent_link_open(struct agent *a, int fd)
 	agent_link_report_all(a);
 	snaps_relinked(a->snaps);
 	hooks_relinked(a->hooks);
+	stores_relinked(a->stores);
 }
 
 void

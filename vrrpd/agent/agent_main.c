@@ -24,6 +24,7 @@
 #include "agent/agent_run.h"
 #include "agent/api.h"
 #include "agent/hooks.h"
+#include "agent/store.h"
 #include "base/strbuf.h"
 #include "sys/log.h"
 #include "sys/priv.h"
@@ -77,6 +78,7 @@ take_conf(struct agent *a, const union ipc_msg *m)
 	agent_conf_free(a->conf);
 	a->conf = conf;
 	hooks_configure(a->hooks);
+	stores_configure(a->stores, conf);
 	agent_link_report_all(a);
 	ready.h.gen = conf->gen;
 	r = ipc_chan_send(&a->parent, IPC_READY, &ready, -1);
@@ -86,9 +88,16 @@ take_conf(struct agent *a, const union ipc_msg *m)
 }
 
 static void
-told_to_stop(struct agent *a)
+gave_leases_back(struct agent *a)
 {
 	agent_quit(a, 0, "told to stop");
+}
+
+/* Everybody was told, the services have stopped: now nothing keeps the next one from the lease. */
+static void
+told_to_stop(struct agent *a)
+{
+	stores_stop(a->stores, gave_leases_back);
 }
 
 static void
@@ -232,6 +241,7 @@ run(void)
 	a.snaps = snaps_new(&a);
 	a.checks = checks_new(a.loop, agent_link_report, &a);
 	a.hooks = hooks_new(&a);
+	a.stores = stores_new(&a);
 	agent_run_open(&a);
 	a.api = api_new(&a);
 	a.parent_io = loop_io_add(a.loop, a.parent.fd, on_parent, &a);
@@ -239,6 +249,8 @@ run(void)
 		agent_quit(&a, 1, "the event loop failed");
 	api_stop(a.api);
 	checks_free(a.checks);
+	stores_free(a.stores);
+	a.stores = NULL;
 	hooks_free(a.hooks);
 	a.hooks = NULL;
 	agent_link_close(&a);

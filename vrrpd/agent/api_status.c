@@ -11,6 +11,7 @@
 
 #include "agent/agent.h"
 #include "agent/hooks.h"
+#include "agent/store.h"
 #include "base/strbuf.h"
 #include "elect/elect.h"
 
@@ -316,15 +317,21 @@ put_warnings(struct json_out *j, const struct view *v)
 	json_out_close(j, ']');
 }
 
+/* By address as VRRP knows it, by name as a store does. */
 static void
-put_active_node(struct json_out *j, const struct ipc_snap_instance *now)
+put_active_node(struct json_out *j, const struct view *v)
 {
-	if (!now->active_known) {
+	const struct ipc_snap_instance *now = v->now;
+	const char *name = stores_leader(v->a->stores, now->index);
+
+	if (!now->active_known && name == NULL) {
 		json_out_null(j, "active_node");
 		return;
 	}
 	json_out_open(j, "active_node", '{');
 	put_addr(j, "address", &now->active_addr);
+	if (name != NULL)
+		json_out_text(j, "name", name);
 	json_out_uint(j, "priority", now->active_priority);
 	json_out_bool(j, "self", now->active_self);
 	json_out_close(j, '}');
@@ -351,13 +358,14 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	json_out_close(j, '}');
 	json_out_bool(j, "leaving", now->leaving);
 	json_out_bool(j, "drained", now->drained);
-	put_active_node(j, now);
+	put_active_node(j, &v);
 	put_addresses(j, &v);
 	put_checks(j, &v);
 	put_peers(j, &v);
 	put_counters(j, now);
 	put_conflict(j, &v);
-	hooks_json(j, a->hooks, index);
+	stores_json(j, a->stores, index, now, s->engine.now_us);
+	hooks_json(j, a->hooks, index, (enum role_ask)now->asking);
 	json_out_uint(j, "vrid", inst->c.vrid);
 	json_out_uint(j, "version", inst->c.version);
 	json_out_text(j, "family", inst->c.family == IP_FAMILY_V4 ? "ipv4" : "ipv6");

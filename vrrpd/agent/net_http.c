@@ -25,7 +25,7 @@ forget_answer(struct net_http_req *r)
 {
 	free(TAKE(r->body));
 	r->len = r->size = r->header_len = 0;
-	r->cut = r->has_value = false;
+	r->cut = r->has_value = r->fresh = r->too_long = false;
 	r->error[0] = '\0';
 }
 
@@ -35,6 +35,8 @@ explain(struct net_http_req *r, CURLcode code)
 {
 	long os = 0;
 
+	if (r->too_long)
+		return "a piece of the answer is longer than 64 KiB";
 	if (r->header_len > NET_HTTP_HEADER_MAX)
 		return "the answer begins with more than 64 KiB of headers";
 	if (code == CURLE_OUT_OF_MEMORY) /* what libcurl 7 says of a line beyond its 100 KiB */
@@ -51,6 +53,17 @@ explain(struct net_http_req *r, CURLcode code)
 	return r->error[0] != '\0' ? r->error : curl_easy_strerror(code);
 }
 
+/* libcurl is done with it, or is to be. */
+static void
+leave(struct net_http_req *r)
+{
+	curl_multi_remove_handle(r->http->multi, r->easy);
+	if (r->on_piece != NULL)
+		TAILQ_REMOVE(&r->http->streams, r, link);
+	if (r->http->handing == r)
+		r->http->handing = NULL;
+}
+
 /* Tell the user, who may free the request. */
 static void
 finish(struct net_http_req *r, CURLcode code)
@@ -60,9 +73,9 @@ finish(struct net_http_req *r, CURLcode code)
 	char *body;
 	long status = 0;
 
-	curl_multi_remove_handle(r->http->multi, r->easy);
+	leave(r);
 	r->under_way = false;
-	if (code == CURLE_WRITE_ERROR && r->cut)
+	if (code == CURLE_WRITE_ERROR && r->cut && !r->too_long)
 		code = CURLE_OK; /* ended by us */
 	(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (code == CURLE_OK && (status < 100 || status > 599))
@@ -85,12 +98,51 @@ finish(struct net_http_req *r, CURLcode code)
 	free(body);
 }
 
+/* Hand over what has come of one body. */
+static void
+hand_over(struct net_http_req *r)
+{
+	struct net_http *h = r->http;
+	long status = 0;
+	size_t done;
+
+	r->fresh = false;
+	(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200 || r->len == 0)
+		return; /* an error's text: into the answer */
+	h->handing = r;
+	done = r->on_piece(r->arg, r->body, r->len);
+	if (h->handing != r)
+		return; /* given up meanwhile, perhaps gone */
+	h->handing = NULL;
+	ASSERT(done <= r->len);
+	r->len -= done;
+	memmove(r->body, r->body + done, r->len);
+}
+
+/* What has come of the bodies that are handed over in pieces. A callback may end any of them: begin anew after each. */
+static void
+feed(struct net_http *h)
+{
+	struct net_http_req *r;
+
+	do {
+		TAILQ_FOREACH(r, &h->streams, link)
+		if (r->fresh)
+			break;
+		if (r != NULL)
+			hand_over(r);
+	} while (r != NULL);
+}
+
 /* Every request that has ended. */
 static void
 drain(struct net_http *h)
 {
 	CURLMsg *m;
 	int left;
+
+	feed(h);
 
 	while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
 		struct net_http_req *r = NULL;
@@ -211,6 +263,8 @@ net_http_send(struct net_http_req *r)
 		refuse(r, "libcurl does not take the request");
 	else
 		r->refused = NULL;
+	if (r->on_piece != NULL && r->refused == NULL)
+		TAILQ_INSERT_TAIL(&r->http->streams, r, link);
 }
 
 void
@@ -230,7 +284,7 @@ net_http_cancel(struct net_http_req *r)
 	place = place_for_lost(r->http);
 	if (r->by_name && looked_up_us == 0 && place != NULL)
 		*place = mono_add(loop_now(r->http->loop), LOOKUP_LIFE_US);
-	curl_multi_remove_handle(r->http->multi, r->easy);
+	leave(r);
 	forget_answer(r);
 }
 
@@ -260,6 +314,7 @@ net_http_new(struct loop *l)
 	CURL *probe;
 
 	h->loop = l;
+	TAILQ_INIT(&h->streams);
 	ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 	h->timer = loop_timer_add(l, on_timer, h);
 	h->multi = curl_multi_init();

@@ -20,11 +20,21 @@ struct net_http_req; /* one request, which can be sent again and again */
 #define NET_HTTP_VALUE_MAX  63		/* octets of the header that is wanted, blanks around it included */
 #define NET_HTTP_HEADER_MAX (64 * 1024) /* octets of the status line and the headers; more is an error */
 
+/*
+ * A piece of a body as it comes, from the loop; returns how many octets of it are done with, the rest comes again with
+ * more. It may cancel or free the request. A rest longer than NET_HTTP_BODY_MAX ends the request with an error.
+ */
+typedef size_t net_http_piece_fn(void *arg, const char *data, size_t n);
+
 /* What to ask. Only `url` is needed: zero and NULL elsewhere mean what the comments say. Copied. */
 struct net_http_ask {
 	const char *url;	    /* http://, https:// or unix:/SOCKET[:/PATH] */
 	const char *path;	    /* appended to the path of `url`, which may end in a slash; NULL: nothing */
 	const char *method;	    /* GET (NULL), HEAD, OPTIONS */
+	const char *post;	    /* POST with this body, which is JSON; NULL: none */
+	bool keep;		    /* a connection may serve several requests (over TLS it does anyway) */
+	bool lasting; /* the answer may take for ever: a peer that is gone is noticed after some seconds all the same */
+	net_http_piece_fn *on_piece; /* the body of an answer of status 200 goes there; NULL: into the answer */
 	const char *want_header;    /* name of a header of the answer to hand over; NULL: none */
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	const char *username;	    /* basic authentication; NULL: none */

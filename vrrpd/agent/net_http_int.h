@@ -5,6 +5,7 @@
 #define VRRPD_AGENT_NET_HTTP_INT_H
 
 #include <curl/curl.h>
+#include <sys/queue.h>
 
 #include "agent/net_http.h"
 
@@ -20,7 +21,11 @@
 #endif
 #define OPTION_PROTOCOLS ((CURLoption)(CURLOPTTYPE_LONG + 181)) /* deprecated since 7.85 */
 
+TAILQ_HEAD(net_http_streams, net_http_req);
+
 struct net_http {
+	struct net_http_streams streams; /* under way, with on_piece */
+	struct net_http_req *handing;	 /* whose on_piece() runs just now */
 	struct loop *loop;
 	struct loop_timer *timer;
 	CURLM *multi;
@@ -29,6 +34,10 @@ struct net_http {
 };
 
 struct net_http_req {
+	TAILQ_ENTRY(net_http_req) link; /* in streams */
+	net_http_piece_fn *on_piece;
+	bool fresh;    /* some of its body has come */
+	bool too_long; /* the rest that nobody was done with */
 	struct net_http *http;
 	net_http_fn *fn;
 	void *arg;

@@ -7,6 +7,7 @@
 #include "agent/net_http_int.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,9 @@ take_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct net_http_req *r = arg;
 	size_t more = MIN(size * n, NET_HTTP_BODY_MAX - r->len);
+
+	r->fresh = true;
+	r->too_long = r->on_piece != NULL && more < size * n;
 
 	if (r->len + more + 1 > r->size) {
 		size_t want = MIN(MAX(2 * r->size, r->len + more + 1), NET_HTTP_BODY_MAX + 1);
@@ -209,6 +213,39 @@ set_method(struct net_http_req *r, const char *method)
 		curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
+/* A curl_sockopt_callback: a peer that is gone without a word is noticed, whoever waits for whom (tcp(7)). */
+static int
+set_lasting(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	const struct {
+		int level, name, value;
+	} rows[] = {
+		{SOL_SOCKET, SO_KEEPALIVE, 1},	   {IPPROTO_TCP, TCP_KEEPIDLE, 1},	 {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+		{IPPROTO_TCP, TCP_KEEPCNT, 2}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 3000},
+	};
+
+	(void)arg;
+	(void)purpose;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		(void)setsockopt(fd, rows[i].level, rows[i].name, &rows[i].value, sizeof(rows[i].value)); /* not on a Unix socket */
+	return CURL_SOCKOPT_OK;
+}
+
+static void
+set_post(struct net_http_req *r, const struct net_http_ask *ask)
+{
+	struct curl_slist *more;
+
+	if (ask->lasting)
+		curl_easy_setopt(r->easy, CURLOPT_SOCKOPTFUNCTION, set_lasting);
+	if (ask->post == NULL)
+		return;
+	curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, ask->post);
+	more = curl_slist_append(r->headers, "Content-Type: application/json");
+	ASSERT(more != NULL);
+	r->headers = more;
+}
+
 static void
 set_login(struct net_http_req *r, const struct net_http_ask *ask)
 {
@@ -268,7 +305,9 @@ net_http_req_new(struct net_http *h, const struct net_http_ask *ask, net_http_fn
 	set_common(r);
 	set_method(r, ask->method);
 	set_login(r, ask);
+	set_post(r, ask);
 	set_headers(r, ask->headers);
+	r->on_piece = ask->on_piece;
 	if (ask->want_header != NULL) {
 		r->want_header = strdup(ask->want_header);
 		ASSERT(r->want_header != NULL);
@@ -276,7 +315,7 @@ net_http_req_new(struct net_http *h, const struct net_http_ask *ask, net_http_fn
 	r->wrong = set_url(r, ask);
 	if (tls && r->wrong == NULL)
 		r->wrong = set_tls(r, ask);
-	curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, tls ? 0L : 1L);
-	curl_easy_setopt(r->easy, CURLOPT_FORBID_REUSE, tls ? 0L : 1L);
+	curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, tls || ask->keep ? 0L : 1L);
+	curl_easy_setopt(r->easy, CURLOPT_FORBID_REUSE, tls || ask->keep ? 0L : 1L);
 	return r;
 }

@@ -16,6 +16,8 @@
 #define LIMIT_HEARD_PEERS      16    /* remembered senders per instance; the one silent longest makes room */
 #define LIMIT_CHECKS	       256   /* of one configuration */
 #define LIMIT_TRACKS	       16    /* tracked objects of one instance */
+#define LIMIT_STORES	       64    /* of one configuration */
+#define LIMIT_ENDPOINTS	       16    /* of one store */
 #define LIMIT_SERVICES	       16    /* of one instance */
 #define LIMIT_COMMAND_ARGS     32    /* words of a check command */
 #define LIMIT_COMMAND_BYTES    1024  /* all words of a check command with their NULs */

@@ -1,6 +1,6 @@
 /*
  * cfg_check.c - the rules across options: which there are and on what they run. The rules themselves are in
- * cfg_rules_root.c, cfg_rules_check.c, cfg_rules_kind.c, cfg_rules_instance.c and cfg_rules_hooks.c, each with
+ * cfg_rules_root.c, cfg_rules_check.c, cfg_rules_kind.c, cfg_rules_instance.c, cfg_rules_hooks.c and cfg_leader.c, each with
  * its table.
  *
  * Called by cfg_load after everything was read, also when some of it was wrong: a rule is skipped for an object
@@ -22,7 +22,7 @@ const struct cfg_rule *
 cfg_rule_at(size_t i)
 {
 	const struct cfg_rule *(*const tables[])(size_t) = {cfg_rules_check, cfg_rules_kind, cfg_rules_instance,
-							    cfg_rules_hooks, cfg_rules_root};
+							    cfg_rules_hooks, cfg_rules_leader, cfg_rules_root};
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (size_t k = 0; tables[t](k); k++)
@@ -32,9 +32,9 @@ cfg_rule_at(size_t i)
 	return NULL;
 }
 
-/* Rules of notify commands, gates and services: each on what it is for. */
+/* A rule of a file with several scopes: on what it is for. */
 static void
-check_hooks(struct cfg_source *s, struct cfg *c, const struct cfg_rule *rule)
+run_scoped(struct cfg_source *s, struct cfg *c, const struct cfg_rule *rule)
 {
 	if (rule->scope == CFG_SCOPE_ROOT)
 		run_rule(s, c, rule, c);
@@ -63,7 +63,9 @@ cfg_check(struct cfg_source *s, struct cfg *c)
 		for (size_t i = 0; (rule = cfg_rules_instance(i)); i++)
 			run_rule(s, c, rule, &c->instances[k]);
 	for (size_t i = 0; (rule = cfg_rules_hooks(i)); i++)
-		check_hooks(s, c, rule);
+		run_scoped(s, c, rule);
+	for (size_t i = 0; (rule = cfg_rules_leader(i)); i++)
+		run_scoped(s, c, rule);
 	for (size_t i = 0; (rule = cfg_rules_root(i)); i++)
 		run_rule(s, c, rule, c);
 }

@@ -71,9 +71,17 @@ cfg_option_applies(const struct cfg_option *o, const void *obj)
 	case CFG_ONLY_ALL:
 		return true;
 	case CFG_ONLY_V2:
-		return instance->version == 2;
+		return instance->mode == CFG_MODE_VRRP && instance->version == 2;
 	case CFG_ONLY_V3:
-		return instance->version == 3;
+		return instance->mode == CFG_MODE_VRRP && instance->version == 3;
+	case CFG_ONLY_VRRP:
+		return instance->mode == CFG_MODE_VRRP;
+	case CFG_ONLY_FOLLOW:
+		return instance->mode == CFG_MODE_FOLLOW;
+	case CFG_ONLY_LEASE:
+		return instance->mode == CFG_MODE_LEASE;
+	case CFG_ONLY_STORE:
+		return instance->mode != CFG_MODE_VRRP;
 	}
 	return true;
 }

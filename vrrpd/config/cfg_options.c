@@ -48,6 +48,8 @@
 
 _Static_assert(sizeof(enum cfg_mode) == sizeof(int), "words are stored as int");
 _Static_assert(sizeof(enum cfg_checksum) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_store_loss) == sizeof(int), "words are stored as int");
+_Static_assert(sizeof(enum cfg_store_kind) == sizeof(int), "words are stored as int");
 _Static_assert(sizeof(enum cfg_check_kind) == sizeof(int), "words are stored as int");
 _Static_assert(sizeof(enum cfg_policy) == sizeof(int), "words are stored as int");
 _Static_assert(sizeof(enum cfg_initial) == sizeof(int), "words are stored as int");
@@ -60,10 +62,13 @@ static const char *const initials[] = {"pending", "up", "down", NULL};
 static const char *const weights_from[] = {"none", "exit", "output", NULL};
 static const char *const contents[] = {"absent", "present", "number", NULL};
 static const char *const policies[] = {"fail", "hold", NULL};
-static const char *const modes[] = {"vrrp", NULL};
+static const char *const modes[] = {"vrrp", "follow", "lease", NULL};
+static const char *const store_losses[] = {"hold_lease", "release", "hold", "patroni", NULL};
+static const char *const store_kinds[] = {"etcd3", "etcd2", "consul", "patroni", "sentinel", NULL};
 static const char *const checksums[] = {"auto", "rfc9568", "rfc5798", NULL};
 
 _Static_assert(ARRAY_SIZE(kinds) == CFG_CHECK_KIND_COUNT + 1, "a word for every kind");
+_Static_assert(ARRAY_SIZE(store_kinds) == CFG_STORE_KIND_COUNT + 1, "a word for every kind");
 
 static bool
 has_tls(const void *obj)
@@ -131,6 +136,33 @@ has_weight(const void *obj)
 	return ((const struct cfg_track *)obj)->has_weight;
 }
 
+#define SHOWN(fn, st, field)                                                                                   \
+	static bool fn(const void *obj)                                                                        \
+	{                                                                                                      \
+		const struct st *o = obj;                                                                      \
+                                                                                                               \
+		return o->field;                                                                               \
+	}
+#define SHOWN_PASSWORD(fn, st, access)                                                                         \
+	static bool fn(const void *obj)                                                                        \
+	{                                                                                                      \
+		const struct st *o = obj;                                                                      \
+                                                                                                               \
+		return o->access.password && !o->access.password_file;                                         \
+	}
+
+SHOWN(has_leader, cfg_instance, leader.present)
+SHOWN(has_leader_tls, cfg_instance, leader.access.tls)
+SHOWN_PASSWORD(has_leader_password, cfg_instance, leader.access)
+SHOWN(has_lease, cfg_instance, lease.present)
+SHOWN(has_lease_tls, cfg_instance, lease.access.tls)
+SHOWN_PASSWORD(has_lease_password, cfg_instance, lease.access)
+SHOWN(has_arbiter, cfg_instance, arbiter.present)
+SHOWN(has_arbiter_tls, cfg_instance, arbiter.access.tls)
+SHOWN_PASSWORD(has_arbiter_password, cfg_instance, arbiter.access)
+SHOWN(has_store_tls, cfg_store, access.tls)
+SHOWN_PASSWORD(has_store_password, cfg_store, access)
+
 static bool
 has_own_commands(const void *obj)
 {
@@ -143,6 +175,33 @@ has_own_commands(const void *obj)
 #define ADDRESS	 .scope = CFG_SCOPE_ADDRESS, .path
 #define TRACK	 .scope = CFG_SCOPE_TRACK, .path
 #define SERVICE	 .scope = CFG_SCOPE_SERVICE, .path
+#define STORE	 .scope = CFG_SCOPE_STORE, .path
+
+/* How a store is reached: the same options in every place. */
+#define ACCESS(SCOPE, prefix, st, f, which, has_password, has_tls)                                             \
+	{SCOPE = prefix "endpoints", STRINGS(st, f.endpoints, f.n_endpoints, LIMIT_ENDPOINTS), .only = which,  \
+	 .example = "[\"http://10.0.0.1:2379\", \"http://10.0.0.2:2379\"]",                                    \
+	 .help = "where the store is, any number; the next one is asked when one does not answer"},            \
+	{SCOPE = prefix "username", STRING(st, f.username, 255), .only = which, .example = "\"vrrpd\"",        \
+	 .help = "user to log in as"},                                                                         \
+	{SCOPE = prefix "password", STRING(st, f.password, 1023), .only = which, .secret = true,               \
+	 .syntax = CFG_SYNTAX_ANY, .shown = has_password, .example = "\"secret\"",                             \
+	 .help = "its password; better in a file"},                                                            \
+	{SCOPE = prefix "password_file", STRING(st, f.password_file, 1023), .only = which,                     \
+	 .syntax = CFG_SYNTAX_PATH, .example = "\"/etc/vrrpd/etcd.pass\"",                                     \
+	 .help = "file that holds the password in its only line"},                                             \
+	{SCOPE = prefix "tls", GROUP, FLAG(st, f.tls), .only = which, .shown = has_tls,                        \
+	 .example = "{ ca = \"/etc/ssl/ca.pem\"; }", .help = "certificates for https:// endpoints"},           \
+	{SCOPE = prefix "tls.ca", STRING(st, f.tls_ca, 1023), .only = which, .syntax = CFG_SYNTAX_PATH,        \
+	 .example = "\"/etc/ssl/ca.pem\"", .help = "certificates to trust; the system's when not written"},    \
+	{SCOPE = prefix "tls.cert", STRING(st, f.tls_cert, 1023), .only = which, .syntax = CFG_SYNTAX_PATH,    \
+	 .example = "\"/etc/vrrpd/client.pem\"", .help = "own certificate"},                                   \
+	{SCOPE = prefix "tls.key", STRING(st, f.tls_key, 1023), .only = which, .syntax = CFG_SYNTAX_PATH,      \
+	 .example = "\"/etc/vrrpd/client.key\"", .help = "its private key; only its owner may read the file"}, \
+	{SCOPE = prefix "tls.server_name", STRING(st, f.tls_server_name, 255), .only = which,                  \
+	 .example = "\"etcd1\"", .help = "name in the server's certificate, when it is not the one asked"},    \
+	{SCOPE = prefix "tls.verify", BOOL(st, f.tls_verify, true), .only = which,                             \
+	 .help = "check the server's certificate"}
 
 #define KIND(k) (1u << CFG_CHECK_##k)
 #define ONLY(...) .kinds = (__VA_ARGS__)
@@ -308,30 +367,36 @@ static const struct cfg_option options[] = {
 	{CHECK = "table", INT(cfg_check, table, 254, 1, 2147483647), ONLY(KIND(ROUTE)), .unit = "of a routing table",
 	 .help = "routing table; 254 is the main one"},
 
+	{ROOT = "stores", NAMED(cfg, stores, n_stores, CFG_SCOPE_STORE, LIMIT_STORES),
+	 .example = "{ etcd: { kind = \"etcd3\"; endpoints = [\"http://10.0.0.1:2379\"]; }; }",
+	 .help = "stores that several instances share, by name"},
+	{STORE = "kind", WORD(cfg_store, kind, CFG_STORE_ETCD3, store_kinds), .help = "how it is spoken to"},
+	ACCESS(STORE, "", cfg_store, access, CFG_ONLY_ALL, has_store_password, has_store_tls),
+
 	{ROOT = "instances", LIST(cfg, instances, n_instances, CFG_SCOPE_INSTANCE, 0, LIMIT_INSTANCES),
 	 .example = "( { name = \"pg\"; interface = \"eth0\"; vrid = 51; addresses = (\"192.0.2.10/24\"); } )",
 	 .alias = " vrrp_instance ", .help = "virtual routers of this host"},
 	{INSTANCE = "name", TEXT(cfg_instance, name), .required = true, .syntax = CFG_SYNTAX_NAME,
 	 .example = "\"pg\"", .help = "name in status, events and commands"},
-	{INSTANCE = "mode", WORD(cfg_instance, mode, CFG_MODE_VRRP, modes), .later = " follow lease ",
+	{INSTANCE = "mode", WORD(cfg_instance, mode, CFG_MODE_VRRP, modes),
 	 .help = "how the holder is found"},
 	{INSTANCE = "interface", TEXT(cfg_instance, interface), .required = true, .syntax = CFG_SYNTAX_IFNAME,
 	 .example = "\"eth0\"", .help = "interface of adverts and, unless they say otherwise, of addresses"},
-	{INSTANCE = "vrid", INT(cfg_instance, vrid, 0, 1, 255), .required = true,
+	{INSTANCE = "vrid", INT(cfg_instance, vrid, 0, 1, 255), .required = true, .only = CFG_ONLY_VRRP,
 	 .alias = " virtual_router_id ", .help = "number of the virtual router, the same on all its hosts"},
-	{INSTANCE = "version", INT(cfg_instance, version, 3, 2, 3), .alias = " vrrp_version ",
+	{INSTANCE = "version", INT(cfg_instance, version, 3, 2, 3), .only = CFG_ONLY_VRRP, .alias = " vrrp_version ",
 	 .help = "VRRP version: 3 (RFC 9568) or 2 (RFC 3768, IPv4 only)"},
 	{INSTANCE = "priority", INT(cfg_instance, priority, 100, 1, 255),
 	 .help = "the fit host with the highest is Active; 255: owner of the addresses"},
-	{INSTANCE = "advert_interval", DURATION(cfg_instance, advert_interval, SEC(1), MS(10), SEC(255)),
+	{INSTANCE = "advert_interval", DURATION(cfg_instance, advert_interval, SEC(1), MS(10), SEC(255)), .only = CFG_ONLY_VRRP,
 	 .alias = " advert_int ", .help = "time between adverts while Active"},
-	{INSTANCE = "preempt", BOOL(cfg_instance, preempt, true), .alias = " nopreempt ",
+	{INSTANCE = "preempt", BOOL(cfg_instance, preempt, true), .only = CFG_ONLY_VRRP, .alias = " nopreempt ",
 	 .help = "take over from an Active host of lower priority"},
-	{INSTANCE = "preempt_delay", DURATION(cfg_instance, preempt_delay, 0, 0, SEC(1000)),
+	{INSTANCE = "preempt_delay", DURATION(cfg_instance, preempt_delay, 0, 0, SEC(1000)), .only = CFG_ONLY_VRRP,
 	 .help = "wait this long before preempting"},
 	{INSTANCE = "start_delay", DURATION(cfg_instance, start_delay, 0, 0, SEC(1000)),
 	 .alias = " vrrp_startup_delay ", .help = "wait this long after the start before taking part"},
-	{INSTANCE = "down_adverts", INT(cfg_instance, down_adverts, 3, 1, 100), .unit = "adverts",
+	{INSTANCE = "down_adverts", INT(cfg_instance, down_adverts, 3, 1, 100), .only = CFG_ONLY_VRRP, .unit = "adverts",
 	 .alias = " down_timer_adverts ",
 	 .help = "adverts that must fail to come before Active counts as gone"},
 	{INSTANCE = "v3_checksum", WORD(cfg_instance, v3_checksum, CFG_CHECKSUM_AUTO, checksums),
@@ -372,14 +437,60 @@ static const struct cfg_option options[] = {
 	 .example = "( { unit = \"haproxy.service\"; } )",
 	 .help = "what runs where the addresses are and nowhere else: started in this order, stopped in reverse"},
 
-	{INSTANCE = "unicast", GROUP, FLAG(cfg_instance, unicast), .shown = has_unicast,
+	{INSTANCE = "leader", GROUP, FLAG(cfg_instance, leader.present), .shown = has_leader, .only = CFG_ONLY_FOLLOW, .required = true,
+	 .example = "{ store = \"etcd3\"; endpoints = [\"http://10.0.0.1:2379\"]; key = \"/service/batman/leader\"; }",
+	 .help = "mode follow: the key that says where the addresses belong"},
+	{INSTANCE = "leader.store", STRING(cfg_instance, leader.store, LIMIT_NAME - 1), .only = CFG_ONLY_FOLLOW, .required = true,
+	 .syntax = CFG_SYNTAX_NAME, .example = "\"etcd3\"", .help = "a kind of store, or the name of one of stores"},
+	ACCESS(INSTANCE, "leader.", cfg_instance, leader.access, CFG_ONLY_FOLLOW, has_leader_password, has_leader_tls),
+	{INSTANCE = "leader.key", STRING(cfg_instance, leader.key, 1023), .only = CFG_ONLY_FOLLOW,
+	 .example = "\"/service/batman/leader\"", .help = "key that names the leader"},
+	{INSTANCE = "leader.value", STRING(cfg_instance, leader.value, 255), .only = CFG_ONLY_FOLLOW, .example = "\"node1\"",
+	 .help = "what the key holds when this host is the leader; node when not written"},
+	{INSTANCE = "leader.master", STRING(cfg_instance, leader.master, 255), .only = CFG_ONLY_FOLLOW, .example = "\"mymaster\"",
+	 .help = "store \"sentinel\": name of the master that the Sentinels watch"},
+	{INSTANCE = "leader.self", STRING(cfg_instance, leader.self, 255), .only = CFG_ONLY_FOLLOW, .example = "\"10.0.0.1:6379\"",
+	 .help = "store \"sentinel\": this host's Redis as they know it; any own address when not written"},
+	{INSTANCE = "leader.patroni", STRING(cfg_instance, leader.patroni, 1023), .only = CFG_ONLY_FOLLOW,
+	 .example = "\"http://127.0.0.1:8008\"", .help = "on_store_loss = \"patroni\": URL of the local Patroni"},
+	{INSTANCE = "lease", GROUP, FLAG(cfg_instance, lease.present), .shown = has_lease, .only = CFG_ONLY_LEASE, .required = true,
+	 .example = "{ store = \"etcd3\"; endpoints = [\"http://10.0.0.1:2379\"]; key = \"/vrrpd/pg\"; }",
+	 .help = "mode lease: who has the lease of this key has the addresses"},
+	{INSTANCE = "lease.store", STRING(cfg_instance, lease.store, LIMIT_NAME - 1), .only = CFG_ONLY_LEASE, .required = true,
+	 .syntax = CFG_SYNTAX_NAME, .example = "\"etcd3\"", .help = "a kind of store, or the name of one of stores"},
+	ACCESS(INSTANCE, "lease.", cfg_instance, lease.access, CFG_ONLY_LEASE, has_lease_password, has_lease_tls),
+	{INSTANCE = "lease.key", STRING(cfg_instance, lease.key, 1023), .only = CFG_ONLY_LEASE, .required = true,
+	 .example = "\"/vrrpd/pg\"", .help = "own key, the same on all hosts of this address"},
+	{INSTANCE = "lease.value", STRING(cfg_instance, lease.value, 255), .only = CFG_ONLY_LEASE, .example = "\"node1\"",
+	 .help = "what this host writes into it; node when not written"},
+	{INSTANCE = "lease.ttl", DURATION(cfg_instance, lease.ttl, SEC(5), SEC(2), HOUR), .only = CFG_ONLY_LEASE, .step = SEC(1),
+	 .help = "the lease lasts so long without being renewed"},
+	{INSTANCE = "arbiter", GROUP, FLAG(cfg_instance, arbiter.present), .shown = has_arbiter, .only = CFG_ONLY_VRRP,
+	 .example = "{ store = \"etcd3\"; endpoints = [\"http://10.0.0.1:2379\"]; key = \"/vrrpd/pg\"; }",
+	 .help = "mode vrrp: the addresses are taken only with a lease in hand, and lost with it"},
+	{INSTANCE = "arbiter.store", STRING(cfg_instance, arbiter.store, LIMIT_NAME - 1), .only = CFG_ONLY_VRRP, .required = true,
+	 .syntax = CFG_SYNTAX_NAME, .example = "\"etcd3\"", .help = "a kind of store, or the name of one of stores"},
+	ACCESS(INSTANCE, "arbiter.", cfg_instance, arbiter.access, CFG_ONLY_VRRP, has_arbiter_password, has_arbiter_tls),
+	{INSTANCE = "arbiter.key", STRING(cfg_instance, arbiter.key, 1023), .only = CFG_ONLY_VRRP, .required = true,
+	 .example = "\"/vrrpd/pg\"", .help = "own key, the same on all hosts of this virtual router"},
+	{INSTANCE = "arbiter.value", STRING(cfg_instance, arbiter.value, 255), .only = CFG_ONLY_VRRP, .example = "\"node1\"",
+	 .help = "what this host writes into it; node when not written"},
+	{INSTANCE = "arbiter.ttl", DURATION(cfg_instance, arbiter.ttl, SEC(5), SEC(2), HOUR), .only = CFG_ONLY_VRRP, .step = SEC(1),
+	 .help = "the lease lasts so long without being renewed"},
+	{INSTANCE = "arbiter.hold_without_store", BOOL(cfg_instance, arbiter_holds, true), .only = CFG_ONLY_VRRP,
+	 .help = "go on while most endpoints say that there is no service: then nobody can have the lease"},
+	{INSTANCE = "on_store_loss", WORD(cfg_instance, on_store_loss, CFG_STORE_LOSS_HOLD_LEASE, store_losses),
+	 .only = CFG_ONLY_STORE,
+	 .help = "without the store: hold as long as the last confirmed lease lasts, release, hold, or ask Patroni"},
+
+	{INSTANCE = "unicast", GROUP, .only = CFG_ONLY_VRRP, FLAG(cfg_instance, unicast), .shown = has_unicast,
 	 .example = "{ peers = [\"192.0.2.2\"]; }", .alias = " unicast_peer ",
 	 .help = "adverts go to these hosts instead of the multicast group"},
-	{INSTANCE = "unicast.source", IP(cfg_instance, unicast_source), .example = "\"192.0.2.1\"",
+	{INSTANCE = "unicast.source", IP(cfg_instance, unicast_source), .only = CFG_ONLY_VRRP, .example = "\"192.0.2.1\"",
 	 .alias = " unicast_src_ip ", .help = "own address of adverts; the interface's when not written"},
-	{INSTANCE = "unicast.peers", IPS(cfg_instance, peers, n_peers, LIMIT_UNICAST_PEERS), .required = true,
+	{INSTANCE = "unicast.peers", IPS(cfg_instance, peers, n_peers, LIMIT_UNICAST_PEERS), .only = CFG_ONLY_VRRP, .required = true,
 	 .example = "[\"192.0.2.2\", \"192.0.2.3\"]", .help = "the other hosts; nobody else is listened to"},
-	{INSTANCE = "unicast.ttl_min", INT(cfg_instance, unicast_ttl_min, 0, 1, 255), .text = "255, IPv6: 64",
+	{INSTANCE = "unicast.ttl_min", INT(cfg_instance, unicast_ttl_min, 0, 1, 255), .only = CFG_ONLY_VRRP, .text = "255, IPv6: 64",
 	 .alias = " check_unicast_src unicast_ttl ", .help = "smallest TTL or hop limit accepted from a peer"},
 
 	{INSTANCE = "auth", GROUP, .only = CFG_ONLY_V2, .example = "{ pass = \"secret\"; }",

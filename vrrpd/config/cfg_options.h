@@ -22,6 +22,7 @@ enum cfg_scope {
 	CFG_SCOPE_ADDRESS,  /* struct cfg_address */
 	CFG_SCOPE_TRACK,    /* struct cfg_track */
 	CFG_SCOPE_SERVICE,  /* struct cfg_service */
+	CFG_SCOPE_STORE,    /* struct cfg_store */
 	CFG_SCOPE_COUNT
 };
 
@@ -56,6 +57,10 @@ enum cfg_only {
 	CFG_ONLY_ALL, /* all have it */
 	CFG_ONLY_V2,
 	CFG_ONLY_V3,
+	CFG_ONLY_VRRP, /* instances of this mode */
+	CFG_ONLY_FOLLOW,
+	CFG_ONLY_LEASE,
+	CFG_ONLY_STORE, /* follow or lease */
 };
 
 struct cfg_option {

@@ -513,7 +513,8 @@ report_missing(struct cfg_source *s, const config_setting_t *group, enum cfg_sco
 	for (size_t i = 0; (o = cfg_option_at(i)); i++) {
 		struct cfg_node missing = {.parent = node, .obj = obj, .opt = o, .index = -1, .missing = true};
 
-		if (!o->required || o->only != CFG_ONLY_ALL || o->kinds != 0 || !cfg_option_below(o, scope, prefix, &name))
+		/* Those of some modes are a rule's (option_applies); a group that is written wants its own. */
+		if (!o->required || (o->only != CFG_ONLY_ALL && prefix[0] == '\0') || o->kinds != 0 || !cfg_option_below(o, scope, prefix, &name))
 			continue;
 		if (config_setting_get_member(group, name))
 			continue;

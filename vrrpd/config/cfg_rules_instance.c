@@ -38,20 +38,54 @@ cfg_address_usable(const struct ip_addr *a)
 	return a->family == IP_FAMILY_V4 ? a->b[0] != 127 : memcmp(a->b, loopback, sizeof(loopback)) != 0;
 }
 
-/* Options of the other protocol version. */
+/* What an option belongs to, and the remedy. */
+static const char *
+belongs_to(enum cfg_only only, const struct cfg_instance *i)
+{
+	bool vrrp = i->mode == CFG_MODE_VRRP;
+
+	switch (only) {
+	case CFG_ONLY_V2:
+		return vrrp ? "VRRP version 2: remove it, or write version = 2" : "mode \"vrrp\": remove it";
+	case CFG_ONLY_V3:
+		return vrrp ? "VRRP version 3: remove it, or write version = 3" : "mode \"vrrp\": remove it";
+	case CFG_ONLY_FOLLOW:
+		return "mode \"follow\": remove it, or write mode = \"follow\"";
+	case CFG_ONLY_LEASE:
+		return "mode \"lease\": remove it, or write mode = \"lease\"";
+	case CFG_ONLY_STORE:
+		return "modes \"follow\" and \"lease\": remove it";
+	case CFG_ONLY_VRRP:
+	case CFG_ONLY_ALL:
+		break;
+	}
+	return "mode \"vrrp\": remove it";
+}
+
+/* Options of another mode or version of the protocol, and required ones of this mode. */
 static void
 option_applies(struct cfg_source *s, struct cfg *c, void *obj)
 {
+	const struct cfg_instance *instance = obj;
 	const struct cfg_option *o;
+	char buf[256];
+	struct strbuf b;
 
 	(void)c;
+	if (cfg_source_bad(s, obj, NULL))
+		return; /* it is no group */
 	for (size_t k = 0; (o = cfg_option_at(k)); k++) {
-		if (o->scope != CFG_SCOPE_INSTANCE || strchr(o->path, '.') || cfg_option_applies(o, obj) ||
-		    !cfg_source_written(s, obj, o->path))
+		bool written, applies = cfg_option_applies(o, obj);
+
+		if (o->scope != CFG_SCOPE_INSTANCE || o->only == CFG_ONLY_ALL || strchr(o->path, '.'))
 			continue;
-		cfg_source_at(s, obj, o->path, -1,
-			      "belongs to VRRP version %d: remove it, or write version = %d",
-			      o->only == CFG_ONLY_V2 ? 2 : 3, o->only == CFG_ONLY_V2 ? 2 : 3);
+		written = cfg_source_written(s, obj, o->path);
+		strbuf_init(&b, buf, sizeof(buf));
+		cfg_option_wanted(o, &b);
+		if (written && !applies)
+			cfg_source_at(s, obj, o->path, -1, "belongs to %s", belongs_to(o->only, instance));
+		else if (!written && applies && o->required)
+			cfg_source_at(s, obj, o->path, -1, "is missing: write %s", buf);
 	}
 }
 
@@ -162,7 +196,7 @@ one_family(struct cfg_source *s, struct cfg *c, void *obj)
 	char text[IP_ADDR_TEXT];
 
 	(void)c;
-	for (size_t k = 0; k < i->n_addresses; k++) {
+	for (size_t k = 0; k < i->n_addresses && i->mode == CFG_MODE_VRRP; k++) {
 		const struct ip_addr *a = &i->addresses[k].prefix.addr;
 
 		if (a->family == IP_FAMILY_NONE || a->family == i->family)
@@ -181,7 +215,7 @@ fits_packet(struct cfg_source *s, struct cfg *c, void *obj)
 	size_t room = cfg_advert_room(i);
 
 	(void)c;
-	if (i->n_addresses > room)
+	if (i->mode == CFG_MODE_VRRP && i->n_addresses > room)
 		cfg_source_at(s, obj, "addresses", -1,
 			      "%zu addresses are advertised, one packet holds %zu of %s: move the rest to "
 			      "extra_addresses "
@@ -415,7 +449,7 @@ password_length(struct cfg_source *s, struct cfg *c, void *obj)
 }
 
 static const struct cfg_rule rules[] = {
-	{"option_applies", CFG_SCOPE_INSTANCE, {"version"}, option_applies},
+	{"option_applies", CFG_SCOPE_INSTANCE, {"version", "mode"}, option_applies},
 	{"v2_is_ipv4", CFG_SCOPE_INSTANCE, {"version"}, v2_is_ipv4},
 	{"advert_interval", CFG_SCOPE_INSTANCE, {"version", "advert_interval"}, advert_interval},
 	{"owner_has_no_weights", CFG_SCOPE_INSTANCE, {"priority"}, owner_has_no_weights},

@@ -108,7 +108,10 @@ fill_row(struct row *r, const json_t *inst)
 	if (is_true(node, "self"))
 		set_cell(r, COLUMN_NODE, "this node");
 	else
-		set_cell(r, COLUMN_NODE, "%s", json_is_object(node) ? text_of(node, "address") : "none heard");
+		set_cell(r, COLUMN_NODE, "%s",
+			 !json_is_object(node)				? "none heard"
+			 : json_object_get(node, "name") != NULL ? text_of(node, "name")
+								: text_of(node, "address"));
 	set_cell(r, COLUMN_HELD, "%zu/%zu", held, json_array_size(addresses));
 }
 
@@ -201,12 +204,39 @@ print_service(const struct ctl *c, const json_t *v)
 	out_wrapped(c, failures > 0 ? OUT_YELLOW : OUT_PLAIN, 2, "%s", line);
 }
 
+/* The store that says who the leader is. */
+static void
+print_leader(const struct ctl *c, const json_t *inst)
+{
+	const json_t *l = json_object_get(inst, "leader");
+	char left[CELL_MAX] = "";
+	struct strbuf b;
+	char line[1024];
+
+	if (!json_is_object(l))
+		return;
+	strbuf_init(&b, line, sizeof(line));
+	strbuf_addf(&b, "%s %s", text_of(l, "store"), text_of(l, "key"));
+	if (text_of(l, "name")[0] != '\0')
+		strbuf_addf(&b, ": %s", text_of(l, "name"));
+	if (is_number(l, "lease_left_s"))
+		strbuf_addf(&b, ", held for %s without news",
+			    out_duration(number_of(l, "lease_left_s"), left, sizeof(left)));
+	if (text_of(l, "endpoint")[0] != '\0')
+		strbuf_addf(&b, ", by %s in %.1f ms", text_of(l, "endpoint"), number_of(l, "latency_us") / 1000);
+	out_wrapped(c, OUT_PLAIN, 2, "%s", line);
+	if (text_of(l, "trouble")[0] != '\0')
+		out_wrapped(c, OUT_YELLOW, 2, "warning: %s", text_of(l, "trouble"));
+}
+
 /* What the next step waits for. */
 static void
 print_waiting(const struct ctl *c, const json_t *inst)
 {
 	if (strcmp(text_of(inst, "waiting_for"), "gate") == 0)
 		out_wrapped(c, OUT_PLAIN, 2, "about to take over: the gate is asked");
+	else if (strcmp(text_of(inst, "waiting_for"), "arbiter") == 0)
+		out_wrapped(c, OUT_PLAIN, 2, "about to take over: waiting for the arbiter's lease");
 	else if (strcmp(text_of(inst, "waiting_for"), "services") == 0)
 		out_wrapped(c, OUT_PLAIN, 2, "about to hand over: its services are stopping");
 }
@@ -244,6 +274,7 @@ print_details(const struct ctl *c, const json_t *inst)
 	out_wrapped(c, is_fault(inst) ? OUT_RED : OUT_PLAIN, 2, "%s", text_of(inst, "reason"));
 	if (is_true(inst, "leaving"))
 		out_wrapped(c, OUT_PLAIN, 2, "still serving the addresses until another node has them");
+	print_leader(c, inst);
 	print_waiting(c, inst);
 	print_missing(c, inst);
 	for (size_t i = 0; i < json_array_size(checks); i++)

@@ -20,6 +20,13 @@
 
 static const struct elect_ops *const modes[ELECT_MODE_COUNT] = {
 	[ELECT_MODE_VRRP] = &elect_vrrp_ops,
+	[ELECT_MODE_FOLLOW] = &elect_follow_ops,
+	[ELECT_MODE_LEASE] = &elect_lease_ops,
+};
+
+static const char *const fact_names[ELECT_FACT_COUNT] = {
+	[ELECT_FACT_NOTHING] = "nothing", [ELECT_FACT_SELF] = "self", [ELECT_FACT_OTHER] = "other",
+	[ELECT_FACT_NONE] = "none",	  [ELECT_FACT_LOST] = "lost", [ELECT_FACT_DENIED] = "denied",
 };
 
 static const char *const checksum_names[ELECT_CHECKSUM_COUNT] = {
@@ -38,6 +45,12 @@ const char *
 elect_checksum_name(enum elect_checksum c)
 {
 	return c < ELECT_CHECKSUM_COUNT ? checksum_names[c] : NULL;
+}
+
+const char *
+elect_fact_name(enum elect_fact f)
+{
+	return f < ELECT_FACT_COUNT ? fact_names[f] : NULL;
 }
 
 static const struct elect_ops *
@@ -111,21 +124,45 @@ elect_leaving(const struct elect *e)
 }
 
 bool
-elect_acquiring(const struct elect *e)
+elect_wants(const struct elect *e, uint32_t *ret_epoch)
 {
-	return e->vrrp.acquiring && e->asking != ROLE_ASK_ENTER;
+	return ops(e)->acquiring(e, ret_epoch);
+}
+
+bool
+elect_acquiring(const struct elect *e, uint32_t *ret_epoch)
+{
+	uint32_t epoch;
+
+	return elect_wants(e, ret_epoch != NULL ? ret_epoch : &epoch) && !elect_ask_holds_back(e);
+}
+
+bool
+elect_campaigns(const struct elect *e)
+{
+	uint32_t epoch;
+
+	if (e->conf->arbiter)
+		return elect_wants(e, &epoch) || elect_holds(e);
+	return e->conf->mode == ELECT_MODE_LEASE && e->running;
+}
+
+bool
+elect_needs_source(const struct elect_conf *conf)
+{
+	return modes[conf->mode]->needs_source;
 }
 
 bool
 elect_holds(const struct elect *e)
 {
-	return e->state == ROLE_STATE_ACTIVE || elect_acquiring(e) || elect_leaving(e);
+	return e->state == ROLE_STATE_ACTIVE || elect_acquiring(e, NULL) || elect_leaving(e);
 }
 
 usec_t
 elect_resume_us(const struct elect_conf *conf)
 {
-	return vrrp_fsm_resume_us(&conf->vrrp);
+	return modes[conf->mode]->resume_us(conf);
 }
 
 bool
@@ -238,11 +275,18 @@ fail(struct elect *e, const struct role_cause *cause, usec_t retry, mono_t now, 
 	e->at_once = false;
 }
 
+/*
+ * With an arbiter a better node cannot come first and announce itself then: the one before it has the lease. It asks for
+ * it by an advert; that one steps back as for any better Active, and gives the lease up.
+ */
 static void
 on_advert(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	elect_peers_note(e, ev->advert, now);
 	step_mode(e, ev, now, out);
+	if (e->asking == ROLE_ASK_LEASE && ev->advert->priority > 0 && ev->advert->priority < e->priority &&
+	    elect_follow_is_others(e, now))
+		role_actions_add(out, ROLE_ACTION_ADVERT)->priority = e->priority;
 }
 
 static void
@@ -264,12 +308,13 @@ static void
 on_acquired(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause = {.reason = ROLE_REASON_ADDRESS_FAILED, .addr = ev->addr};
+	uint32_t epoch;
 
 	if (ev->err == 0) {
 		step_mode(e, ev, now, out);
 		return;
 	}
-	if (!e->running || !e->vrrp.acquiring || ev->epoch != e->vrrp.epoch)
+	if (!e->running || !ops(e)->acquiring(e, &epoch) || ev->epoch != epoch)
 		return; /* of a take-over that was called off */
 	cause.b = (uint32_t)ev->err;
 	fail(e, &cause, RETRY_US, now, out);
@@ -317,6 +362,27 @@ give_up_asking(struct elect *e, mono_t now, struct role_actions *out)
 		fail(e, &silent, RETRY_US, now, out);
 }
 
+/* With an arbiter: no lease, no addresses. Whoever has it next must not be disturbed, so nothing is waited for. */
+static void
+obey_arbiter(struct elect *e, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = elect_follow_cause(e, now);
+
+	if (e->asking == ROLE_ASK_LEASE)
+		elect_ask_next(e, now, out);
+	if (!elect_holds(e) || !mono_due(now, elect_held_until(e)))
+		return;
+	if (cause.reason != ROLE_REASON_LEADER_OTHER)
+		cause.reason = ROLE_REASON_LEASE_LOST;
+	if (e->running) {
+		fail(e, &cause, RETRY_US, now, out);
+		return;
+	}
+	e->at_once = true; /* it was leaving */
+	ops(e)->stop(e, now, out);
+	e->at_once = false;
+}
+
 static void
 on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
@@ -326,6 +392,8 @@ on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 		e->retry_at = MONO_NEVER;
 	if (mono_due(now, e->ask_until))
 		give_up_asking(e, now, out);
+	if (e->conf->arbiter)
+		obey_arbiter(e, now, out);
 	evaluate(e, now, out);
 	step_mode(e, ev, now, out);
 }
@@ -341,6 +409,8 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 		e->delay_until = mono_add(now, e->conf->start_delay_us);
 	if (ev->on && !e->drained && !e->stopping && !elect_fit_unfit(e, &cause)) {
 		e->running = true;
+		if (e->conf->arbiter && e->follow.leader.fact == ELECT_FACT_NOTHING)
+			e->follow.leader.lease_until = mono_add(now, ev->left_us);
 		ops(e)->resume(e, ev, now, out);
 		note_states(e, out, from, now);
 		return;
@@ -348,7 +418,7 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	if (ev->on) {
 		/* Something happened meanwhile, and the addresses are still there. */
 		if (e->link == ELECT_LINK_UP && e->source.family != IP_FAMILY_NONE)
-			vrrp_fsm_goodbye(&e->conf->vrrp, e->priority, out);
+			ops(e)->goodbye(e, out);
 		role_actions_add(out, ROLE_ACTION_RELEASE);
 	}
 	evaluate(e, now, out);
@@ -365,13 +435,6 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 }
 
 static void
-enter_now(struct elect *e, struct role_actions *out)
-{
-	elect_ask_end(e);
-	role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = e->vrrp.epoch;
-}
-
-static void
 on_answer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	if (ev->epoch != e->ask_epoch)
@@ -379,7 +442,7 @@ on_answer(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 	if (e->asking == ROLE_ASK_LEAVE)
 		leave_now(e, now, out);
 	else if (e->asking == ROLE_ASK_ENTER && ev->cause == NULL)
-		enter_now(e, out);
+		elect_ask_next(e, now, out);
 	else if (e->asking == ROLE_ASK_ENTER)
 		fail(e, ev->cause, RETRY_US, now, out);
 }
@@ -399,7 +462,7 @@ elect_adopt(struct elect *e, const struct elect_conf *conf, const struct elect *
 	ASSERT(conf->mode == old->conf->mode);
 	*e = *old;
 	e->conf = conf;
-	vrrp_fsm_adopt(&e->vrrp, &conf->vrrp);
+	ops(e)->adopt(e);
 	elect_fit_adopt(e, old);
 	if (conf->checksum != ELECT_CHECKSUM_AUTO)
 		e->form = conf->checksum == ELECT_CHECKSUM_RFC5798 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568;
@@ -419,12 +482,13 @@ static void
 on_conf(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	struct elect_event changed = {.kind = ELECT_EVENT_TRACK};
+	uint8_t before = e->priority;
 
-	if (e->asking == ROLE_ASK_ENTER && e->conf->enter_us == 0)
-		enter_now(e, out);
+	if ((e->asking == ROLE_ASK_ENTER && e->conf->enter_us == 0) || (e->asking == ROLE_ASK_LEASE && !e->conf->arbiter))
+		elect_ask_next(e, now, out);
 	e->priority = elect_fit_priority(e);
 	step_mode(e, ev, now, out);
-	if (e->running && e->priority != e->vrrp.priority)
+	if (e->running && e->priority != before)
 		step_mode(e, &changed, now, out);
 	else if (ev->on && e->state == ROLE_STATE_ACTIVE)
 		role_actions_add(out, ROLE_ACTION_ADVERT)->priority = e->priority;
@@ -466,8 +530,14 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 	case ELECT_EVENT_SEND:
 		on_send(e, ev, now, out);
 		break;
-	case ELECT_EVENT_CLAIM:
 	case ELECT_EVENT_SLEPT:
+		if (e->conf->arbiter)
+			elect_follow_slept(e, ev->us);
+		step_mode(e, ev, now, out);
+		if (e->conf->arbiter)
+			obey_arbiter(e, now, out);
+		break;
+	case ELECT_EVENT_CLAIM:
 		step_mode(e, ev, now, out);
 		break;
 	case ELECT_EVENT_LOST:
@@ -479,6 +549,14 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 		break;
 	case ELECT_EVENT_CONF:
 		on_conf(e, ev, now, out);
+		break;
+	case ELECT_EVENT_LEADER:
+		ASSERT(ev->leader->fact < ELECT_FACT_COUNT);
+		e->follow.leader = *ev->leader; /* also while this node takes no part */
+		if (e->conf->arbiter)
+			obey_arbiter(e, now, out);
+		else
+			step_mode(e, ev, now, out);
 		break;
 	case ELECT_EVENT_ANSWER:
 		on_answer(e, ev, now, out);
@@ -497,32 +575,32 @@ elect_deadline(const struct elect *e)
 {
 	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), e->ask_until);
 
+	if (e->conf->arbiter && elect_holds(e))
+		d = mono_min(d, elect_held_until(e));
+
 	return e->running || elect_leaving(e) ? mono_min(d, ops(e)->deadline(e)) : d;
 }
 
 void
 elect_check(const struct elect *e)
 {
+	uint32_t epoch;
+
 	ASSERT(e->conf != NULL);
 	ASSERT(e->state < ROLE_STATE_COUNT);
 	ASSERT(e->cause.reason < ROLE_REASON_COUNT);
 	ASSERT(e->priority == elect_fit_priority(e));
-	vrrp_fsm_check(&e->vrrp);
-	ASSERT((e->asking == ROLE_ASK_NOTHING) == (e->ask_until.us == MONO_NEVER.us));
-	ASSERT(e->asking != ROLE_ASK_ENTER || e->vrrp.acquiring);
+	ops(e)->check(e);
+	ASSERT((e->asking == ROLE_ASK_NOTHING || e->asking == ROLE_ASK_LEASE) == (e->ask_until.us == MONO_NEVER.us));
+	ASSERT(!elect_ask_holds_back(e) || elect_wants(e, &epoch));
 	ASSERT(e->asking != ROLE_ASK_LEAVE || e->state == ROLE_STATE_ACTIVE);
 	ASSERT(!e->may_leave);
 	if (e->running) {
 		ASSERT(e->started);
 		ASSERT(!e->stopping || e->asking == ROLE_ASK_LEAVE);
 		ASSERT(e->link == ELECT_LINK_UP);
-		ASSERT(e->source.family != IP_FAMILY_NONE);
-		ASSERT(e->vrrp.priority == e->priority);
-		ASSERT(e->state == e->vrrp.state ||
-		       (e->vrrp.acquiring && e->vrrp.state == ROLE_STATE_INITIALIZE));
+		ASSERT(e->source.family != IP_FAMILY_NONE || !elect_needs_source(e->conf));
 	} else {
-		ASSERT(e->vrrp.state == ROLE_STATE_INITIALIZE);
-		ASSERT(!e->vrrp.acquiring);
 		ASSERT(e->state == ROLE_STATE_INITIALIZE || e->state == ROLE_STATE_FAULT);
 	}
 }

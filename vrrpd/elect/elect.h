@@ -18,7 +18,43 @@
 #include "proto/vrrp_fsm.h"
 #include "proto/vrrp_packet.h"
 
-enum elect_mode { ELECT_MODE_VRRP, ELECT_MODE_COUNT };
+enum elect_mode {
+	ELECT_MODE_VRRP,
+	ELECT_MODE_FOLLOW, /* whoever the leader key of a store names */
+	ELECT_MODE_LEASE,  /* whoever has the lease; the agent tries for it while this node is fit */
+	ELECT_MODE_COUNT
+};
+
+/* Option on_store_loss. */
+enum elect_store_loss {
+	ELECT_STORE_LOSS_HOLD_LEASE, /* as long as the last confirmed lease lasts */
+	ELECT_STORE_LOSS_RELEASE,
+	ELECT_STORE_LOSS_HOLD,
+	ELECT_STORE_LOSS_PATRONI, /* as the first one, and as long as something local says so (local_until) */
+	ELECT_STORE_LOSS_COUNT
+};
+
+/* What a store says about the leader. To know that there is none is not the same as to know nothing. */
+enum elect_fact {
+	ELECT_FACT_NOTHING, /* nothing was heard yet */
+	ELECT_FACT_SELF,
+	ELECT_FACT_OTHER,
+	ELECT_FACT_NONE,
+	ELECT_FACT_LOST,   /* it cannot be reached, or has no quorum */
+	ELECT_FACT_DENIED, /* it refuses to say */
+	ELECT_FACT_COUNT
+};
+
+/* An observation of the leader, with its expiries; what is MONO_ZERO is over. */
+struct elect_leader {
+	uint8_t fact;	     /* enum elect_fact */
+	mono_t confirmed;    /* when the store last said something */
+	mono_t fresh_until;  /* SELF, OTHER: then it should have been confirmed again */
+	mono_t lease_until;  /* the last confirmed lease of this node's being the leader lasts until then */
+	mono_t local_until;  /* what is known here says that nobody else can be it, until then: the local Patroni, which says
+				that this node is the primary; most of the store's members, which say that they do not serve */
+	char name[LIMIT_NAME]; /* of the leader; LOST, DENIED: what is wrong */
+};
 
 /* Option v3_checksum. */
 enum elect_checksum {
@@ -62,6 +98,8 @@ struct elect_conf {
 	uint8_t n_tracks;
 	usec_t start_delay_us;
 	usec_t enter_us; /* a gate is asked before the addresses come, its answer waited for so long; 0 = none */
+	uint8_t on_store_loss; /* FOLLOW, LEASE, arbiter: enum elect_store_loss */
+	bool arbiter;	       /* VRRP: the addresses are taken only with a lease in hand, and lost with it */
 	usec_t leave_us; /* services are asked to stop before they go, waited for so long; 0 = none */
 	struct vrrp_fsm_conf vrrp;
 	struct elect_track_conf tracks[LIMIT_TRACKS];
@@ -93,6 +131,7 @@ enum elect_event_kind {
 	ELECT_EVENT_SLEPT,    /* this host was suspended for `us`, which the monotonic clock does not show */
 	ELECT_EVENT_DRAIN,    /* by command: hand over and stay away (`on`), or take part again */
 	ELECT_EVENT_CONF,     /* after elect_adopt(): other settings, `on`: and other addresses */
+	ELECT_EVENT_LEADER,   /* FOLLOW, LEASE, arbiter: `leader` */
 	ELECT_EVENT_ANSWER,   /* to ROLE_ACTION_ASK with its epoch; `cause`: the gate refuses, NULL: go on */
 	ELECT_EVENT_SERVICES, /* `cause`: they fail too often, the node is unfit; NULL: not any more */
 	ELECT_EVENT_COUNT
@@ -109,9 +148,22 @@ struct elect_event {
 	bool on;			  /* DRAIN, CONF, STOP; START: go on as Active */
 	uint32_t epoch;			  /* ACQUIRED, ANSWER */
 	usec_t us;			  /* SLEPT: duration; START with `on`: since the last advert */
+	usec_t left_us;			  /* START with `on`: the lease lasts for so much longer (FOLLOW, LEASE) */
 	struct ip_addr addr;		  /* SOURCE; LOST; ACQUIRED with err: the address that failed */
 	const struct vrrp_advert *advert; /* ADVERT */
 	const struct role_cause *cause;	  /* ANSWER, SERVICES */
+	const struct elect_leader *leader; /* LEADER */
+};
+
+/* State of what follows a leader; only elect_follow.c writes it, and of `leader` elect.c. */
+struct elect_follow {
+	uint8_t state; /* enum role_state: INITIALIZE, BACKUP, ACTIVE */
+	bool acquiring;
+	uint32_t epoch; /* number of the last take-over */
+	struct elect_leader leader;
+	struct role_cause why_active;
+	mono_t claimed;	 /* when another host first claimed the addresses since this node is Active; MONO_ZERO: never */
+	mono_t defended; /* last announcement against somebody else, for its rate limit */
 };
 
 /* State; only elect.c and the mode's file write it, everybody may read it. */
@@ -144,13 +196,17 @@ struct elect {
 	int16_t weights[LIMIT_TRACKS]; /* what results said that they weigh; 0 = nothing */
 	uint32_t transitions;	      /* times Active was entered */
 	struct vrrp_fsm vrrp;
+	struct elect_follow follow;
 	struct elect_peer peers[LIMIT_HEARD_PEERS];
 };
 
 /* What a mode does with a fit node. One const table per mode, named in one array in elect.c. */
 struct elect_ops {
 	const char *name;
+	bool needs_source; /* unfit without an address to send from */
 	void (*init)(struct elect *e);
+	/* Go on with other settings (e->conf). */
+	void (*adopt)(struct elect *e);
 	/* The node became fit: take part with e->priority and e->source. */
 	void (*start)(struct elect *e, mono_t now, struct role_actions *out);
 	/* The same for a node that was Active until ev->us ago; it goes on. */
@@ -161,10 +217,16 @@ struct elect_ops {
 	 * part; and while leaving, what ends it: ADVERT, TIMER, CLAIM, SLEPT. */
 	void (*step)(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out);
 	bool (*leaving)(const struct elect *e); /* not taking part, but the addresses are still served */
+	/* Waiting for the addresses; *ret_epoch is the number of the take-over. */
+	bool (*acquiring)(const struct elect *e, uint32_t *ret_epoch);
+	/* What was Active until the engine ended, and cannot go on: last words. */
+	void (*goodbye)(const struct elect *e, struct role_actions *out);
+	usec_t (*resume_us)(const struct elect_conf *conf); /* elect_resume_us() */
+	void (*check)(const struct elect *e);		    /* its invariants, asserted */
 	mono_t (*deadline)(const struct elect *e);
 };
 
-extern const struct elect_ops elect_vrrp_ops;
+extern const struct elect_ops elect_vrrp_ops, elect_follow_ops, elect_lease_ops;
 
 /* Start in Initialize. conf must outlive the instance. */
 void elect_init(struct elect *e, const struct elect_conf *conf, mono_t now);
@@ -187,8 +249,14 @@ usec_t elect_resume_us(const struct elect_conf *conf);
 /* Are the addresses to be in the kernel now: Active, on the way there, or still serving? */
 bool elect_holds(const struct elect *e);
 
-/* On the way there: has the kernel been asked for the addresses? */
-bool elect_acquiring(const struct elect *e);
+/* On the way there: has the kernel been asked for the addresses? *ret_epoch (NULL is fine): for which take-over. */
+bool elect_acquiring(const struct elect *e, uint32_t *ret_epoch);
+
+/* LEASE, arbiter: does this node want the lease? */
+bool elect_campaigns(const struct elect *e);
+
+/* Until when the addresses may be held without other news of the leader; MONO_NEVER: for ever, or plain VRRP. */
+mono_t elect_held_until(const struct elect *e);
 
 /* Still serving until a successor is there. */
 bool elect_leaving(const struct elect *e);
@@ -205,7 +273,13 @@ void elect_check(const struct elect *e);
 /* The peer that is Active as far as this node knows, or NULL (nobody heard lately, or we are Active). */
 const struct elect_peer *elect_active_peer(const struct elect *e, mono_t now);
 
-/* Words of the configuration: "vrrp"; "auto", "rfc9568", "rfc5798". NULL beyond the last. */
+/* "nothing", "self", "other", "none", "lost", "denied"; NULL beyond the last. */
+const char *elect_fact_name(enum elect_fact f);
+
+/* Is a claim of another host to the addresses disputed: does this node know that they are its own? */
+bool elect_disputes(const struct elect *e);
+
+/* Words of the configuration: "vrrp", "follow", "lease"; "auto", "rfc9568", "rfc5798". NULL beyond the last. */
 const char *elect_mode_name(enum elect_mode m);
 const char *elect_checksum_name(enum elect_checksum c);
 

@@ -55,7 +55,7 @@ link_unfit(const struct elect *e, struct role_cause *ret)
 		break;
 	}
 	ret->reason = ROLE_REASON_NO_SOURCE;
-	return e->source.family == IP_FAMILY_NONE;
+	return e->source.family == IP_FAMILY_NONE && elect_needs_source(e->conf);
 }
 
 static bool

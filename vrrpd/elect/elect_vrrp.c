@@ -14,6 +14,12 @@ vrrp_init(struct elect *e)
 }
 
 static void
+vrrp_adopt(struct elect *e)
+{
+	vrrp_fsm_adopt(&e->vrrp, &e->conf->vrrp);
+}
+
+static void
 vrrp_start(struct elect *e, mono_t now, struct role_actions *out)
 {
 	struct vrrp_event ev = {.kind = VRRP_EVENT_STARTUP, .priority = e->priority, .source = e->source};
@@ -86,6 +92,7 @@ vrrp_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 	case ELECT_EVENT_SEND:
 	case ELECT_EVENT_LOST:
 	case ELECT_EVENT_DRAIN:
+	case ELECT_EVENT_LEADER:
 	case ELECT_EVENT_ANSWER:
 	case ELECT_EVENT_SERVICES:
 	case ELECT_EVENT_COUNT:
@@ -100,6 +107,39 @@ vrrp_leaving(const struct elect *e)
 	return e->vrrp.leaving;
 }
 
+static bool
+vrrp_acquiring(const struct elect *e, uint32_t *ret_epoch)
+{
+	*ret_epoch = e->vrrp.epoch;
+	return e->vrrp.acquiring;
+}
+
+static void
+vrrp_goodbye(const struct elect *e, struct role_actions *out)
+{
+	vrrp_fsm_goodbye(&e->conf->vrrp, e->priority, out);
+}
+
+static usec_t
+vrrp_resume_us(const struct elect_conf *conf)
+{
+	return vrrp_fsm_resume_us(&conf->vrrp);
+}
+
+static void
+vrrp_check(const struct elect *e)
+{
+	vrrp_fsm_check(&e->vrrp);
+	if (e->running) {
+		ASSERT(e->vrrp.priority == e->priority);
+		ASSERT(e->state == e->vrrp.state ||
+		       (e->vrrp.acquiring && e->vrrp.state == ROLE_STATE_INITIALIZE));
+	} else {
+		ASSERT(e->vrrp.state == ROLE_STATE_INITIALIZE);
+		ASSERT(!e->vrrp.acquiring);
+	}
+}
+
 static mono_t
 vrrp_deadline(const struct elect *e)
 {
@@ -108,11 +148,17 @@ vrrp_deadline(const struct elect *e)
 
 const struct elect_ops elect_vrrp_ops = {
 	.name = "vrrp",
+	.needs_source = true,
 	.init = vrrp_init,
+	.adopt = vrrp_adopt,
 	.start = vrrp_start,
 	.resume = vrrp_resume,
 	.stop = vrrp_stop,
 	.step = vrrp_step,
 	.leaving = vrrp_leaving,
+	.acquiring = vrrp_acquiring,
+	.goodbye = vrrp_goodbye,
+	.resume_us = vrrp_resume_us,
+	.check = vrrp_check,
 	.deadline = vrrp_deadline,
 };

@@ -140,6 +140,12 @@ struct engine_instance {
 	uint8_t queued_priority;
 	uint16_t queued_interval_cs; /* 0 = the configured one */
 	bool send_failed; /* the last advert did not leave */
+	usec_t resume_left; /* what is left of its lease */
+	_Atomic uint64_t keep_until_us; /* monotonic: its lease allows addresses until then, UINT64_MAX: for ever; read by the
+					   kernel thread */
+	uint64_t kept_until_us; /* the kernel thread's: until when the kernel was told to keep them, with a lease */
+	bool campaigns;	    /* as the agent was told last */
+	uint8_t campaign_priority;
 	uint8_t told;	  /* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
 	bool ask_due;	  /* the agent has not taken the last question */
 	bool event_due;	  /* the agent has not taken an event since it was told of event_from */
@@ -444,6 +450,16 @@ void engine_ask_nobody(struct engine *e, mono_t now);
 void engine_answer(struct engine *e, const struct ipc_answer *m, mono_t now);
 void engine_told(struct engine *e, const struct ipc_told *m);
 void engine_services(struct engine *e, const struct ipc_services *m, mono_t now);
+
+/* engine_leader.c: modes that follow a store */
+void engine_leader(struct engine *e, const struct ipc_leader *m, mono_t now);
+/* Does this node want the lease? To be called after whatever may have changed that. */
+void engine_campaign(struct engine *e, struct engine_instance *i);
+/* Tell a new agent. */
+void engine_campaign_all(struct engine *e);
+/* Set for each instance until when the kernel may keep its addresses: as long as its lease lasts. Are there leases? */
+bool engine_leader_keep(struct engine *e);
+#define ENGINE_KEEP_MIN_US (2 * USEC_PER_SEC) /* with less than that left of a lease nothing is put back */
 
 /* engine_memory.c: what the next engine needs */
 /* Read for a first generation what the engine before left. */

@@ -108,17 +108,22 @@ start_elections(struct engine *e, mono_t now)
 	e->synced = true;
 	e->leaving_for_good = e->gen->last_will;
 	engine_claim_update(e);
+	engine_leader_keep(e);
 	/* Once also without lifetimes: what has one from before is to lose it. */
 	engine_kernel_renew(e->kernel);
 	loop_timer_set(e->renew_timer, now);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
 		struct engine_instance *i = &e->gen->instances[n];
-		struct elect_event ev = {.kind = ELECT_EVENT_START, .on = i->resume, .us = i->resume_ago};
+		struct elect_event ev = {.kind = ELECT_EVENT_START,
+					 .on = i->resume,
+					 .us = i->resume_ago,
+					 .left_us = i->resume_left};
 
 		if (!i->adopted && !i->removed && (i->resume || !(e->stopping || e->gen->last_will)))
 			engine_event(e, i, &ev, now);
 	}
 	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
+	engine_campaign_all(e);
 }
 
 /* The last will: once everything that was held is held again, hand it over. */
@@ -126,7 +131,7 @@ static void
 leave_for_good(struct engine *e)
 {
 	for (uint32_t n = 0; n < e->gen->n_instances; n++)
-		if (e->gen->instances[n].elect.vrrp.acquiring)
+		if (elect_acquiring(&e->gen->instances[n].elect, NULL))
 			return;
 	engine_stop(e);
 }
@@ -138,6 +143,7 @@ note_released(struct engine *e, struct engine_instance *i, const struct kernel_a
 
 	if (a->epoch == i->release_epoch)
 		i->releasing = false;
+	engine_campaign(e, i);
 	i->counters.connections_reset += a->count;
 	if (a->count > 0)
 		engine_report_note(e, i, &cause, now);

@@ -101,7 +101,8 @@ take_claim(struct engine *e, struct engine_place at, const struct ip_addr *addr,
 	struct elect_event ev = {.kind = ELECT_EVENT_CLAIM};
 
 	if (i->elect.state == ROLE_STATE_ACTIVE) {
-		note_conflict(e, i, addr, c, now);
+		if (elect_disputes(&i->elect))
+			note_conflict(e, i, addr, c, now);
 		engine_event(e, i, &ev, now);
 		return;
 	}

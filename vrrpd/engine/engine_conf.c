@@ -194,10 +194,15 @@ instance_valid(const struct ipc_conf_instance *m)
 {
 	bool v2 = m->version == 2;
 
-	return m->mode < ELECT_MODE_COUNT && (v2 || m->version == 3) &&
+	if (m->mode != ELECT_MODE_VRRP)
+		return m->mode < ELECT_MODE_COUNT && m->on_store_loss < ELECT_STORE_LOSS_COUNT && m->garp_repeat > 0 &&
+		       m->n_addresses > 0 && m->n_addresses <= LIMIT_ADDRESSES && m->n_peers == 0 &&
+		       m->n_tracks <= LIMIT_TRACKS && ip_family_size(m->family) != 0 &&
+		       is_text(m->name, sizeof(m->name)) && is_text(m->ifname, sizeof(m->ifname));
+	return (v2 || m->version == 3) &&
 	       (m->family == IP_FAMILY_V4 || (m->family == IP_FAMILY_V6 && !v2)) && m->vrid > 0 &&
 	       m->priority > 0 && m->down_adverts > 0 && m->down_adverts <= 100 &&
-	       m->checksum < ELECT_CHECKSUM_COUNT && m->adver_int_cs > 0 &&
+	       m->checksum < ELECT_CHECKSUM_COUNT && m->on_store_loss < ELECT_STORE_LOSS_COUNT && m->adver_int_cs > 0 &&
 	       m->adver_int_cs <= (v2 ? 25500 : VRRP_INTERVAL_CS_MAX) && (!v2 || m->adver_int_cs % 100 == 0) &&
 	       m->garp_repeat > 0 && m->n_addresses > 0 && m->n_addresses <= LIMIT_ADDRESSES &&
 	       m->n_peers <= LIMIT_UNICAST_PEERS && (m->unicast != 0) == (m->n_peers > 0) &&
@@ -223,6 +228,8 @@ fill_instance(struct engine_instance *i, const struct ipc_conf_instance *m)
 		.start_delay_us = m->start_delay_us,
 		.enter_us = m->enter_us,
 		.leave_us = m->leave_us,
+		.on_store_loss = m->on_store_loss,
+		.arbiter = m->arbiter != 0,
 		.vrrp =
 			{
 				.version = m->version,
@@ -265,7 +272,11 @@ take_instance(struct engine_conf_reader *r, const struct ipc_conf_instance *m)
 	i->removed = i->index >= g->n_configured;
 	i->told = ROLE_STATE_COUNT;
 	fill_instance(i, m);
-	i->watch = watch_for(g, m->ifname, m->family, &m->unicast_source);
+	if (m->mode == ELECT_MODE_VRRP)
+		i->watch = watch_for(g, m->ifname, m->family, &m->unicast_source);
+	else
+		i->watch = watch_link(g, m->ifname); /* nothing is sent from there */
+	i->keep_until_us = UINT64_MAX;
 	i->addresses = r->addresses + r->n_addresses;
 	i->codec.addrs = r->advertised + r->n_addresses;
 	i->codec.peers = r->peers + r->n_peers;
@@ -293,9 +304,12 @@ take_address(struct engine_conf_reader *r, const struct ipc_conf_address *m)
 	if (m->extra) {
 		r->extra_seen = true;
 	} else {
-		if (r->extra_seen || m->prefix.addr.family != c->family || c->n_addrs == LIMIT_ADVERT_ADDRESSES)
+		bool vrrp = r->inst->conf.mode == ELECT_MODE_VRRP;
+
+		if (r->extra_seen ||
+		    (vrrp && (m->prefix.addr.family != c->family || c->n_addrs == LIMIT_ADVERT_ADDRESSES)))
 			return -EPROTO;
-		c->n_addrs++;
+		c->n_addrs += vrrp;
 	}
 	a->prefix = m->prefix;
 	a->watch = watch_link(r->gen, m->ifname);
@@ -385,12 +399,17 @@ chain_on(struct engine_port *p, struct engine_instance *i)
 static int
 finish_instance(struct engine_gen *g, struct engine_instance *i)
 {
-	struct engine_port *p = port_for(g, i);
+	struct engine_port *p;
 	size_t size = 40 + 8 + i->codec.n_addrs * ip_family_size(i->codec.family) + VRRP_AUTH_SIZE;
 	struct ip_addr group = vrrp_group(i->codec.family);
 
+	if (i->conf.mode != ELECT_MODE_VRRP) {
+		i->port = ENGINE_NO_INDEX;
+		return 0;
+	}
 	if (i->codec.n_addrs == 0)
 		return -EPROTO;
+	p = port_for(g, i);
 	i->n_datagrams = i->codec.unicast ? i->codec.n_peers : 1;
 	i->datagrams = arena_take(g, i->n_datagrams, sizeof(*i->datagrams));
 	if (i->datagrams == NULL)

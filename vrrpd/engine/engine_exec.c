@@ -22,9 +22,13 @@ report_state(struct engine *e, struct engine_instance *i, uint8_t from, const st
 {
 	char text[LIMIT_CAUSE_TEXT];
 
-	log_msg(a->state == ROLE_STATE_FAULT ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s: %s -> %s: %s",
-		i->conf.name, role_state_name((enum role_state)from),
-		role_state_name((enum role_state)a->state), role_cause_text(&a->cause, text, sizeof(text)));
+	role_cause_text(&a->cause, text, sizeof(text));
+	if (from == a->state)
+		log_info("%s: still %s: %s", i->conf.name, role_state_name((enum role_state)from), text);
+	else
+		log_msg(a->state == ROLE_STATE_FAULT ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s: %s -> %s: %s",
+			i->conf.name, role_state_name((enum role_state)from), role_state_name((enum role_state)a->state),
+			text);
 	engine_report_event(e, i, from, a, now);
 }
 
@@ -50,6 +54,7 @@ execute(struct engine *e, struct engine_instance *i, const struct role_actions *
 			break;
 		case ROLE_ACTION_ACQUIRE:
 			i->releasing = false;
+			(void)engine_leader_keep(e);
 			engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, a->epoch);
 			break;
 		case ROLE_ACTION_ADVERT:
@@ -92,6 +97,7 @@ engine_event(struct engine *e, struct engine_instance *i, const struct elect_eve
 	if (acts.n > 1 || (acts.n == 1 && acts.v[0].kind != ROLE_ACTION_ADVERT) || i->elect.form != form ||
 	    i->elect.drained != drained)
 		engine_memory_note(e, i);
+	engine_campaign(e, i);
 	e->next_wake = mono_min(e->next_wake, elect_deadline(&i->elect));
 }
 
@@ -107,6 +113,12 @@ engine_lost(struct engine *e, struct engine_instance *i, const struct kernel_ans
 	engine_run_timers(e, now);
 	if (!elect_holds(&i->elect))
 		return;
+	/* Or because its lease is nearly over: put back when that was renewed, or it would outlast the lease if this host froze. */
+	engine_leader_keep(e);
+	if (i->keep_until_us < now.us + ENGINE_KEEP_MIN_US) {
+		i->heal.failed = true;
+		return;
+	}
 	if (mono_since(now, i->heal.window) > HEAL_WINDOW_US) {
 		i->heal.window = now;
 		i->heal.n = 0;
@@ -140,13 +152,14 @@ engine_healed(struct engine *e, struct engine_instance *i, const struct kernel_a
 void
 engine_want_again(struct engine *e, struct engine_instance *i)
 {
-	bool any = elect_acquiring(&i->elect);
+	uint32_t epoch;
+	bool acquiring = elect_acquiring(&i->elect, &epoch), any = acquiring;
 
 	for (uint32_t n = 0; !any && n < i->n_addresses; n++)
 		any = i->held[n].held;
 	i->releasing = false;
-	if (elect_acquiring(&i->elect)) {
-		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, i->elect.vrrp.epoch);
+	if (acquiring) {
+		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, epoch);
 	} else if (elect_holds(&i->elect)) {
 		engine_kernel_want(e->kernel, i->index, KERNEL_WANT_HEAL, 0);
 	} else if (any) {
@@ -200,7 +213,7 @@ fire(struct engine *e, struct engine_instance *i, mono_t now)
 {
 	struct elect_event ev = {.kind = ELECT_EVENT_TIMER};
 
-	if (i->elect.state == ROLE_STATE_ACTIVE)
+	if (i->elect.state == ROLE_STATE_ACTIVE && i->conf.mode == ELECT_MODE_VRRP)
 		count_lateness(e, mono_since(now, elect_deadline(&i->elect)));
 	engine_event(e, i, &ev, now);
 }

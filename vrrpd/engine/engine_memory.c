@@ -36,6 +36,7 @@ recall_instance(struct engine *e, struct engine_instance *i, mono_t now)
 	i->resume_ago = now_us - m.advert_us;
 	/* The peers measure with the interval of then; with another one now, the shorter counts. */
 	i->resume = elect_may_resume(&i->conf, i->resume_ago) && i->resume_ago < m.window_us;
+	i->resume_left = m.window_us - MIN(i->resume_ago, m.window_us);
 	if (i->resume)
 		elect_recall(&i->elect, m.transitions, (enum vrrp_checksum_form)m.form);
 }
@@ -71,6 +72,20 @@ engine_memory_recall(struct engine *e, struct engine_gen *g)
 	}
 }
 
+/* How long after its last sign of life what it holds may be held. */
+static uint64_t
+window_us(const struct engine *e, const struct engine_instance *i)
+{
+	mono_t until = elect_held_until(&i->elect);
+	uint64_t sign = e->memory->instances[i->index].advert_us;
+
+	uint64_t window = elect_resume_us(&i->conf);
+
+	if (until.us != MONO_NEVER.us)
+		window = MIN(window, boot_us(e, until) > sign ? boot_us(e, until) - sign : 0);
+	return window;
+}
+
 void
 engine_memory_note(struct engine *e, const struct engine_instance *i)
 {
@@ -86,7 +101,7 @@ engine_memory_note(struct engine *e, const struct engine_instance *i)
 	m->vrid = i->codec.vrid;
 	m->family = i->codec.family;
 	memcpy(m->ifname, i->conf.ifname, sizeof(m->ifname));
-	m->window_us = elect_resume_us(&i->conf);
+	m->window_us = window_us(e, i);
 	m->active = i->elect.state == ROLE_STATE_ACTIVE || i->resume;
 }
 

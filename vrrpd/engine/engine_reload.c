@@ -110,6 +110,8 @@ adopt(struct engine_instance *i, const struct engine_instance *o, bool same, mon
 	i->heal = o->heal;
 	i->send_failed = o->send_failed;
 	i->told = o->told;
+	i->campaigns = o->campaigns;
+	i->keep_until_us = o->keep_until_us;
 	i->event_due = o->event_due;
 	i->event_from = o->event_from;
 	i->claims.conflicts = o->claims.conflicts;
@@ -261,6 +263,7 @@ engine_reload_switch(struct engine *e, mono_t now)
 	engine_memory_write(e);
 	engine_report_restart(e);
 	engine_ask_all(e);
+	engine_campaign_all(e);
 	e->next_wake = now;
 	loop_timer_set(e->announce_timer, now);
 }

@@ -151,6 +151,8 @@ send_instance(struct engine *e, const struct engine_instance *i)
 		.leaving = elect_leaving(el),
 		.drained = el->drained,
 		.told = i->told,
+		.fact = el->follow.leader.fact,
+		.held_until_us = elect_held_until(el).us,
 		.asking = el->asking,
 		.conflicts = i->claims.conflicts,
 		.conflict_us = i->claims.at.us,
@@ -270,8 +272,10 @@ engine_report_continue(struct engine *e)
 	struct engine_report *r = e->report;
 	int err = 0;
 
-	if (e->asks_due)
+	if (e->asks_due) {
 		engine_ask_all(e);
+		engine_campaign_all(e);
+	}
 	if (e->events_due)
 		send_due_events(e);
 	if (e->gen == NULL || e->agent.fd < 0)

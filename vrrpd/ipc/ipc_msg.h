@@ -10,8 +10,8 @@
  *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE, RUN_ENDED
  *   engine, agent -> parent   READY, LOG
  *   agent -> parent           RELOAD, RUN, RUN_KILL
- *   agent -> engine           SNAP_GET, CHECK, CONTROL, ANSWER, TOLD, SERVICES
- *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY, ASK
+ *   agent -> engine           SNAP_GET, CHECK, CONTROL, ANSWER, TOLD, SERVICES, LEADER
+ *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY, ASK, CAMPAIGN
  */
 #ifndef VRRPD_IPC_IPC_MSG_H
 #define VRRPD_IPC_IPC_MSG_H
@@ -71,6 +71,8 @@ enum ipc_dir {
 	X(ANSWER, ipc_answer, IPC_AGENT_TO_ENGINE, 0)                                                          \
 	X(TOLD, ipc_told, IPC_AGENT_TO_ENGINE, 0)                                                              \
 	X(SERVICES, ipc_services, IPC_AGENT_TO_ENGINE, 0)                                                      \
+	X(LEADER, ipc_leader, IPC_AGENT_TO_ENGINE, 0)                                                          \
+	X(CAMPAIGN, ipc_campaign, IPC_ENGINE_TO_AGENT, 0)                                                      \
 	X(SNAP_ENGINE, ipc_snap_engine, IPC_ENGINE_TO_AGENT, 0)                                                \
 	X(SNAP_INSTANCE, ipc_snap_instance, IPC_ENGINE_TO_AGENT, 0)                                            \
 	X(SNAP_HELD, ipc_snap_held, IPC_ENGINE_TO_AGENT, 0)                                                    \
@@ -93,7 +95,7 @@ struct ipc_head {
 
 /*
  * ---- configuration, parent to children. Order: BEGIN, HOOK*, { CHECK, OPTION* }*,
- *      { INSTANCE, ADDRESS*, PEER*, TRACK*, HOOK*, SERVICE* }*, COMMIT; hooks and services are the agent's alone ----
+ *      { INSTANCE, ADDRESS*, PEER*, TRACK*, HOOK*, SERVICE*, OPTION* }*, COMMIT; from hooks on they are the agent's alone ----
  */
 
 struct ipc_conf_begin {
@@ -151,7 +153,7 @@ enum ipc_policy { IPC_POLICY_FAIL, IPC_POLICY_HOLD, IPC_POLICY_COUNT };
 
 enum ipc_weight_from { IPC_WEIGHT_FROM_NONE, IPC_WEIGHT_FROM_EXIT, IPC_WEIGHT_FROM_OUTPUT, IPC_WEIGHT_FROM_COUNT };
 
-/* An option of the kind of the check before, as text (cfg_check_options() in config/cfg.h). */
+/* An option of the leader or lease of the instance before (cfg_leader_options() in config/cfg.h), or of the kind of the check before, as text (cfg_check_options() in config/cfg.h). */
 struct ipc_conf_option {
 	struct ipc_head h;
 	uint16_t len; /* octets of text, without a NUL */
@@ -164,6 +166,9 @@ struct ipc_conf_instance { /* index = order of arrival; the next ones belong to 
 	uint64_t preempt_delay_us, start_delay_us, garp_delay_us, garp_refresh_us, garp_interval_us;
 	uint64_t enter_us, leave_us; /* struct elect_conf */
 	uint32_t n_addresses, n_peers, n_tracks, n_hooks, n_services;
+	uint16_t n_options; /* of its leader or lease */
+	uint8_t on_store_loss; /* enum elect_store_loss */
+	uint8_t arbiter;
 	uint16_t adver_int_cs;
 	uint8_t mode; /* enum elect_mode */
 	uint8_t version, family, vrid, priority, preempt, down_adverts;
@@ -416,6 +421,26 @@ struct ipc_services {
 	char name[LIMIT_NAME]; /* of that service */
 };
 
+/*
+ * What the store says of an instance's leader (struct elect_leader): sent when it changes and whenever it is confirmed.
+ * Times are of CLOCK_BOOTTIME, in microseconds; 0: over, UINT64_MAX: never.
+ */
+struct ipc_leader {
+	struct ipc_head h;
+	uint32_t index;
+	uint8_t fact; /* enum elect_fact */
+	uint64_t confirmed_us, fresh_until_us, lease_until_us, local_until_us;
+	char name[LIMIT_NAME];
+};
+
+/* Does this node want the lease of an instance (mode lease)? Sent when that changes, and to a new agent. */
+struct ipc_campaign {
+	struct ipc_head h;
+	uint32_t index;
+	uint8_t wanted;
+	uint8_t priority; /* who is better placed waits less */
+};
+
 struct ipc_counters {
 	uint64_t adverts_sent, adverts_received, zero_sent, zero_received;
 	uint64_t send_errors;
@@ -461,6 +486,8 @@ struct ipc_snap_instance {
 	uint8_t form; /* checksum form sent */
 	uint8_t link; /* enum elect_link */
 	uint8_t leaving, drained;
+	uint8_t fact;	/* enum elect_fact, as the engine knows it */
+	uint64_t held_until_us; /* without other news; CLOCK_MONOTONIC, UINT64_MAX: no end */
 	uint8_t told;	/* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
 	uint8_t asking; /* enum role_ask */
 	struct mac_addr conflict_mac; /* who last claimed conflict_addr, at conflict_us; 0 = nobody */

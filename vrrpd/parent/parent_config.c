@@ -22,6 +22,8 @@
 
 _Static_assert((int)CFG_CHECKSUM_RFC5798 == (int)ELECT_CHECKSUM_RFC5798,
 	       "the option's words and the election's agree");
+_Static_assert((int)CFG_MODE_LEASE == (int)ELECT_MODE_LEASE, "modes agree");
+_Static_assert((int)CFG_STORE_LOSS_PATRONI == (int)ELECT_STORE_LOSS_PATRONI, "policies agree");
 _Static_assert((int)CFG_CHECK_KIND_COUNT == (int)IPC_CHECK_KIND_COUNT, "kinds of checks agree");
 _Static_assert((int)CFG_INITIAL_DOWN == (int)IPC_CHECK_DOWN, "verdicts agree");
 _Static_assert((int)CFG_WEIGHT_FROM_OUTPUT == (int)IPC_WEIGHT_FROM_OUTPUT, "sources of weights agree");
@@ -203,7 +205,9 @@ fill_instance(const struct cfg_instance *i, bool secrets, struct ipc_conf_instan
 		.n_peers = (uint32_t)i->n_peers,
 		.n_tracks = (uint32_t)i->n_tracks,
 		.adver_int_cs = (uint16_t)(i->advert_interval / USEC_PER_CS),
-		.mode = ELECT_MODE_VRRP,
+		.mode = (uint8_t)i->mode,
+		.on_store_loss = (uint8_t)i->on_store_loss,
+		.arbiter = i->mode == CFG_MODE_VRRP && i->arbiter.present,
 		.version = (uint8_t)i->version,
 		.family = i->family,
 		.vrid = (uint8_t)i->vrid,
@@ -217,6 +221,8 @@ fill_instance(const struct cfg_instance *i, bool secrets, struct ipc_conf_instan
 		.ttl_min = (uint8_t)i->unicast_ttl_min,
 		.unicast_source = i->unicast_source,
 	};
+	if (m->arbiter)
+		m->on_store_loss = i->arbiter_holds ? ELECT_STORE_LOSS_PATRONI : ELECT_STORE_LOSS_HOLD_LEASE;
 	str_copy(m->name, sizeof(m->name), i->name);
 	str_copy(m->ifname, sizeof(m->ifname), i->interface);
 	if (secrets && i->auth_pass != NULL) {
@@ -266,12 +272,15 @@ send_track(struct parent *p, struct parent_child *c, const struct cfg_track *t)
 static int
 send_instance(struct parent *p, struct parent_child *c, const struct cfg_instance *i, bool removed)
 {
+	const struct cfg_leader *leader = cfg_leader_of(i);
 	struct ipc_conf_instance m;
 	int r;
 
 	fill_instance(i, c->kind == PARENT_ENGINE, &m);
 	m.n_hooks = parent_hooks_count(p->cfg, i);
 	m.n_services = (uint32_t)i->n_services;
+	if (leader != NULL && c->kind == PARENT_AGENT)
+		(void)cfg_leader_options(leader, count_option, &m.n_options);
 	if (removed)
 		m.n_tracks = 0;
 	r = parent_send_one(c, p->gen, IPC_CONF_INSTANCE, &m, -1);
@@ -288,6 +297,8 @@ send_instance(struct parent *p, struct parent_child *c, const struct cfg_instanc
 		r = send_track(p, c, &i->tracks[n]);
 	if (r == 0 && c->kind == PARENT_AGENT)
 		r = parent_hooks_send(p, c, i);
+	if (r == 0 && m.n_options > 0)
+		r = cfg_leader_options(leader, send_option, &(struct option_sender){.p = p, .c = c});
 	return r;
 }
 
