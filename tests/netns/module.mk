@@ -4,6 +4,7 @@
 #   make systemd-test                     vrrpd as a service of a real systemd: needs a Debian or Ubuntu and its mirror
 #   make demo                             the show: tests/tools/demo.py
 #   make chaos [SECONDS=600] [SEED=...]   three hosts, everything happens to them at random: tests/tools/chaos.py
+#   make splits [SPLITS=200] [SEED=...]   three hosts and an etcd, the network between them cut at random: tests/tools/splits.py
 
 LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(addprefix tests/support/,probe.c udp_echo.c holders.c))
 # The distribution's Python, where its scapy and pytest are; an own one earlier in the path has neither.
@@ -44,4 +45,12 @@ chaos:
 	$(need_root)
 	@$(MAKE) --no-print-directory -s all lab-tools
 	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/tools/chaos.py $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED))
+
+.PHONY: splits
+splits:
+	$(need_root)
+	@tests/tools/install_deps.sh test
+	@$(MAKE) --no-print-directory -s all lab-tools
+	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/tools/splits.py $(if $(SPLITS),--splits $(SPLITS)) \
 		$(if $(SEED),--seed $(SEED))

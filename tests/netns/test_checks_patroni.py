@@ -6,10 +6,8 @@ by waiting until it is whole, whoever leads.
 
 import os
 import re
-import shutil
 import signal
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -25,11 +23,7 @@ FALL = 2
 NOTICED = INTERVAL * FALL + 4
 
 
-# Debian has both, and install_deps.sh installs them; other distributions may not.
-pytestmark = pytest.mark.skipif(
-    not shutil.which("apt-get") and not (shutil.which("patroni") and shutil.which("etcd")),
-    reason="this distribution has no packages of Patroni and etcd",
-)
+pytestmark = pytest.mark.skipif(not patroni.available(), reason="this distribution has no packages of Patroni and etcd")
 
 
 def vrrpd_conf(host, priority):
@@ -49,38 +43,22 @@ def vrrpd_conf(host, priority):
 @pytest.fixture(scope="module")
 def cluster():
     with labs.Lab() as lab:
-        dcs, hosts = lab.host("dcs"), [lab.host("a"), lab.host("b")]
-        c = SimpleNamespace(lab=lab, dcs=dcs, hosts=hosts, etcd=patroni.Etcd(dcs))
-        c.patroni = {"a": patroni.Patroni(hosts[0], c.etcd)}
-        c.patroni["a"].wait_role("primary")
-        c.patroni["b"] = patroni.Patroni(hosts[1], c.etcd)
-        c.vrrpd = {h.name: h.vrrpd(vrrpd_conf(h, 150 - 50 * n)) for n, h in enumerate(hosts)}
+        c = patroni.Cluster(lab)
+        c.vrrpd = {h.name: h.vrrpd(vrrpd_conf(h, 150 - 50 * n)) for n, h in enumerate(c.hosts)}
         yield c
         assert not lab.complaints(), lab.logs()
 
 
 @pytest.fixture
 def whole(cluster):
-    """The cluster with a primary and a replica; .leader and .other are their names."""
-    roles = {}
-
-    def has_both():
-        roles.update({name: p.role() for name, p in cluster.patroni.items()})
-        assert sorted(map(str, roles.values())) == ["primary", "replica"], roles
-        return True
-
-    cluster.lab.wait_until(has_both, 40, "one primary and one replica")
-    cluster.leader = next(n for n, r in roles.items() if r == "primary")
-    cluster.other = next(n for n, r in roles.items() if r == "replica")
+    """The cluster with a primary and a replica."""
+    cluster.wait_whole()
     at(cluster, VIP, cluster.leader)
     return cluster
 
 
 def at(c, address, *names, deadline=NOTICED):
-    """Wait until exactly these hosts hold the address."""
-    c.lab.wait_until(
-        lambda: c.lab.holders(address) == sorted(names), deadline, f"{address} is at {names or 'nobody'}"
-    )
+    c.at(address, *names, deadline=deadline)
 
 
 def check_of(c, name, check="primary"):
@@ -99,14 +77,6 @@ def wait_result(c, name, state, text, check="primary", deadline=NOTICED):
     c.lab.wait_until(seen, deadline, f'{name}: check {check} is {state}: "{text}"')
 
 
-def resume(pids):
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
-
-
 def test_the_addresses_follow_the_roles(whole):
     wait_result(whole, whole.leader, "up", "role (master|primary), running")
     wait_result(whole, whole.other, "down", "/primary answers 503: role replica, running")
@@ -123,7 +93,7 @@ def test_paused_cluster_without_etcd(whole):
     wait_result(whole, whole.leader, "up", ", paused")
     whole.etcd.kill()
     wait_result(whole, whole.leader, "up", ", paused, nobody holds the leader lock", deadline=20)
-    whole.etcd = patroni.Etcd(whole.dcs)
+    whole.restart_etcd()
     whole.lab.wait_until(
         lambda: whole.patroni[whole.leader].ctl("resume", "pg", check=False).returncode == 0, 20, "resumed"
     )
@@ -140,13 +110,12 @@ def test_a_hung_process(whole, what):
     assert pids
     stopped_at = time.monotonic()
     try:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        patroni.stop(pids)
         wait_result(whole, whole.leader, "down", "no result within 500 ms")
         at(whole, VIP)
         assert time.monotonic() - stopped_at < 15, "before anybody else can be primary"
     finally:
-        resume(pids)
+        patroni.resume(pids)
     at(whole, VIP, whole.leader)
     wait_result(whole, whole.leader, "up", "role (master|primary), running")
 

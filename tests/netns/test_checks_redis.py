@@ -11,18 +11,10 @@ import pytest
 
 import wire
 from daemons import conf, instance
-from redis_daemons import Authority, Redis, Sentinel
+from redis_daemons import Authority, Redis, Sentinel, Watched, secret_file
 
 VIP = "10.77.1.100"
 QUICK = {"interval": "400ms", "rise": 1, "fall": 2}
-
-
-def secret_file(host, name, text):
-    path = os.path.join(host.dir, name)
-    with open(path, "w", encoding="ascii") as f:
-        f.write(text)
-    os.chmod(path, 0o600)
-    return path
 
 
 def redis_check(**options):
@@ -58,24 +50,10 @@ def runs(d, check, result):
 
 def test_sentinels_and_a_restarted_old_master(lab):
     """Master and Sentinel of one host killed, failover, both restarted: the address follows the master only."""
-    hosts = [lab.host(n) for n in "abc"]
-    sentinels_of = [f"{h.ip4()}:26379" for h in hosts]
-    redis, sentinels, ds = {}, {}, {}
-    for h in hosts:
-        lines = [f"replica-announce-ip {h.ip4()}"]
-        if h is not hosts[0]:
-            lines.append(f"replicaof {hosts[0].ip4()} 6379")
-        redis[h.name] = Redis(h, lines)
-    for h in hosts:
-        sentinels[h.name] = Sentinel(h, hosts[0])
-    lab.wait_until(
-        lambda: all(s.usable() and s.replicas() == 2 for s in sentinels.values()), 20, "the Sentinels know all"
-    )
-    for s in sentinels.values():
-        s.cli("SENTINEL", "DEBUG", "PUBLISH-PERIOD", "800")
-    for h, priority in zip(hosts, (200, 150, 100)):
+    watched, ds = Watched(lab), {}
+    for h, priority in zip(watched.hosts, (200, 150, 100)):
         checks = {
-            "redis": redis_check(role="master", sentinels=sentinels_of, master="mymaster"),
+            "redis": redis_check(role="master", sentinels=watched.endpoints, master="mymaster"),
             "quorum": {"kind": "sentinel", "address": "127.0.0.1:26379", "master": "mymaster", **QUICK},
         }
         ds[h.name] = start(h, checks, priority)
@@ -85,18 +63,13 @@ def test_sentinels_and_a_restarted_old_master(lab):
     wait_check(lab, ds["b"], "down", "role replica, not master")
     wait_check(lab, ds["b"], "down", "the master is 10.77.1.1:6379, not this host", "quorum")
 
-    redis["a"].kill()
-    sentinels["a"].kill()
+    new = watched.kill("a")
     wait_check(lab, ds["a"], "down", "Redis on 127.0.0.1:6379: Connection refused")
-    new = lab.wait_until(
-        lambda: next((n for n in "bc" if redis[n].role() == "master"), None), 20, "a replica is promoted"
-    )
     ds[new].wait_state("pg", "active")
     lab.wait_until(lambda: lab.holders(VIP) == [new], 5, f"{new} alone holds the address")
 
-    sentinels["a"] = Sentinel(hosts[0], hosts[0])
-    redis["a"] = Redis(hosts[0])
-    assert redis["a"].role() == "master", "it believes that it is still the master"
+    watched.restart("a")
+    assert watched.redis["a"].role() == "master", "it believes that it is still the master"
     wait_check(lab, ds["a"], "down", "role master, but 2 of ")
     lines = set()
 
@@ -105,7 +78,7 @@ def test_sentinels_and_a_restarted_old_master(lab):
         lines.add(one["last"])
         assert one["state"] == "down", one["last"]
         assert lab.holders(VIP) == [new]
-        return redis["a"].role() == "slave"
+        return watched.redis["a"].role() == "slave"
 
     end = time.monotonic() + 25
     while not turned():

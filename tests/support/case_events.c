@@ -260,8 +260,9 @@ event_leader(struct case_world *w, int n, char **words)
 		return false;
 	if (n % 2 == 1)
 		snprintf(l.name, sizeof(l.name), "%s", words[i++]);
-	if (l.fact == ELECT_FACT_SELF) {
+	if (l.fact == ELECT_FACT_SELF || l.fact == ELECT_FACT_OTHER)
 		l.fresh_until = mono_add(w->now, 3 * USEC_PER_SEC);
+	if (l.fact == ELECT_FACT_SELF) {
 		l.lease_until = mono_add(w->now, 10 * USEC_PER_SEC);
 	} else if (l.fact == ELECT_FACT_LOST || l.fact == ELECT_FACT_DENIED) {
 		/* The agent goes on saying what was confirmed before. */

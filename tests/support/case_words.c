@@ -164,6 +164,8 @@ setting_switch(struct case_world *w, int n, char **words)
 		w->conf.vrrp.preempt = on;
 	else if (strcmp(words[0], "align") == 0)
 		w->conf.vrrp.align = on;
+	else if (strcmp(words[0], "arbiter") == 0)
+		w->conf.arbiter = on;
 	else
 		w->codec.strict_addresses = on;
 	return true;
@@ -299,6 +301,7 @@ static const struct case_word settings[] = {
 	{"align", 2, 2, setting_switch},	{"strict_addresses", 2, 2, setting_switch},
 	{"preempt_delay", 2, 2, setting_delay}, {"start_delay", 2, 2, setting_delay},
 	{"gate", 2, 2, setting_delay},	      {"services", 2, 2, setting_delay},
+	{"arbiter", 2, 2, setting_switch},
 	{"mode", 2, 2, setting_mode},		{"on_store_loss", 2, 2, setting_store_loss},
 	{"checksum", 2, 2, setting_checksum},	{"addresses", 2, 2, setting_addresses},
 	{"unicast", 2, 2, setting_unicast},	{"link", 2, 2, setting_link},

@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 
 import daemons
 
@@ -44,6 +45,25 @@ postgresql:
   parameters: {{ unix_socket_directories: "{dir}" }}
   basebackup: [ {{ checkpoint: fast }}, no-sync ]
 """
+
+
+def available():
+    """Debian has Patroni and etcd, and install_deps.sh installs them; other distributions may not."""
+    return shutil.which("apt-get") or (shutil.which("patroni") and shutil.which("etcd"))
+
+
+def stop(pids):
+    """SIGSTOP: connections are taken, but no answer comes."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+
+
+def resume(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
 
 
 def _as_user(cmd):
@@ -104,13 +124,13 @@ class Patroni(daemons.Process):
         return self.host.run(_as_user(["env", f"HOME={self.dir}", "LC_ALL=C.UTF-8", *cmd]), check=check)
 
     def ask(self, path="/patroni", timeout=2):
-        """(status, document) of the REST API, asked on the host itself; (None, {}) when there is no answer."""
+        """(status, document) of the REST API, asked on the host itself; (None, {}) when there is no answer; {} for other documents."""
         cmd = ["curl", "-sS", "-m", str(timeout), "-w", "\\n%{http_code}", f"http://127.0.0.1:{REST_PORT}{path}"]
         done = self.host.run(cmd, check=False)
         body, _, status = done.stdout.rpartition("\n")
         if done.returncode != 0:
             return None, {}
-        return int(status), json.loads(body) if body.strip() else {}
+        return int(status), json.loads(body) if body.startswith("{") else {}
 
     def role(self):
         """ "primary", "replica", ... of a PostgreSQL that runs; else its state, or None without an answer."""
@@ -135,3 +155,38 @@ class Patroni(daemons.Process):
             except OSError:
                 continue
         return sorted(found)
+
+
+class Cluster:
+    """Patroni on the hosts a and b, etcd on the host dcs. .leader and .other are names, as of wait_whole()."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.dcs, self.hosts = lab.host("dcs"), [lab.host("a"), lab.host("b")]
+        self.etcd = Etcd(self.dcs)
+        self.patroni = {"a": Patroni(self.hosts[0], self.etcd)}
+        self.patroni["a"].wait_role("primary")
+        self.patroni["b"] = Patroni(self.hosts[1], self.etcd)
+        self.leader = self.other = None
+
+    def wait_whole(self, deadline=40):
+        """Wait until there are a primary and a replica."""
+        roles = {}
+
+        def has_both():
+            roles.update({name: p.role() for name, p in self.patroni.items()})
+            assert sorted(map(str, roles.values())) == ["primary", "replica"], roles
+            return True
+
+        self.lab.wait_until(has_both, deadline, "one primary and one replica")
+        self.leader = next(n for n, r in roles.items() if r == "primary")
+        self.other = next(n for n, r in roles.items() if r == "replica")
+
+    def restart_etcd(self):
+        self.etcd = Etcd(self.dcs)
+
+    def at(self, address, *names, deadline=10):
+        """Wait until exactly these hosts hold the address."""
+        self.lab.wait_until(
+            lambda: self.lab.holders(address) == sorted(names), deadline, f"{address} is at {names or 'nobody'}"
+        )

@@ -35,6 +35,15 @@ sentinel parallel-syncs {master} 2
 """
 
 
+def secret_file(host, name, text):
+    """A file that only its owner may read; its path."""
+    path = os.path.join(host.dir, name)
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+    os.chmod(path, 0o600)
+    return path
+
+
 class Redis(daemons.Process):
     """One redis-server; `lines` are added to its configuration, `cli` are redis-cli's options to reach it."""
 
@@ -91,6 +100,55 @@ class Sentinel(daemons.Process):
     def replicas(self):
         """How many replicas of the master it knows."""
         return int(json.loads(self.cli("--json", "SENTINEL", "MASTER", self.master))["num-slaves"])
+
+
+class Watched:
+    """A Redis and a Sentinel on each of three hosts a, b, c; a's Redis is the master at first."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.hosts = [lab.host(n) for n in "abc"]
+        self.endpoints = [f"{h.ip4()}:26379" for h in self.hosts]
+        self.redis, self.sentinels = {}, {}
+        for h in self.hosts:
+            lines = [f"replica-announce-ip {h.ip4()}"]
+            if h is not self.hosts[0]:
+                lines.append(f"replicaof {self.hosts[0].ip4()} 6379")
+            self.redis[h.name] = Redis(h, lines)
+        for h in self.hosts:
+            self.start_sentinel(h.name)
+        self.wait_whole()
+
+    def start_sentinel(self, name):
+        """A Sentinel, again with what it knew. Quicker than usual: a new master must be pinged before it counts as down,
+        one that comes back is made a replica after four PUBLISH-PERIODs, and TILT mode does not last half a minute."""
+        host = next(h for h in self.hosts if h.name == name)
+        one = self.sentinels[name] = Sentinel(host, self.hosts[0])
+        for what, ms in (("PING", 100), ("INFO", 500), ("PUBLISH", 800), ("TILT", 2000)):
+            one.cli("SENTINEL", "DEBUG", f"{what}-PERIOD", str(ms))
+
+    def wait_whole(self, deadline=20):
+        """Wait until the Sentinels know each other and both replicas."""
+        self.lab.wait_until(
+            lambda: all(s.usable() and s.replicas() == 2 for s in self.sentinels.values()),
+            deadline,
+            "the Sentinels know all",
+        )
+
+    def master(self):
+        """Name of the host whose Redis is the master, if one is."""
+        return next((n for n, r in self.redis.items() if r.role() == "master"), None)
+
+    def kill(self, name):
+        """The Redis and the Sentinel of a host; its replica that is promoted then."""
+        self.redis[name].kill()
+        self.sentinels[name].kill()
+        return self.lab.wait_until(self.master, 20, "a replica is promoted")
+
+    def restart(self, name):
+        """Both again: what comes back believes that nothing has changed."""
+        self.start_sentinel(name)
+        self.redis[name] = Redis(self.sentinels[name].host)
 
 
 class Authority:

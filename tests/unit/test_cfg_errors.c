@@ -685,7 +685,8 @@ static const struct table {
 /* Rules that need many addresses or words, or another owner: tested in test_cfg_limits.c and below. */
 static const char *const elsewhere[] = {"fits_packet", "address_count", "total_addresses",
 					/* test_cfg_hooks.c: */ "root_hooks", "hooks", "service_form", "service_names",
-					/* test_cfg_leader.c: */ "shared_store", "leader", "lease_outlives_addresses"};
+					/* test_cfg_leader.c: */ "shared_store", "leader", "leader_of_a_kind",
+					"lease_needs_a_store_with_leases", "local_patroni", "lease_outlives_addresses"};
 
 static void
 write_files(const struct cfg_fixture *x)

@@ -81,6 +81,9 @@ static const struct range {
 	 "instances = ( { name = \"a\"; mode = \"lease\"; interface = \"e\"; addresses = (\"192.0.2.1\"); lease = { "
 	 "store = \"etcd3\"; endpoints = [\"http://192.0.2.2:2379\"]; key = \"/a\"; ttl = \"%s\"; }; } );",
 	 "1s", "5s", "1h", "3601s"},
+	{CFG_SCOPE_INSTANCE, "arbiter.ttl",
+	 ONE("arbiter = { store = \"etcd3\"; endpoints = [\"http://192.0.2.2:2379\"]; key = \"/a\"; ttl = \"%s\"; };"), "1s",
+	 "5s", "1h", "3601s"},
 #define SERVICE(option)                                                                                        \
 	ONE("services = ( { name = \"x\"; start = \"/bin/true\"; stop = \"/bin/true\"; status = \"/bin/true\"; " option \
 	    " } );")

@@ -828,7 +828,7 @@ is_self(const char *self, const char *host, const char *port, bool same_port)
 	memset(&name, 0, sizeof(name));
 	str_copy(name.host, sizeof(name.host), host);
 	str_copy(name.port, sizeof(name.port), port);
-	r = redis_is_self(&c, &name, same_port);
+	r = redis_is_self(&c.def, &name, same_port);
 	free(options[1].text);
 	return r;
 }

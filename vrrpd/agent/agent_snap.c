@@ -176,7 +176,7 @@ instance_ok(const struct ipc_snap_instance *m, const struct ipc_conf_instance *c
 	if (m->state >= ROLE_STATE_COUNT || m->n_peers > LIMIT_HEARD_PEERS ||
 	    m->form >= VRRP_CHECKSUM_FORM_COUNT || m->link >= ELECT_LINK_COUNT || !agent_cause_ok(&m->cause))
 		return false;
-	if (m->fact >= ELECT_FACT_COUNT)
+	if (m->fact >= ELECT_FACT_COUNT || m->asking >= ROLE_ASK_COUNT)
 		return false;
 	if (m->conflict_us != 0 && ip_family_size(m->conflict_addr.family) == 0)
 		return false;

@@ -365,7 +365,7 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	put_counters(j, now);
 	put_conflict(j, &v);
 	stores_json(j, a->stores, index, now, s->engine.now_us);
-	hooks_json(j, a->hooks, index);
+	hooks_json(j, a->hooks, index, (enum role_ask)now->asking);
 	json_out_uint(j, "vrid", inst->c.vrid);
 	json_out_uint(j, "version", inst->c.version);
 	json_out_text(j, "family", inst->c.family == IP_FAMILY_V4 ? "ipv4" : "ipv6");

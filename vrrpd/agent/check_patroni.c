@@ -1,10 +1,8 @@
 /*
  * check_patroni.c - kind "patroni": ask Patroni's REST API whether this node has a role.
  *
- * Runs in vrrpd-agent under check.c. Sources: the REST API chapter of Patroni's manual and patroni/api.py of
- * 3.0 and 4.1. The status alone is not enough: /primary answers 200 to the holder of the leader lock, which is
- * taken before PostgreSQL is promoted, so the state and the role in the body must agree; that role comes from
- * pg_is_in_recovery(). `master` is what `primary` was called before 4.0. /readiness and /liveness have no body.
+ * Runs in vrrpd-agent under check.c. How an answer is read, and why its status alone is not enough: patroni_node.c.
+ * /readiness and /liveness have no body.
  *
  * While the cluster is paused (maintenance) the leader lock may expire though the primary runs: without a
  * holder of the lock anywhere, the local role decides, because nobody else is made a primary then.
@@ -15,14 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "agent/agent_util.h"
+#include "agent/patroni_node.h"
 #include "base/strbuf.h"
 
 #define PATH_OCTETS 128 /* an endpoint with ?lag= */
 
-enum { PRIMARY = 1, REPLICA = 2, STANDBY_LEADER = 4, ANY = 8 };
+enum { PRIMARY = PATRONI_PRIMARY, REPLICA = PATRONI_REPLICA, STANDBY_LEADER = PATRONI_STANDBY_LEADER, ANY = 8 };
 
 /* Of a replica: what the body must say about its part in synchronous replication. */
 enum part { PART_ANY, PART_SYNC, PART_QUORUM, PART_NONE };
@@ -60,105 +57,39 @@ struct patroni {
 /* ---- the answer ----------------------------------------------------------------------------------------- */
 
 static bool
-flag(const json_t *doc, const char *name)
+part_fits(const struct endpoint *e, const struct patroni_node *n)
 {
-	return json_is_true(json_object_get(doc, name));
-}
-
-/* A text of the answer, "" when it is none. */
-static const char *
-word(const json_t *doc, const char *name)
-{
-	const char *s = json_string_value(json_object_get(doc, name));
-
-	return s != NULL ? s : "";
-}
-
-static unsigned
-role_of(const json_t *doc)
-{
-	const char *role = word(doc, "role");
-
-	if (strcmp(role, "primary") == 0 || strcmp(role, "master") == 0)
-		return PRIMARY;
-	if (strcmp(role, "replica") == 0)
-		return REPLICA;
-	return strcmp(role, "standby_leader") == 0 ? STANDBY_LEADER : 0;
-}
-
-static bool
-part_fits(const struct endpoint *e, const json_t *doc)
-{
-	bool sync = flag(doc, "sync_standby"), quorum = flag(doc, "quorum_standby");
-
 	switch (e->part) {
 	case PART_ANY:
 		return true;
 	case PART_SYNC:
-		return sync;
+		return n->sync;
 	case PART_QUORUM:
-		return quorum;
+		return n->quorum;
 	case PART_NONE:
-		return !sync && !quorum;
+		return !n->sync && !n->quorum;
 	}
 	return false;
 }
 
-/* The node as one line: role, state, how much a replica has yet to replay, and what is unusual. */
 static void
-describe(const json_t *doc, struct strbuf *b)
-{
-	const json_t *xlog = json_object_get(doc, "xlog"), *tags = json_object_get(doc, "tags");
-	const json_t *received = json_object_get(xlog, "received_location"),
-		     *replayed = json_object_get(xlog, "replayed_location");
-
-	strbuf_addf(b, "role %.32s, %.40s", word(doc, "role"), word(doc, "state"));
-	if (json_is_integer(received) && json_is_integer(replayed))
-		strbuf_addf(b, ", replay lag %lld B",
-			    (long long)(json_integer_value(received) - json_integer_value(replayed)));
-	if (flag(doc, "sync_standby"))
-		strbuf_addf(b, ", synchronous");
-	if (flag(doc, "quorum_standby"))
-		strbuf_addf(b, ", of the quorum");
-	if (flag(doc, "pause"))
-		strbuf_addf(b, ", paused");
-	if (flag(doc, "cluster_unlocked"))
-		strbuf_addf(b, ", nobody holds the leader lock");
-	if (flag(doc, "failsafe_mode_is_active"))
-		strbuf_addf(b, ", failsafe mode");
-	if (flag(doc, "pending_restart"))
-		strbuf_addf(b, ", restart pending");
-	if (flag(tags, "noloadbalance"))
-		strbuf_addf(b, ", tag noloadbalance");
-}
-
-/* The cluster is paused, nobody holds the lock, and this node is what is asked for. */
-static bool
-paused_but_right(const struct endpoint *e, const json_t *doc)
-{
-	return (e->roles & PRIMARY & role_of(doc)) != 0 && flag(doc, "pause") && flag(doc, "cluster_unlocked");
-}
-
-static void
-judge_body(struct patroni *p, int status, const json_t *doc)
+judge_node(struct patroni *p, const struct patroni_node *n)
 {
 	const struct endpoint *e = p->endpoint;
-	unsigned role = role_of(doc);
-	bool running = strcmp(word(doc, "state"), "running") == 0;
 	char node[LIMIT_LOG_TEXT];
 	struct strbuf b;
 
 	strbuf_init(&b, node, sizeof(node));
-	describe(doc, &b);
-	if (!running)
+	patroni_node_describe(n, &b);
+	if (!n->running)
 		check_donef(p->check, false, "PostgreSQL is not running: %s", node);
-	else if (status != 200 && !paused_but_right(e, doc))
-		check_donef(p->check, false, "/%s answers %d: %s", e->name, status, node);
-	else if (status == 200 && (e->roles & PRIMARY) != 0 && (e->roles & REPLICA) == 0 && role == REPLICA)
+	else if (n->status != 200 && !((e->roles & PRIMARY) != 0 && patroni_node_paused_primary(n)))
+		check_donef(p->check, false, "/%s answers %d: %s", e->name, n->status, node);
+	else if (n->status == 200 && (e->roles & PRIMARY) != 0 && (e->roles & REPLICA) == 0 && n->is == REPLICA)
 		check_donef(p->check, false, "holds the leader lock, but is not promoted yet: %s", node);
-	else if (e->roles != ANY && (e->roles & role) == 0)
+	else if (e->roles != ANY && (e->roles & n->is) == 0)
 		check_donef(p->check, false, "wanted %s: %s", e->name, node);
-	else if (role == REPLICA && !part_fits(e, doc))
+	else if (n->is == REPLICA && !part_fits(e, n))
 		check_donef(p->check, false, "wanted %s: %s", e->name, node);
 	else
 		check_donef(p->check, true, "%s", node);
@@ -168,7 +99,8 @@ static void
 judge(void *arg, const struct net_http_answer *a)
 {
 	struct patroni *p = arg;
-	json_t *doc;
+	struct patroni_node n;
+	const char *wrong;
 
 	if (a->error != NULL) {
 		check_donef(p->check, false, "no answer: %s", a->error);
@@ -178,15 +110,13 @@ judge(void *arg, const struct net_http_answer *a)
 		check_donef(p->check, a->status == 200, "/%s answers %d", p->endpoint->name, a->status);
 		return;
 	}
-	doc = json_loadb(a->body, a->len, 0, NULL);
+	wrong = patroni_node_read(a, &n);
 	if (a->cut)
-		check_donef(p->check, false, "an answer of more than 64 KiB");
-	else if (*word(doc, "state") == '\0' || *word(doc, "role") == '\0')
-		check_donef(p->check, false, "/%s answers %d without role and state: is this Patroni?",
-			    p->endpoint->name, a->status);
+		check_donef(p->check, false, "an answer %s", wrong);
+	else if (wrong != NULL)
+		check_donef(p->check, false, "/%s answers %d %s", p->endpoint->name, a->status, wrong);
 	else
-		judge_body(p, a->status, doc);
-	json_decref(doc);
+		judge_node(p, &n);
 }
 
 /* ---- the frame's side ----------------------------------------------------------------------------------- */

@@ -88,7 +88,7 @@ add_wrong(struct redis *r, const char *command, const struct resp_value *v)
 {
 	char text[LIMIT_LOG_TEXT];
 
-	redis_error_text(r->check, "Redis", command, v, text, sizeof(text));
+	redis_error_text(&r->check->def, "Redis", command, v, text, sizeof(text));
 	if (strstr(r->bad_text, text) == NULL) /* some are given to every command */
 		add(&r->bad, text);
 }
@@ -330,7 +330,7 @@ redis_start(struct check *c)
 		r = agent_alloc(1, sizeof(*r));
 		r->check = c;
 		r->peer =
-			redis_peer_new(c, "Redis", check_text(c, "address", 0), REDIS_LOGIN_FIRST, on_reply, r);
+			redis_peer_new(check_loop(c), &c->def, "Redis", check_text(c, "address", 0), REDIS_LOGIN_FIRST, on_reply, r);
 		r->votes = redis_votes_new(c, on_votes, r);
 		c->priv = r;
 	}

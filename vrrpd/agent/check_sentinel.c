@@ -32,7 +32,7 @@ take_quorum(struct sentinel *s, const struct resp_value *v)
 	else if (resp_is_error(v, "NOQUORUM"))
 		snprintf(s->wrong, sizeof(s->wrong), "no quorum:%.100s", v->text + strlen("NOQUORUM"));
 	else
-		redis_error_text(s->check, "Sentinel", "SENTINEL CKQUORUM", v, s->wrong, sizeof(s->wrong));
+		redis_error_text(&s->check->def, "Sentinel", "SENTINEL CKQUORUM", v, s->wrong, sizeof(s->wrong));
 }
 
 static void
@@ -50,9 +50,9 @@ take_master(struct sentinel *s, const struct resp_value *v)
 	if (v->type == RESP_NIL) {
 		check_donef(c, false, "Sentinel knows no master \"%s\"", master);
 	} else if (!redis_name_read(v, &name)) {
-		redis_error_text(c, "Sentinel", "SENTINEL GET-MASTER-ADDR-BY-NAME", v, text, sizeof(text));
+		redis_error_text(&c->def, "Sentinel", "SENTINEL GET-MASTER-ADDR-BY-NAME", v, text, sizeof(text));
 		check_donef(c, false, "%s", text);
-	} else if (!redis_is_self(c, &name, false)) {
+	} else if (!redis_is_self(&c->def, &name, false)) {
 		check_donef(c, false, "the master is %.60s:%s, not this host", name.host, name.port);
 	} else {
 		check_donef(c, true, "%u Sentinels usable, the master %.50s:%s is this host", s->usable,
@@ -86,8 +86,8 @@ sentinel_start(struct check *c)
 	if (s == NULL) {
 		s = agent_alloc(1, sizeof(*s));
 		s->check = c;
-		s->peer = redis_peer_new(c, "Sentinel", check_text(c, "address", 0), REDIS_LOGIN_FIRST,
-					 on_reply, s);
+		s->peer = redis_peer_new(check_loop(c), &c->def, "Sentinel", check_text(c, "address", 0),
+					 REDIS_LOGIN_FIRST, on_reply, s);
 		c->priv = s;
 	}
 	s->wrong[0] = '\0';

@@ -457,17 +457,17 @@ hooks_stop(struct hooks *h, void (*done)(struct agent *a))
 }
 
 void
-hooks_json(struct json_out *j, const struct hooks *h, uint32_t index)
+hooks_json(struct json_out *j, const struct hooks *h, uint32_t index, enum role_ask asking)
 {
 	static const char *const asked[ROLE_ASK_COUNT] = {
 		[ROLE_ASK_ENTER] = "gate",
+		[ROLE_ASK_LEASE] = "arbiter",
 		[ROLE_ASK_LEAVE] = "services",
 	};
 	const struct hook_role *r = h->v[index];
 	const struct hook_services *s = &r->services;
-	const char *waits = r->gate.asked ? asked[ROLE_ASK_ENTER] : s->leave ? asked[ROLE_ASK_LEAVE] : NULL;
 
-	json_out_text(j, "waiting_for", waits);
+	json_out_text(j, "waiting_for", asked[asking]);
 	json_out_text(j, "notified", r->notify.told < ROLE_STATE_COUNT ? role_state_name((enum role_state)r->notify.told) : NULL);
 	json_out_open(j, "services", '[');
 	for (uint32_t i = 0; i < s->n; i++) {

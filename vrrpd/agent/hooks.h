@@ -40,7 +40,7 @@ void hooks_run_ended(struct hooks *h, const struct ipc_run_ended *m);
  */
 void hooks_stop(struct hooks *h, void (*done)(struct agent *a));
 
-/* "gate", "services" and "notify" of instance `index` of the present generation, into its document. */
-void hooks_json(struct json_out *j, const struct hooks *h, uint32_t index);
+/* "waiting_for" (`asking` as a snapshot says it), "notified" and "services" of instance `index` of the present generation, into its document. */
+void hooks_json(struct json_out *j, const struct hooks *h, uint32_t index, enum role_ask asking);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * redis_peer.c - ask a Redis or a Sentinel; see redis_peer.h. Runs in vrrpd-agent under check_redis.c,
- * check_sentinel.c and redis_votes.c.
+ * check_sentinel.c, redis_votes.c and store_sentinel.c.
  *
  * Sources: the pages "AUTH" and "ACL" of Redis' documentation (forms of AUTH, its errors), its networking code
  * for errors that come unasked. A connection serves the runs of some seconds, which costs a fifth of a new one
@@ -24,10 +24,12 @@
 #define KEEP_TLS_US (60 * USEC_PER_SEC)
 
 struct redis_peer {
-	struct check *check;
+	struct loop *loop;
+	const struct check_def *options;
 	const char *what, *endpoint;
 	enum redis_login login;
 	redis_peer_fn *fn;
+	redis_push_fn *push; /* NULL: nothing is subscribed to */
 	void *arg;
 	bool has_tls;
 	struct net_tls_conf tls;
@@ -85,9 +87,9 @@ static const struct sentence sentences[] = {
 
 /* What is wrong with the credentials. */
 static const char *
-wrong_login(const struct check *c, const char *what, char *buf, size_t size)
+wrong_login(const struct check_def *options, const char *what, char *buf, size_t size)
 {
-	const char *user = check_text(c, "username", 0);
+	const char *user = check_def_text(options, "username", 0);
 
 	if (user != NULL)
 		snprintf(buf, size, "%s does not let user \"%.40s\" in: wrong password, or no such user", what,
@@ -98,13 +100,13 @@ wrong_login(const struct check *c, const char *what, char *buf, size_t size)
 }
 
 const char *
-redis_error_text(const struct check *c, const char *what, const char *command, const struct resp_value *v,
+redis_error_text(const struct check_def *options, const char *what, const char *command, const struct resp_value *v,
 		 char *buf, size_t size)
 {
-	const char *text = resp_text(v), *user = check_text(c, "username", 0);
+	const char *text = resp_text(v), *user = check_def_text(options, "username", 0);
 
-	if (resp_is_error(v, "NOAUTH") && check_text(c, "password", 0) != NULL)
-		return wrong_login(c, what, buf, size);
+	if (resp_is_error(v, "NOAUTH") && check_def_text(options, "password", 0) != NULL)
+		return wrong_login(options, what, buf, size);
 	if (resp_is_error(v, "NOAUTH"))
 		snprintf(buf, size, "%s wants a password (option password_file)", what);
 	else if (resp_is_error(v, "NOPERM"))
@@ -125,7 +127,7 @@ redis_error_text(const struct check *c, const char *what, const char *command, c
 static void
 send_all(struct redis_peer *p, bool auth)
 {
-	const char *user = check_text(p->check, "username", 0), *password = check_text(p->check, "password", 0);
+	const char *user = check_def_text(p->options, "username", 0), *password = check_def_text(p->options, "password", 0);
 	const char *words[3] = {"AUTH"};
 	unsigned n = 1;
 
@@ -145,7 +147,7 @@ send_all(struct redis_peer *p, bool auth)
 static bool
 has_login(const struct redis_peer *p)
 {
-	return check_text(p->check, "username", 0) != NULL || check_text(p->check, "password", 0) != NULL;
+	return check_def_text(p->options, "username", 0) != NULL || check_def_text(p->options, "password", 0) != NULL;
 }
 
 /* The reply to AUTH. False when that was the end. */
@@ -164,15 +166,24 @@ take_auth(struct redis_peer *p, const struct resp_value *v)
 	}
 	if (resp_is_error(v, "WRONGPASS") || resp_is_error(v, "NOAUTH") ||
 	    strcmp(resp_text(v), "ERR invalid password") == 0)
-		fail(p, "%s", wrong_login(p->check, p->what, text, sizeof(text)));
+		fail(p, "%s", wrong_login(p->options, p->what, text, sizeof(text)));
 	else if (resp_is_error(v, "DENIED") || resp_is_error(v, "LOADING") || resp_is_error(v, "BUSY") ||
 		 strncmp(resp_text(v), "ERR max number of clients", 25) == 0)
-		fail(p, "%s", redis_error_text(p->check, p->what, "AUTH", v, text, sizeof(text)));
+		fail(p, "%s", redis_error_text(p->options, p->what, "AUTH", v, text, sizeof(text)));
 	else if (strncmp(resp_text(v), "ERR wrong number of arguments", 29) == 0)
 		fail(p, "%s is older than version 6 and knows no users: leave out username", p->what);
 	else
 		fail(p, "%s gives no sensible answer to AUTH", p->what);
 	return false;
+}
+
+/* Redis' page "Pub/Sub": what was published comes as such an array, between the replies. */
+static bool
+is_message(const struct resp_value *v)
+{
+	const char *kind = resp_text(resp_item(v, 0));
+
+	return strcmp(kind, "message") == 0 || strcmp(kind, "pmessage") == 0;
 }
 
 static void
@@ -181,6 +192,10 @@ take_reply(struct redis_peer *p, const struct resp_value *v)
 	unsigned i = p->at;
 
 	p->reused = false;
+	if (p->push != NULL && is_message(v)) {
+		p->push(p->arg, v);
+		return;
+	}
 	if (p->in_auth) {
 		(void)take_auth(p, v);
 		return;
@@ -228,12 +243,11 @@ on_resp(void *arg, const struct resp_value *v, const char *wrong)
 static void
 open_and_send(struct redis_peer *p)
 {
-	struct loop *l = check_loop(p->check);
 	const char *wrong;
 
 	p->logged_in = p->in_auth = p->reused = false;
-	p->opened = loop_now(l);
-	p->conn = net_resp_open(l, p->endpoint, p->has_tls ? &p->tls : NULL, on_resp, p, &wrong);
+	p->opened = loop_now(p->loop);
+	p->conn = net_resp_open(p->loop, p->endpoint, p->has_tls ? &p->tls : NULL, on_resp, p, &wrong);
 	if (p->conn == NULL)
 		fail(p, "%s on %s: %s", p->what, p->endpoint, wrong);
 	else
@@ -243,12 +257,12 @@ open_and_send(struct redis_peer *p)
 void
 redis_peer_ask(struct redis_peer *p, const struct redis_command *commands, unsigned n)
 {
-	mono_t now = loop_now(check_loop(p->check));
+	usec_t keep = p->has_tls ? KEEP_TLS_US : KEEP_US;
+	mono_t now = loop_now(p->loop);
 
 	ASSERT(n > 0 && n <= REDIS_COMMANDS_MAX);
 	ASSERT(n == 1 || p->login == REDIS_LOGIN_FIRST);
-	if (p->conn != NULL &&
-	    (p->at < p->n || mono_since(now, p->opened) > (p->has_tls ? KEEP_TLS_US : KEEP_US)))
+	if (p->conn != NULL && (p->at < p->n || (p->push == NULL && mono_since(now, p->opened) > keep)))
 		hang_up(p);
 	memcpy(p->commands, commands, n * sizeof(*commands));
 	p->n = n;
@@ -271,28 +285,34 @@ redis_peer_stop(struct redis_peer *p)
 static void
 set_tls(struct redis_peer *p)
 {
-	const struct check *c = p->check;
+	const struct check_def *options = p->options;
 
-	p->has_tls = check_number(c, "tls", 0) != 0;
+	p->has_tls = check_def_number(options, "tls", 0) != 0;
 	p->tls = (struct net_tls_conf){
-		.ca = check_text(c, "tls.ca", 0),
-		.cert = check_text(c, "tls.cert", 0),
-		.key_pem = check_text(c, "tls.key", 0),
-		.server_name = check_text(c, "tls.server_name", 0),
-		.verify = check_number(c, "tls.verify", 1) != 0,
+		.ca = check_def_text(options, "tls.ca", 0),
+		.cert = check_def_text(options, "tls.cert", 0),
+		.key_pem = check_def_text(options, "tls.key", 0),
+		.server_name = check_def_text(options, "tls.server_name", 0),
+		.verify = check_def_number(options, "tls.verify", 1) != 0,
 	};
 }
 
 struct redis_peer *
-redis_peer_new(struct check *c, const char *what, const char *endpoint, enum redis_login login,
-	       redis_peer_fn *fn, void *arg)
+redis_peer_new(struct loop *l, const struct check_def *options, const char *what, const char *endpoint,
+	       enum redis_login login, redis_peer_fn *fn, void *arg)
 {
 	struct redis_peer *p = agent_alloc(1, sizeof(*p));
 
-	*p = (struct redis_peer){
-		.check = c, .what = what, .endpoint = endpoint, .login = login, .fn = fn, .arg = arg};
+	*p = (struct redis_peer){.loop = l, .options = options, .what = what, .endpoint = endpoint, .login = login,
+				 .fn = fn, .arg = arg};
 	set_tls(p);
 	return p;
+}
+
+void
+redis_peer_on_push(struct redis_peer *p, redis_push_fn *fn)
+{
+	p->push = fn;
 }
 
 void

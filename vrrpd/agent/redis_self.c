@@ -1,6 +1,6 @@
 /*
  * redis_self.c - compare a Sentinel's master with this host; see redis_self.h. Runs in vrrpd-agent under
- * redis_votes.c and check_sentinel.c.
+ * redis_votes.c, check_sentinel.c and store_sentinel.c.
  *
  * A loopback address names the host of whoever says it, so it never counts unless `self` says so. An address
  * that moves must not be monitored by Sentinels (Redis' documentation of Sentinel): it would be everybody's.
@@ -137,12 +137,16 @@ is_listed(const struct ip_addr *a)
 }
 
 bool
-redis_is_self(const struct check *c, const struct redis_name *name, bool same_port)
+redis_is_self(const struct check_def *options, const struct redis_name *name, bool same_port)
 {
-	const char *self = check_text(c, "self", 0), *address = check_text(c, "address", 0);
-	struct redis_name own = split(self != NULL ? self : address);
+	const char *self = check_def_text(options, "self", 0), *address = check_def_text(options, "address", 0);
+	struct redis_name own = {0};
 	struct ip_addr a;
 
+	if (self != NULL)
+		own = split(self);
+	else if (address != NULL)
+		own = split(address);
 	if (self != NULL)
 		return redis_name_equal(&own, name);
 	if (same_port && strcmp(own.port, name->port) != 0)

@@ -4,7 +4,7 @@
 #ifndef VRRPD_AGENT_REDIS_SELF_H
 #define VRRPD_AGENT_REDIS_SELF_H
 
-#include "agent/check.h"
+#include "agent/check_def.h"
 #include "agent/net_resp.h"
 
 #define REDIS_NAME_MAX 128
@@ -22,8 +22,8 @@ bool redis_name_equal(const struct redis_name *a, const struct redis_name *b);
 
 /*
  * Is it the option `self`; or, when that was not written, an address of this host that is no loopback address,
- * and the port of the check's `address` when `same_port`.
+ * and the port of the option `address` when `same_port`.
  */
-bool redis_is_self(const struct check *c, const struct redis_name *name, bool same_port);
+bool redis_is_self(const struct check_def *options, const struct redis_name *name, bool same_port);
 
 #endif

@@ -84,7 +84,7 @@ on_reply(void *arg, unsigned i, const struct resp_value *reply, const char *wron
 		str_copy(v->why, sizeof(v->why), wrong);
 		v->silent++;
 	} else if (redis_name_read(reply, &name)) {
-		if ((v->others > 0 && redis_name_equal(&name, &v->other)) || !redis_is_self(c, &name, true)) {
+		if ((v->others > 0 && redis_name_equal(&name, &v->other)) || !redis_is_self(&c->def, &name, true)) {
 			v->other = name;
 			v->others++;
 		} else {
@@ -95,7 +95,7 @@ on_reply(void *arg, unsigned i, const struct resp_value *reply, const char *wron
 		if (reply->type == RESP_NIL)
 			snprintf(v->why, sizeof(v->why), "they know no \"%s\"", check_text(c, "master", 0));
 		else
-			redis_error_text(c, "Sentinel", "SENTINEL", reply, v->why, sizeof(v->why));
+			redis_error_text(&c->def, "Sentinel", "SENTINEL", reply, v->why, sizeof(v->why));
 	}
 	judge_early(v);
 }
@@ -125,7 +125,7 @@ redis_votes_new(struct check *c, redis_votes_fn *fn, void *arg)
 		struct voter *voter = &v->voters[i];
 
 		voter->votes = v;
-		voter->peer = redis_peer_new(c, "Sentinel", check_text(c, "sentinels", i),
+		voter->peer = redis_peer_new(check_loop(c), &c->def, "Sentinel", check_text(c, "sentinels", i),
 					     REDIS_LOGIN_WHEN_ASKED, on_reply, voter);
 	}
 	return v;

@@ -20,7 +20,9 @@
 #define SEND_AGAIN_US (20 * USEC_PER_MS)   /* the engine's channel was full */
 #define STOP_MAX_US   (1500 * USEC_PER_MS) /* a store that does not answer is not waited for when vrrpd stops */
 
-static const struct store_ops *const kinds[] = {&store_etcd3_ops};
+static const struct store_ops *const kinds[] = {
+	&store_etcd3_ops, &store_etcd2_ops, &store_consul_ops, &store_patroni_ops, &store_sentinel_ops,
+};
 
 struct stores {
 	struct agent *a;
@@ -60,6 +62,20 @@ store_http(const struct store *s)
 	return s->all->http;
 }
 
+void
+store_http_ask(const struct store *s, const char *url, struct net_http_ask *ret)
+{
+	*ret = (struct net_http_ask){
+		.url = url,
+		.tls = store_text(s, "tls", 0) != NULL,
+		.no_verify = store_number(s, "tls.verify", 1) == 0,
+		.ca = store_text(s, "tls.ca", 0),
+		.cert = store_text(s, "tls.cert", 0),
+		.key_pem = store_text(s, "tls.key", 0),
+		.server_name = store_text(s, "tls.server_name", 0),
+	};
+}
+
 /* ---- what they say --------------------------------------------------------------------------------- */
 
 static void
@@ -68,7 +84,8 @@ send(struct store *s)
 	struct stores *all = s->all;
 	int r;
 
-	if (all->a->conf == NULL)
+	/* That the store is lost ends a hold that the local Patroni may be about to allow. */
+	if (all->a->conf == NULL || (s->said.fact >= ELECT_FACT_LOST && store_local_awaited(s->local)))
 		return;
 	s->said.h.gen = all->a->conf->gen;
 	s->said.index = s->index;
@@ -78,37 +95,49 @@ send(struct store *s)
 		loop_timer_set(all->timer, mono_add(loop_now(all->a->loop), SEND_AGAIN_US));
 }
 
-usec_t
-store_address_lifetime(const struct store *s)
+/* The kernel keeps addresses for so long after this machine stopped renewing them. */
+static usec_t
+address_lifetime(const struct store *s)
 {
 	return s->all->a->conf != NULL ? s->all->a->conf->begin.address_lifetime_s * USEC_PER_SEC : 0;
 }
 
 void
-store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
+store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
 {
-	const char *own = store_text(s, "value", 0);
-	bool named = leader != NULL && leader[0] != '\0'; /* an empty key names nobody */
-	bool self = named && strcmp(leader, own) == 0;
 	uint64_t fresh = asked_us + STORE_FRESH_US;
-	struct ipc_leader m = {.confirmed_us = asked_us};
+	struct ipc_leader m = {.fact = (uint8_t)fact, .confirmed_us = asked_us, .local_until_us = s->said.local_until_us};
 
-	if (self) {
-		m.fact = ELECT_FACT_SELF;
+	if (fact == ELECT_FACT_SELF) {
 		m.lease_until_us = lease_until_us;
-		m.local_until_us = s->said.local_until_us;
 		/* Taking them must leave the kernel time to remove them before the lease is over. */
-		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, store_address_lifetime(s))) : fresh;
+		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
 	} else {
-		m.fact = named ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+		m.fresh_until_us = fresh;
 	}
-	str_copy(m.name, sizeof(m.name), named ? leader : "");
-	str_copy(s->leader, sizeof(s->leader), named ? leader : "");
+	str_copy(m.name, sizeof(m.name), leader != NULL ? leader : "");
+	str_copy(s->leader, sizeof(s->leader), leader != NULL ? leader : "");
 	if (s->trouble[0] != '\0')
 		log_info("%s: the store answers again", s->instance);
 	s->trouble[0] = '\0';
 	s->said = m;
 	send(s);
+}
+
+void
+store_away(struct store *s, uint64_t asked_us)
+{
+	s->said.local_until_us = asked_us + STORE_FRESH_US;
+}
+
+void
+store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
+{
+	bool named = leader != NULL && leader[0] != '\0'; /* an empty key names nobody */
+	bool self = named && strcmp(leader, store_text(s, "value", 0)) == 0;
+	enum elect_fact other = named ? ELECT_FACT_OTHER : ELECT_FACT_NONE;
+
+	store_say(s, self ? ELECT_FACT_SELF : other, leader, asked_us, lease_until_us);
 }
 
 void
@@ -126,6 +155,13 @@ store_fail(struct store *s, enum elect_fact fact, const char *in_short, const ch
 	s->said.fact = (uint8_t)fact;
 	str_copy(s->said.name, sizeof(s->said.name), in_short);
 	send(s);
+}
+
+void
+store_retell(struct store *s)
+{
+	if (s->said.fact != ELECT_FACT_NOTHING)
+		send(s);
 }
 
 /* ---- which there are ---------------------------------------------------------------------------------- */
@@ -147,8 +183,15 @@ store_free(struct store *s)
 	if (s == NULL)
 		return;
 	s->ops->free(s);
+	store_local_free(s->local);
 	check_def_free(&s->options);
 	free(s);
+}
+
+static bool
+is_lease(const struct agent_instance *i)
+{
+	return i->c.mode == ELECT_MODE_LEASE || i->c.arbiter;
 }
 
 static struct store *
@@ -158,9 +201,12 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 
 	s->all = all;
 	s->ops = kind_of(options);
-	s->lease = i->c.mode == ELECT_MODE_LEASE;
+	s->lease = is_lease(i);
+	s->elected = i->c.arbiter;
 	str_copy(s->instance, sizeof(s->instance), i->c.name);
 	check_def_copy(&s->options, options);
+	if (store_text(s, "patroni", 0) != NULL)
+		s->local = store_local_new(s);
 	s->ops->start(s);
 	return s;
 }
@@ -170,11 +216,11 @@ static struct store *
 keep_or_new(struct stores *all, struct store **old, uint32_t n_old, const struct agent_instance *i,
 	    const struct check_def *options)
 {
-	if (i->c.mode == ELECT_MODE_VRRP || kind_of(options) == NULL)
+	if (options->conf.n_options == 0 || kind_of(options) == NULL)
 		return NULL;
 	for (uint32_t k = 0; k < n_old; k++)
 		if (old[k] != NULL && strcmp(old[k]->instance, i->c.name) == 0 &&
-		    old[k]->lease == (i->c.mode == ELECT_MODE_LEASE) &&
+		    old[k]->lease == is_lease(i) &&
 		    old[k]->options.conf.n_options == options->conf.n_options && check_def_equal(&old[k]->options, options))
 			return TAKE(old[k]);
 	return store_new(all, i, options);
@@ -206,8 +252,8 @@ void
 stores_relinked(struct stores *all)
 {
 	for (uint32_t i = 0; i < all->n; i++)
-		if (all->v[i] != NULL && all->v[i]->said.fact != ELECT_FACT_NOTHING)
-			send(all->v[i]);
+		if (all->v[i] != NULL)
+			store_retell(all->v[i]);
 }
 
 void

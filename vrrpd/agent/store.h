@@ -23,7 +23,9 @@
 struct agent;
 struct agent_conf;
 struct net_http;
+struct net_http_ask;
 struct store;
+struct store_local;
 struct stores;
 
 struct store_ops {
@@ -41,10 +43,12 @@ struct store {
 	struct stores *all;
 	const struct store_ops *ops;
 	void *priv;
+	struct store_local *local; /* on_store_loss = "patroni"; else NULL */
 	uint32_t index; /* of the instance */
 	char instance[LIMIT_NAME];
 	struct check_def options; /* kept as those of a check are */
-	bool lease;		  /* mode lease */
+	bool lease;		  /* mode lease, or an arbiter */
+	bool elected;		  /* arbiter: who wants the lease was elected by VRRP before */
 	bool wanted;		  /* the lease, by this node */
 	uint8_t priority;
 	struct ipc_leader said; /* the last that the engine was to hear */
@@ -85,22 +89,41 @@ int64_t store_number(const struct store *s, const char *path, int64_t otherwise)
 struct loop *store_loop(const struct store *s);
 struct net_http *store_http(const struct store *s);
 
-/* The kernel keeps addresses for so long after this machine stopped renewing them; 0: for ever. */
-usec_t store_address_lifetime(const struct store *s);
-
 /*
  * The store has answered: `leader` holds the key, NULL: nobody does. asked_us: CLOCK_BOOTTIME before the question was
  * sent; lease_until_us: the same clock, when this node's being the leader ends without being renewed.
  */
 void store_confirm(struct store *s, const char *leader, uint64_t asked_us, uint64_t lease_until_us);
 
+/* The same when the kind itself knows whether that is this node: SELF, OTHER or NONE; `leader` may be NULL. */
+void store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t asked_us, uint64_t lease_until_us);
+
 /* It cannot be asked (LOST), or does not say (DENIED): why, as a sentence with its remedy, and in a word or two. */
 void store_fail(struct store *s, enum elect_fact fact, const char *in_short, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/*
+ * Before store_fail(): most of its members have said, after asked_us (CLOCK_BOOTTIME), that they do not serve. Then nobody
+ * else can have got a lease, and who has one may go on (arbiter).
+ */
+void store_away(struct store *s, uint64_t asked_us);
+/* s->said.local_until_us has changed, or what was kept back may go: tell the engine, if there is anything to tell. */
+void store_retell(struct store *s);
 
 /* stores_stop(): this one has nothing to give back any more. */
 void store_left(struct store *s);
 bool store_stopping(const struct store *s);
 
-extern const struct store_ops store_etcd3_ops;
+/* The URL, certificates and login of an endpoint as the options say; the texts stay the store's. */
+void store_http_ask(const struct store *s, const char *url, struct net_http_ask *ret);
+
+/* ---- store_local.c: what the local Patroni says, beside the store ---------------------------------- */
+
+struct store_local *store_local_new(struct store *s);
+void store_local_free(struct store_local *l); /* NULL is fine */
+
+/* Has it neither answered nor failed yet? NULL: no. */
+bool store_local_awaited(const struct store_local *l);
+
+extern const struct store_ops store_etcd3_ops, store_etcd2_ops, store_consul_ops, store_patroni_ops, store_sentinel_ops;
 
 #endif

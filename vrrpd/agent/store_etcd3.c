@@ -45,15 +45,33 @@ count_endpoints(const struct store *s)
 
 /* ---- users ------------------------------------------------------------------------------------------------ */
 
+/*
+ * Has the host answered that there is no service, or the member that it has no leader? Silence says nothing: it may be
+ * this host that is cut off.
+ */
+static bool
+says_it_does_not_serve(const struct etcd3_answer *a)
+{
+	return a->kind == ETCD3_UNAVAILABLE && (strstr(a->text, "Connection refused") != NULL ||
+						strstr(a->text, "etcdserver: no leader") != NULL || strstr(a->text, "etcdserver: request timed out") != NULL);
+}
+
 /* Another member; after a whole round in vain the store is lost, and the next round comes a little later. */
 static void
 next_endpoint(struct etcd3 *e, const struct etcd3_call *c, const struct etcd3_answer *a)
 {
 	e->probe.endpoint = (e->probe.endpoint + 1) % e->n_endpoints;
+	if (e->failed == 0) {
+		e->n_away = 0;
+		e->round_us = c->asked_us;
+	}
+	e->n_away += says_it_does_not_serve(a);
 	if (++e->failed < e->n_endpoints) {
 		loop_timer_set(e->timer, loop_now(store_loop(e->s)));
 		return;
 	}
+	if (e->s->lease && e->n_away > e->n_endpoints / 2)
+		store_away(e->s, e->round_us);
 	etcd3_tell_trouble(e, c, a);
 	e->failed = 0;
 	loop_timer_set(e->timer, mono_add(loop_now(store_loop(e->s)), e->backoff_us));

@@ -47,6 +47,8 @@ struct etcd3 {
 	usec_t backoff_us;
 	struct loop_timer *timer; /* the next probe */
 	struct etcd3_call probe, ttl, watch;
+	unsigned n_away; /* of `failed`, those that said that they do not serve */
+	uint64_t round_us; /* CLOCK_BOOTTIME when the first of them was asked */
 	bool watch_was_good; /* it has said something */
 	bool no_auth;	     /* the store needs no user, whatever is configured */
 	char token[ETCD3_TOKEN_MAX];

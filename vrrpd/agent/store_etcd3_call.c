@@ -57,22 +57,15 @@ make_request(struct etcd3 *e, struct etcd3_call *c, const char *path, const char
 	struct store *s = e->s;
 	char authorization[sizeof(e->token) + 32];
 	const char *headers[4] = {"Grpc-Metadata-Hasleader: true"};
-	struct net_http_ask ask = {
-		.url = store_text(s, "endpoints", c->endpoint % e->n_endpoints),
-		.path = path,
-		.post = body,
-		.keep = !lasting,
-		.lasting = true,
-		.headers = headers,
-		.tls = store_text(s, "tls", 0) != NULL,
-		.no_verify = store_number(s, "tls.verify", 1) == 0,
-		.ca = store_text(s, "tls.ca", 0),
-		.cert = store_text(s, "tls.cert", 0),
-		.key_pem = store_text(s, "tls.key", 0),
-		.server_name = store_text(s, "tls.server_name", 0),
-		.on_piece = lasting ? etcd3_on_piece : NULL,
-	};
+	struct net_http_ask ask;
 
+	store_http_ask(s, store_text(s, "endpoints", c->endpoint % e->n_endpoints), &ask);
+	ask.path = path;
+	ask.post = body;
+	ask.keep = !lasting;
+	ask.lasting = true;
+	ask.headers = headers;
+	ask.on_piece = lasting ? etcd3_on_piece : NULL;
 	if (e->token[0] != '\0' && strstr(path, "authenticate") == NULL) {
 		snprintf(authorization, sizeof(authorization), "Authorization: %s", e->token);
 		headers[1] = authorization;

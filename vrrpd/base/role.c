@@ -26,6 +26,7 @@ static const char *const action_names[ROLE_ACTION_COUNT] = {
 static const char *const ask_names[ROLE_ASK_COUNT] = {
 	[ROLE_ASK_NOTHING] = "nothing",
 	[ROLE_ASK_ENTER] = "enter",
+	[ROLE_ASK_LEASE] = "lease",
 	[ROLE_ASK_LEAVE] = "leave",
 };
 

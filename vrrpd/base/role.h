@@ -59,6 +59,7 @@ enum role_state {
 	X(LEADER_OTHER, "leader_other", "the leader is {name}")                                                \
 	X(LEADER_NONE, "leader_none", "there is no leader")                                                    \
 	X(STORE_LOST, "store_lost", "the store has not confirmed the leader for {ms} ms: {name}")              \
+	X(LEASE_LOST, "lease_lost", "the arbiter's lease is over: {name}")                                     \
 	X(GATE_REFUSED, "gate_refused", "the gate refused: {name}")                                            \
 	X(GATE_SILENT, "gate_silent", "the gate gave no answer for {ms} ms")                                   \
 	X(SERVICES_FAILED, "services_failed", "service {name} failed {a} times")                               \
@@ -102,6 +103,7 @@ enum role_action_kind {
 enum role_ask {
 	ROLE_ASK_NOTHING, /* never mind what was asked last */
 	ROLE_ASK_ENTER,	  /* may the addresses be taken? (gate) */
+	ROLE_ASK_LEASE,	  /* get the arbiter's lease; the answer comes as news of the leader */
 	ROLE_ASK_LEAVE,	  /* stop what must run where the addresses are: they go next (services) */
 	ROLE_ASK_COUNT
 };
@@ -138,7 +140,7 @@ const char *role_action_name(enum role_action_kind k);
  */
 const char *role_cause_text(const struct role_cause *c, char *buf, size_t size);
 
-/* "nothing", "enter", "leave". */
+/* "nothing", "enter", "lease", "leave". */
 const char *role_ask_name(enum role_ask a);
 
 /* Append an action and return it for the caller to fill in. Asserts that there is room. */

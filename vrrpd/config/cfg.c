@@ -138,8 +138,9 @@ fill(struct cfg_source *s, struct cfg *c)
 		fill_addresses(i, i->extra_addresses, i->n_extra);
 		if (i->hooks.timeout == 0)
 			i->hooks.timeout = c->hooks.timeout;
-		cfg_fill_leader(c, &i->leader);
-		cfg_fill_leader(c, &i->lease);
+		cfg_fill_leader(c, &i->leader, i->on_store_loss);
+		cfg_fill_leader(c, &i->lease, CFG_STORE_LOSS_HOLD_LEASE);
+		cfg_fill_leader(c, &i->arbiter, CFG_STORE_LOSS_HOLD_LEASE);
 		for (size_t n = 0; n < i->n_services; n++)
 			fill_service(&i->services[n]);
 	}
@@ -181,6 +182,7 @@ cfg_free(struct cfg *c)
 	for (size_t n = 0; n < c->n_instances; n++) {
 		cfg_free_access(&c->instances[n].leader.access);
 		cfg_free_access(&c->instances[n].lease.access);
+		cfg_free_access(&c->instances[n].arbiter.access);
 	}
 	cfg_option_free(CFG_SCOPE_ROOT, c);
 	free(c->file);

@@ -22,7 +22,14 @@
 enum cfg_mode { CFG_MODE_VRRP, CFG_MODE_FOLLOW, CFG_MODE_LEASE };
 enum cfg_store_loss { CFG_STORE_LOSS_HOLD_LEASE, CFG_STORE_LOSS_RELEASE, CFG_STORE_LOSS_HOLD, CFG_STORE_LOSS_PATRONI };
 /* How a store is spoken to; the words of option `store`. */
-enum cfg_store_kind { CFG_STORE_ETCD3, CFG_STORE_KIND_COUNT };
+enum cfg_store_kind {
+	CFG_STORE_ETCD3,
+	CFG_STORE_ETCD2,
+	CFG_STORE_CONSUL,
+	CFG_STORE_PATRONI,
+	CFG_STORE_SENTINEL,
+	CFG_STORE_KIND_COUNT
+};
 enum cfg_checksum { CFG_CHECKSUM_AUTO, CFG_CHECKSUM_RFC9568, CFG_CHECKSUM_RFC5798 };
 enum cfg_check_kind {
 	CFG_CHECK_SCRIPT,
@@ -165,7 +172,7 @@ struct cfg_service {
 /* How a store is reached. */
 struct cfg_access {
 	size_t n_endpoints;
-	char **endpoints; /* URLs */
+	char **endpoints; /* URLs; of Sentinels address:port */
 	char *username, *password, *password_file;
 	bool tls; /* the group is present */
 	char *tls_ca, *tls_cert, *tls_key, *tls_server_name;
@@ -187,8 +194,10 @@ struct cfg_leader {
 	const struct cfg_store *shared; /* that one; else NULL and `access` says how */
 	enum cfg_store_kind kind;
 	struct cfg_access access;
-	char *key;
+	char *key;   /* not of PATRONI and SENTINEL */
 	char *value; /* names this node; default the node's name */
+	char *master, *self; /* SENTINEL: whom, and this host's address:port; NULL = any own address */
+	char *patroni;	     /* on_store_loss = "patroni": where that is; NULL = it is not asked */
 	usec_t ttl;  /* lease; 2 s..1 h, default 5 s */
 };
 
@@ -220,6 +229,8 @@ struct cfg_instance {
 	enum cfg_store_loss on_store_loss; /* modes follow and lease */
 	struct cfg_leader leader;	   /* follow */
 	struct cfg_leader lease;	   /* lease */
+	struct cfg_leader arbiter;	   /* vrrp: a lease that the holder must have */
+	bool arbiter_holds; /* when the store itself is away the holder goes on; default true */
 	size_t n_services;
 	struct cfg_service *services; /* started in this order, stopped in reverse */
 	bool unicast;		       /* the group is present */
@@ -286,12 +297,12 @@ int cfg_print_public(const struct cfg *c, FILE *out);
 int cfg_check_options(const struct cfg_check *k, int (*fn)(void *arg, const char *path, const char *text), void *arg);
 
 /*
- * The same for the leader or lease of an instance: "store" (its kind), "endpoints", "key", "value", "ttl", "username",
+ * The same for the leader or lease of an instance: "store" (its kind), "endpoints", "key", "value", "master", "self", "patroni", "ttl", "username",
  * "password", "tls", "tls.ca", "tls.cert", "tls.key", "tls.server_name", "tls.verify" (cfg_leader.c).
  */
 int cfg_leader_options(const struct cfg_leader *l, int (*fn)(void *arg, const char *path, const char *text), void *arg);
 
-/* The one of an instance, by its mode; NULL: it has none. */
+/* The one of an instance, by its mode; NULL: it has none. Of an arbiter it is a lease, too. */
 const struct cfg_leader *cfg_leader_of(const struct cfg_instance *i);
 
 /* The word of a kind of store: "etcd3". */

@@ -138,13 +138,17 @@ const struct cfg_rule *cfg_rules_hooks(size_t i);  /* of several scopes */
 const struct cfg_rule *cfg_rules_leader(size_t i); /* of several scopes (cfg_leader.c) */
 
 /* Defaults of a leader or lease, and its store; what reading its files has filled in, given back. */
-void cfg_fill_leader(struct cfg *c, struct cfg_leader *l);
+void cfg_fill_leader(struct cfg *c, struct cfg_leader *l, enum cfg_store_loss loss);
 void cfg_free_access(struct cfg_access *a);
 
 /* What holds for every command and every user of one (cfg_rules_command.c); none is right, too. */
 void cfg_rule_command(struct cfg_source *s, const void *obj, const char *path, const struct cfg_command *command,
 		      const char *user);
 void cfg_rule_user(struct cfg_source *s, const void *obj, const char *path, const char *user);
+
+/* Forms of addresses that checks and stores have (cfg_rules_kind.c); NULL is right, too. */
+void cfg_rule_endpoint(struct cfg_source *s, const void *obj, const char *path, int index, const char *text);
+void cfg_rule_self(struct cfg_source *s, const void *obj, const char *path, const char *self);
 
 /* Every rule, for tests; NULL beyond the last (cfg_check.c). */
 const struct cfg_rule *cfg_rule_at(size_t i);

@@ -64,7 +64,7 @@ static const char *const contents[] = {"absent", "present", "number", NULL};
 static const char *const policies[] = {"fail", "hold", NULL};
 static const char *const modes[] = {"vrrp", "follow", "lease", NULL};
 static const char *const store_losses[] = {"hold_lease", "release", "hold", "patroni", NULL};
-static const char *const store_kinds[] = {"etcd3", NULL};
+static const char *const store_kinds[] = {"etcd3", "etcd2", "consul", "patroni", "sentinel", NULL};
 static const char *const checksums[] = {"auto", "rfc9568", "rfc5798", NULL};
 
 _Static_assert(ARRAY_SIZE(kinds) == CFG_CHECK_KIND_COUNT + 1, "a word for every kind");
@@ -157,6 +157,9 @@ SHOWN_PASSWORD(has_leader_password, cfg_instance, leader.access)
 SHOWN(has_lease, cfg_instance, lease.present)
 SHOWN(has_lease_tls, cfg_instance, lease.access.tls)
 SHOWN_PASSWORD(has_lease_password, cfg_instance, lease.access)
+SHOWN(has_arbiter, cfg_instance, arbiter.present)
+SHOWN(has_arbiter_tls, cfg_instance, arbiter.access.tls)
+SHOWN_PASSWORD(has_arbiter_password, cfg_instance, arbiter.access)
 SHOWN(has_store_tls, cfg_store, access.tls)
 SHOWN_PASSWORD(has_store_password, cfg_store, access)
 
@@ -440,10 +443,16 @@ static const struct cfg_option options[] = {
 	{INSTANCE = "leader.store", STRING(cfg_instance, leader.store, LIMIT_NAME - 1), .only = CFG_ONLY_FOLLOW, .required = true,
 	 .syntax = CFG_SYNTAX_NAME, .example = "\"etcd3\"", .help = "a kind of store, or the name of one of stores"},
 	ACCESS(INSTANCE, "leader.", cfg_instance, leader.access, CFG_ONLY_FOLLOW, has_leader_password, has_leader_tls),
-	{INSTANCE = "leader.key", STRING(cfg_instance, leader.key, 1023), .only = CFG_ONLY_FOLLOW, .required = true,
+	{INSTANCE = "leader.key", STRING(cfg_instance, leader.key, 1023), .only = CFG_ONLY_FOLLOW,
 	 .example = "\"/service/batman/leader\"", .help = "key that names the leader"},
 	{INSTANCE = "leader.value", STRING(cfg_instance, leader.value, 255), .only = CFG_ONLY_FOLLOW, .example = "\"node1\"",
 	 .help = "what the key holds when this host is the leader; node when not written"},
+	{INSTANCE = "leader.master", STRING(cfg_instance, leader.master, 255), .only = CFG_ONLY_FOLLOW, .example = "\"mymaster\"",
+	 .help = "store \"sentinel\": name of the master that the Sentinels watch"},
+	{INSTANCE = "leader.self", STRING(cfg_instance, leader.self, 255), .only = CFG_ONLY_FOLLOW, .example = "\"10.0.0.1:6379\"",
+	 .help = "store \"sentinel\": this host's Redis as they know it; any own address when not written"},
+	{INSTANCE = "leader.patroni", STRING(cfg_instance, leader.patroni, 1023), .only = CFG_ONLY_FOLLOW,
+	 .example = "\"http://127.0.0.1:8008\"", .help = "on_store_loss = \"patroni\": URL of the local Patroni"},
 	{INSTANCE = "lease", GROUP, FLAG(cfg_instance, lease.present), .shown = has_lease, .only = CFG_ONLY_LEASE, .required = true,
 	 .example = "{ store = \"etcd3\"; endpoints = [\"http://10.0.0.1:2379\"]; key = \"/vrrpd/pg\"; }",
 	 .help = "mode lease: who has the lease of this key has the addresses"},
@@ -456,6 +465,20 @@ static const struct cfg_option options[] = {
 	 .help = "what this host writes into it; node when not written"},
 	{INSTANCE = "lease.ttl", DURATION(cfg_instance, lease.ttl, SEC(5), SEC(2), HOUR), .only = CFG_ONLY_LEASE, .step = SEC(1),
 	 .help = "the lease lasts so long without being renewed"},
+	{INSTANCE = "arbiter", GROUP, FLAG(cfg_instance, arbiter.present), .shown = has_arbiter, .only = CFG_ONLY_VRRP,
+	 .example = "{ store = \"etcd3\"; endpoints = [\"http://10.0.0.1:2379\"]; key = \"/vrrpd/pg\"; }",
+	 .help = "mode vrrp: the addresses are taken only with a lease in hand, and lost with it"},
+	{INSTANCE = "arbiter.store", STRING(cfg_instance, arbiter.store, LIMIT_NAME - 1), .only = CFG_ONLY_VRRP, .required = true,
+	 .syntax = CFG_SYNTAX_NAME, .example = "\"etcd3\"", .help = "a kind of store, or the name of one of stores"},
+	ACCESS(INSTANCE, "arbiter.", cfg_instance, arbiter.access, CFG_ONLY_VRRP, has_arbiter_password, has_arbiter_tls),
+	{INSTANCE = "arbiter.key", STRING(cfg_instance, arbiter.key, 1023), .only = CFG_ONLY_VRRP, .required = true,
+	 .example = "\"/vrrpd/pg\"", .help = "own key, the same on all hosts of this virtual router"},
+	{INSTANCE = "arbiter.value", STRING(cfg_instance, arbiter.value, 255), .only = CFG_ONLY_VRRP, .example = "\"node1\"",
+	 .help = "what this host writes into it; node when not written"},
+	{INSTANCE = "arbiter.ttl", DURATION(cfg_instance, arbiter.ttl, SEC(5), SEC(2), HOUR), .only = CFG_ONLY_VRRP, .step = SEC(1),
+	 .help = "the lease lasts so long without being renewed"},
+	{INSTANCE = "arbiter.hold_without_store", BOOL(cfg_instance, arbiter_holds, true), .only = CFG_ONLY_VRRP,
+	 .help = "go on while most endpoints say that there is no service: then nobody can have the lease"},
 	{INSTANCE = "on_store_loss", WORD(cfg_instance, on_store_loss, CFG_STORE_LOSS_HOLD_LEASE, store_losses),
 	 .only = CFG_ONLY_STORE,
 	 .help = "without the store: hold as long as the last confirmed lease lasts, release, hold, or ask Patroni"},

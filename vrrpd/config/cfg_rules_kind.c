@@ -27,11 +27,11 @@ is_endpoint(const char *text)
 	return text[0] == '/' || cfg_listen_parse(text, &addr, &port) == 0;
 }
 
-static void
-want_endpoint(struct cfg_source *s, const struct cfg_check *k, const char *path, int index, const char *text)
+void
+cfg_rule_endpoint(struct cfg_source *s, const void *obj, const char *path, int index, const char *text)
 {
 	if (text != NULL && !is_endpoint(text))
-		cfg_source_at(s, k, path, index,
+		cfg_source_at(s, obj, path, index,
 			      "\"%s\" is no address: write \"address:port\", \"[IPv6 address]:port\" or the "
 			      "path of a "
 			      "socket; names are not looked up",
@@ -46,9 +46,9 @@ endpoints(struct cfg_source *s, struct cfg *c, void *obj)
 	struct ip_addr addr;
 
 	(void)c;
-	want_endpoint(s, k, "socket", -1, k->socket);
+	cfg_rule_endpoint(s, k, "socket", -1, k->socket);
 	if (!plain)
-		want_endpoint(s, k, "address", -1, k->address);
+		cfg_rule_endpoint(s, k, "address", -1, k->address);
 	else if (k->address != NULL && ip_addr_parse(k->address, &addr) < 0)
 		cfg_source_at(s, k, "address", -1, "\"%s\" is no address: write one like \"10.0.0.254\"",
 			      k->address);
@@ -56,7 +56,7 @@ endpoints(struct cfg_source *s, struct cfg *c, void *obj)
 		cfg_source_at(s, k, "interface", -1,
 			      "is missing: the link-local address \"%s\" is a different one on each interface", k->address);
 	for (size_t n = 0; n < k->n_sentinels; n++)
-		want_endpoint(s, k, "sentinels", (int)n, k->sentinels[n]);
+		cfg_rule_endpoint(s, k, "sentinels", (int)n, k->sentinels[n]);
 }
 
 /* Options that a kind cannot do without, beyond those marked in the table. */
@@ -195,6 +195,13 @@ is_host_port(const char *text)
 	return strtoul(colon + 1, &end, 10) <= 65535 && *end == '\0';
 }
 
+void
+cfg_rule_self(struct cfg_source *s, const void *obj, const char *path, const char *self)
+{
+	if (self != NULL && !is_host_port(self))
+		cfg_source_at(s, obj, path, -1, "\"%s\" has no port: write e.g. \"10.0.0.1:6379\"", self);
+}
+
 static void
 redis_forms(struct cfg_source *s, struct cfg *c, void *obj)
 {
@@ -207,8 +214,7 @@ redis_forms(struct cfg_source *s, struct cfg *c, void *obj)
 	if (k->tls && path)
 		cfg_source_at(s, k, "tls", -1,
 			      "is not spoken on a Unix socket: write \"address:port\" as address");
-	if (k->self != NULL && !is_host_port(k->self))
-		cfg_source_at(s, k, "self", -1, "\"%s\" has no port: write e.g. \"10.0.0.1:6379\"", k->self);
+	cfg_rule_self(s, k, "self", k->self);
 	if (k->kind == CFG_CHECK_REDIS && k->n_sentinels > 0 && k->self == NULL && path)
 		cfg_source_at(s, k, "self", -1,
 			      "is missing: a Unix socket does not tell by which port the Sentinels know this "

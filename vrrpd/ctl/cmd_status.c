@@ -235,6 +235,8 @@ print_waiting(const struct ctl *c, const json_t *inst)
 {
 	if (strcmp(text_of(inst, "waiting_for"), "gate") == 0)
 		out_wrapped(c, OUT_PLAIN, 2, "about to take over: the gate is asked");
+	else if (strcmp(text_of(inst, "waiting_for"), "arbiter") == 0)
+		out_wrapped(c, OUT_PLAIN, 2, "about to take over: waiting for the arbiter's lease");
 	else if (strcmp(text_of(inst, "waiting_for"), "services") == 0)
 		out_wrapped(c, OUT_PLAIN, 2, "about to hand over: its services are stopping");
 }

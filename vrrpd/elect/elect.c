@@ -124,16 +124,26 @@ elect_leaving(const struct elect *e)
 }
 
 bool
+elect_wants(const struct elect *e, uint32_t *ret_epoch)
+{
+	return ops(e)->acquiring(e, ret_epoch);
+}
+
+bool
 elect_acquiring(const struct elect *e, uint32_t *ret_epoch)
 {
 	uint32_t epoch;
 
-	return ops(e)->acquiring(e, ret_epoch != NULL ? ret_epoch : &epoch) && e->asking != ROLE_ASK_ENTER;
+	return elect_wants(e, ret_epoch != NULL ? ret_epoch : &epoch) && !elect_ask_holds_back(e);
 }
 
 bool
 elect_campaigns(const struct elect *e)
 {
+	uint32_t epoch;
+
+	if (e->conf->arbiter)
+		return elect_wants(e, &epoch) || elect_holds(e);
 	return e->conf->mode == ELECT_MODE_LEASE && e->running;
 }
 
@@ -265,11 +275,18 @@ fail(struct elect *e, const struct role_cause *cause, usec_t retry, mono_t now, 
 	e->at_once = false;
 }
 
+/*
+ * With an arbiter a better node cannot come first and announce itself then: the one before it has the lease. It asks for
+ * it by an advert; that one steps back as for any better Active, and gives the lease up.
+ */
 static void
 on_advert(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	elect_peers_note(e, ev->advert, now);
 	step_mode(e, ev, now, out);
+	if (e->asking == ROLE_ASK_LEASE && ev->advert->priority > 0 && ev->advert->priority < e->priority &&
+	    elect_follow_is_others(e, now))
+		role_actions_add(out, ROLE_ACTION_ADVERT)->priority = e->priority;
 }
 
 static void
@@ -345,6 +362,27 @@ give_up_asking(struct elect *e, mono_t now, struct role_actions *out)
 		fail(e, &silent, RETRY_US, now, out);
 }
 
+/* With an arbiter: no lease, no addresses. Whoever has it next must not be disturbed, so nothing is waited for. */
+static void
+obey_arbiter(struct elect *e, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = elect_follow_cause(e, now);
+
+	if (e->asking == ROLE_ASK_LEASE)
+		elect_ask_next(e, now, out);
+	if (!elect_holds(e) || !mono_due(now, elect_held_until(e)))
+		return;
+	if (cause.reason != ROLE_REASON_LEADER_OTHER)
+		cause.reason = ROLE_REASON_LEASE_LOST;
+	if (e->running) {
+		fail(e, &cause, RETRY_US, now, out);
+		return;
+	}
+	e->at_once = true; /* it was leaving */
+	ops(e)->stop(e, now, out);
+	e->at_once = false;
+}
+
 static void
 on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
@@ -354,6 +392,8 @@ on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 		e->retry_at = MONO_NEVER;
 	if (mono_due(now, e->ask_until))
 		give_up_asking(e, now, out);
+	if (e->conf->arbiter)
+		obey_arbiter(e, now, out);
 	evaluate(e, now, out);
 	step_mode(e, ev, now, out);
 }
@@ -369,6 +409,8 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 		e->delay_until = mono_add(now, e->conf->start_delay_us);
 	if (ev->on && !e->drained && !e->stopping && !elect_fit_unfit(e, &cause)) {
 		e->running = true;
+		if (e->conf->arbiter && e->follow.leader.fact == ELECT_FACT_NOTHING)
+			e->follow.leader.lease_until = mono_add(now, ev->left_us);
 		ops(e)->resume(e, ev, now, out);
 		note_states(e, out, from, now);
 		return;
@@ -393,16 +435,6 @@ on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 }
 
 static void
-enter_now(struct elect *e, struct role_actions *out)
-{
-	uint32_t epoch;
-
-	elect_ask_end(e);
-	if (ops(e)->acquiring(e, &epoch))
-		role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = epoch;
-}
-
-static void
 on_answer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	if (ev->epoch != e->ask_epoch)
@@ -410,7 +442,7 @@ on_answer(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 	if (e->asking == ROLE_ASK_LEAVE)
 		leave_now(e, now, out);
 	else if (e->asking == ROLE_ASK_ENTER && ev->cause == NULL)
-		enter_now(e, out);
+		elect_ask_next(e, now, out);
 	else if (e->asking == ROLE_ASK_ENTER)
 		fail(e, ev->cause, RETRY_US, now, out);
 }
@@ -452,8 +484,8 @@ on_conf(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 	struct elect_event changed = {.kind = ELECT_EVENT_TRACK};
 	uint8_t before = e->priority;
 
-	if (e->asking == ROLE_ASK_ENTER && e->conf->enter_us == 0)
-		enter_now(e, out);
+	if ((e->asking == ROLE_ASK_ENTER && e->conf->enter_us == 0) || (e->asking == ROLE_ASK_LEASE && !e->conf->arbiter))
+		elect_ask_next(e, now, out);
 	e->priority = elect_fit_priority(e);
 	step_mode(e, ev, now, out);
 	if (e->running && e->priority != before)
@@ -498,8 +530,14 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 	case ELECT_EVENT_SEND:
 		on_send(e, ev, now, out);
 		break;
-	case ELECT_EVENT_CLAIM:
 	case ELECT_EVENT_SLEPT:
+		if (e->conf->arbiter)
+			elect_follow_slept(e, ev->us);
+		step_mode(e, ev, now, out);
+		if (e->conf->arbiter)
+			obey_arbiter(e, now, out);
+		break;
+	case ELECT_EVENT_CLAIM:
 		step_mode(e, ev, now, out);
 		break;
 	case ELECT_EVENT_LOST:
@@ -515,7 +553,10 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 	case ELECT_EVENT_LEADER:
 		ASSERT(ev->leader->fact < ELECT_FACT_COUNT);
 		e->follow.leader = *ev->leader; /* also while this node takes no part */
-		step_mode(e, ev, now, out);
+		if (e->conf->arbiter)
+			obey_arbiter(e, now, out);
+		else
+			step_mode(e, ev, now, out);
 		break;
 	case ELECT_EVENT_ANSWER:
 		on_answer(e, ev, now, out);
@@ -534,6 +575,9 @@ elect_deadline(const struct elect *e)
 {
 	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), e->ask_until);
 
+	if (e->conf->arbiter && elect_holds(e))
+		d = mono_min(d, elect_held_until(e));
+
 	return e->running || elect_leaving(e) ? mono_min(d, ops(e)->deadline(e)) : d;
 }
 
@@ -547,8 +591,8 @@ elect_check(const struct elect *e)
 	ASSERT(e->cause.reason < ROLE_REASON_COUNT);
 	ASSERT(e->priority == elect_fit_priority(e));
 	ops(e)->check(e);
-	ASSERT((e->asking == ROLE_ASK_NOTHING) == (e->ask_until.us == MONO_NEVER.us));
-	ASSERT(e->asking != ROLE_ASK_ENTER || ops(e)->acquiring(e, &epoch));
+	ASSERT((e->asking == ROLE_ASK_NOTHING || e->asking == ROLE_ASK_LEASE) == (e->ask_until.us == MONO_NEVER.us));
+	ASSERT(!elect_ask_holds_back(e) || elect_wants(e, &epoch));
 	ASSERT(e->asking != ROLE_ASK_LEAVE || e->state == ROLE_STATE_ACTIVE);
 	ASSERT(!e->may_leave);
 	if (e->running) {

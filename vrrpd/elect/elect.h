@@ -30,7 +30,7 @@ enum elect_store_loss {
 	ELECT_STORE_LOSS_HOLD_LEASE, /* as long as the last confirmed lease lasts */
 	ELECT_STORE_LOSS_RELEASE,
 	ELECT_STORE_LOSS_HOLD,
-	ELECT_STORE_LOSS_PATRONI, /* as the first one, and as long as the local Patroni says so */
+	ELECT_STORE_LOSS_PATRONI, /* as the first one, and as long as something local says so (local_until) */
 	ELECT_STORE_LOSS_COUNT
 };
 
@@ -49,9 +49,10 @@ enum elect_fact {
 struct elect_leader {
 	uint8_t fact;	     /* enum elect_fact */
 	mono_t confirmed;    /* when the store last said something */
-	mono_t fresh_until;  /* SELF: then it should have been confirmed again */
+	mono_t fresh_until;  /* SELF, OTHER: then it should have been confirmed again */
 	mono_t lease_until;  /* the last confirmed lease of this node's being the leader lasts until then */
-	mono_t local_until;  /* the local Patroni says that this node is the primary; valid until then */
+	mono_t local_until;  /* what is known here says that nobody else can be it, until then: the local Patroni, which says
+				that this node is the primary; most of the store's members, which say that they do not serve */
 	char name[LIMIT_NAME]; /* of the leader; LOST, DENIED: what is wrong */
 };
 
@@ -97,7 +98,8 @@ struct elect_conf {
 	uint8_t n_tracks;
 	usec_t start_delay_us;
 	usec_t enter_us; /* a gate is asked before the addresses come, its answer waited for so long; 0 = none */
-	uint8_t on_store_loss; /* FOLLOW, LEASE: enum elect_store_loss */
+	uint8_t on_store_loss; /* FOLLOW, LEASE, arbiter: enum elect_store_loss */
+	bool arbiter;	       /* VRRP: the addresses are taken only with a lease in hand, and lost with it */
 	usec_t leave_us; /* services are asked to stop before they go, waited for so long; 0 = none */
 	struct vrrp_fsm_conf vrrp;
 	struct elect_track_conf tracks[LIMIT_TRACKS];
@@ -129,7 +131,7 @@ enum elect_event_kind {
 	ELECT_EVENT_SLEPT,    /* this host was suspended for `us`, which the monotonic clock does not show */
 	ELECT_EVENT_DRAIN,    /* by command: hand over and stay away (`on`), or take part again */
 	ELECT_EVENT_CONF,     /* after elect_adopt(): other settings, `on`: and other addresses */
-	ELECT_EVENT_LEADER,   /* FOLLOW, LEASE: `leader` */
+	ELECT_EVENT_LEADER,   /* FOLLOW, LEASE, arbiter: `leader` */
 	ELECT_EVENT_ANSWER,   /* to ROLE_ACTION_ASK with its epoch; `cause`: the gate refuses, NULL: go on */
 	ELECT_EVENT_SERVICES, /* `cause`: they fail too often, the node is unfit; NULL: not any more */
 	ELECT_EVENT_COUNT
@@ -153,7 +155,7 @@ struct elect_event {
 	const struct elect_leader *leader; /* LEADER */
 };
 
-/* State of the modes that follow a leader; only elect_follow.c writes it. */
+/* State of what follows a leader; only elect_follow.c writes it, and of `leader` elect.c. */
 struct elect_follow {
 	uint8_t state; /* enum role_state: INITIALIZE, BACKUP, ACTIVE */
 	bool acquiring;
@@ -250,10 +252,10 @@ bool elect_holds(const struct elect *e);
 /* On the way there: has the kernel been asked for the addresses? *ret_epoch (NULL is fine): for which take-over. */
 bool elect_acquiring(const struct elect *e, uint32_t *ret_epoch);
 
-/* LEASE: does this node want the lease? */
+/* LEASE, arbiter: does this node want the lease? */
 bool elect_campaigns(const struct elect *e);
 
-/* FOLLOW, LEASE: until when the addresses may be held without other news; MONO_NEVER: for ever, or another mode. */
+/* Until when the addresses may be held without other news of the leader; MONO_NEVER: for ever, or plain VRRP. */
 mono_t elect_held_until(const struct elect *e);
 
 /* Still serving until a successor is there. */

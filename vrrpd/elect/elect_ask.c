@@ -1,5 +1,5 @@
 /*
- * elect_ask.c - questions to whoever runs commands: the gate before the addresses come, the services before they go.
+ * elect_ask.c - questions to others: the gate, then the arbiter's lease before the addresses come; the services before they go.
  *
  * Called by elect.c only. Pure.
  */
@@ -12,7 +12,9 @@ ask(struct elect *e, enum role_ask what, struct role_action *a, mono_t now)
 {
 	e->asking = (uint8_t)what;
 	e->ask_epoch++;
-	e->ask_until = mono_add(now, what == ROLE_ASK_ENTER ? e->conf->enter_us : e->conf->leave_us);
+	/* For the lease as long as the mode wants the addresses. */
+	e->ask_until = what == ROLE_ASK_LEASE ? MONO_NEVER
+					      : mono_add(now, what == ROLE_ASK_ENTER ? e->conf->enter_us : e->conf->leave_us);
 	*a = (struct role_action){.kind = ROLE_ACTION_ASK, .ask = (uint8_t)what, .epoch = e->ask_epoch};
 }
 
@@ -30,24 +32,53 @@ elect_ask_never_mind(struct elect *e, struct role_action *a)
 	*a = (struct role_action){.kind = ROLE_ACTION_ASK, .ask = ROLE_ASK_NOTHING, .epoch = e->ask_epoch};
 }
 
+/* With an arbiter and no lease: that is asked for. */
+static bool
+lacks_lease(const struct elect *e, mono_t now)
+{
+	return e->conf->arbiter && !elect_follow_may_take(e, now);
+}
+
 void
 elect_ask_first(struct elect *e, bool held, unsigned from, mono_t now, struct role_actions *out)
 {
+	enum role_ask first = e->conf->enter_us > 0 ? ROLE_ASK_ENTER : lacks_lease(e, now) ? ROLE_ASK_LEASE : ROLE_ASK_NOTHING;
 	unsigned n = out->n;
 
-	for (unsigned i = from; i < n && e->conf->enter_us > 0; i++) {
+	for (unsigned i = from; i < n; i++) {
 		struct role_action *a = &out->v[i];
 
-		if (a->kind == ROLE_ACTION_ACQUIRE) {
+		if (a->kind == ROLE_ACTION_ACQUIRE && first != ROLE_ASK_NOTHING) {
 			if (held) {
 				a->kind = ROLE_ACTION_RELEASE;
 				a = role_actions_add(out, ROLE_ACTION_ASK);
 			}
-			ask(e, ROLE_ASK_ENTER, a, now);
-		} else if (a->kind == ROLE_ACTION_RELEASE && e->asking == ROLE_ASK_ENTER) {
+			ask(e, first, a, now);
+		} else if (a->kind == ROLE_ACTION_RELEASE && elect_ask_holds_back(e)) {
 			elect_ask_never_mind(e, a);
 		}
 	}
+}
+
+bool
+elect_ask_holds_back(const struct elect *e)
+{
+	return e->asking == ROLE_ASK_ENTER || e->asking == ROLE_ASK_LEASE;
+}
+
+void
+elect_ask_next(struct elect *e, mono_t now, struct role_actions *out)
+{
+	uint32_t epoch;
+
+	if (lacks_lease(e, now)) {
+		if (e->asking != ROLE_ASK_LEASE)
+			ask(e, ROLE_ASK_LEASE, role_actions_add(out, ROLE_ACTION_ASK), now);
+		return;
+	}
+	elect_ask_end(e);
+	if (elect_wants(e, &epoch))
+		role_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = epoch;
 }
 
 bool

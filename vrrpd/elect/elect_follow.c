@@ -55,21 +55,25 @@ held_until(const struct elect *e)
 mono_t
 elect_held_until(const struct elect *e)
 {
-	return e->conf->mode == ELECT_MODE_VRRP ? MONO_NEVER : held_until(e);
+	return e->conf->mode == ELECT_MODE_VRRP && !e->conf->arbiter ? MONO_NEVER : held_until(e);
 }
 
-/* May this node take the addresses now? Only by fresh news. */
-static bool
-may_take(const struct elect *e, mono_t now)
+bool
+elect_follow_may_take(const struct elect *e, mono_t now)
 {
 	const struct elect_leader *l = &e->follow.leader;
 
 	return l->fact == ELECT_FACT_SELF && mono_before(now, l->fresh_until) && mono_before(now, l->lease_until);
 }
 
-/* Why this node is in Backup. */
-static struct role_cause
-backup_cause(const struct elect *e, mono_t now)
+bool
+elect_follow_is_others(const struct elect *e, mono_t now)
+{
+	return e->follow.leader.fact == ELECT_FACT_OTHER && mono_before(now, e->follow.leader.fresh_until);
+}
+
+struct role_cause
+elect_follow_cause(const struct elect *e, mono_t now)
 {
 	static const enum role_reason reasons[ELECT_FACT_COUNT] = {
 		[ELECT_FACT_NOTHING] = ROLE_REASON_STORE_AWAITED, [ELECT_FACT_SELF] = ROLE_REASON_STORE_LOST,
@@ -79,7 +83,7 @@ backup_cause(const struct elect *e, mono_t now)
 	const struct elect_leader *l = &e->follow.leader;
 	struct role_cause c = {.reason = (uint8_t)reasons[l->fact]};
 
-	if (may_take(e, now))
+	if (elect_follow_may_take(e, now))
 		c.reason = ROLE_REASON_LEADER_SELF; /* on its way to Active */
 	if (c.reason == ROLE_REASON_STORE_LOST)
 		c.a = mono_since(now, l->confirmed);
@@ -123,13 +127,13 @@ decide(struct elect *e, mono_t now, struct role_actions *out)
 	bool has = f->acquiring || f->state == ROLE_STATE_ACTIVE;
 	struct role_cause cause = {.reason = ROLE_REASON_LEADER_SELF};
 
-	if (!has && may_take(e, now)) {
+	if (!has && elect_follow_may_take(e, now)) {
 		str_copy(cause.name, sizeof(cause.name), f->leader.name);
 		acquire(e, &cause, out);
 		return true;
 	}
 	if (has && mono_due(now, held_until(e))) {
-		cause = backup_cause(e, now);
+		cause = elect_follow_cause(e, now);
 		give_up(e, out);
 		enter(e, ROLE_STATE_BACKUP, &cause, out);
 		return true;
@@ -141,7 +145,7 @@ decide(struct elect *e, mono_t now, struct role_actions *out)
 static void
 retell(struct elect *e, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause = backup_cause(e, now);
+	struct role_cause cause = elect_follow_cause(e, now);
 
 	if (e->follow.state == ROLE_STATE_BACKUP && !e->follow.acquiring &&
 	    (cause.reason != e->cause.reason || strcmp(cause.name, e->cause.name) != 0))
@@ -163,7 +167,7 @@ follow_adopt(struct elect *e)
 static void
 follow_start(struct elect *e, mono_t now, struct role_actions *out)
 {
-	struct role_cause cause = backup_cause(e, now);
+	struct role_cause cause = elect_follow_cause(e, now);
 
 	enter(e, ROLE_STATE_BACKUP, &cause, out);
 	(void)decide(e, now, out);
@@ -234,9 +238,8 @@ earlier(mono_t *t, usec_t us)
 		t->us -= MIN(t->us, us);
 }
 
-/* The host was suspended: all that was to last ends earlier by the clock that did not run. */
-static void
-on_slept(struct elect *e, usec_t us)
+void
+elect_follow_slept(struct elect *e, usec_t us)
 {
 	struct elect_leader *l = &e->follow.leader;
 
@@ -256,7 +259,7 @@ follow_step(struct elect *e, const struct elect_event *ev, mono_t now, struct ro
 		on_claim(e, now, out);
 		break;
 	case ELECT_EVENT_SLEPT:
-		on_slept(e, ev->us);
+		elect_follow_slept(e, ev->us);
 		break;
 	default: /* news and time: below */
 		break;

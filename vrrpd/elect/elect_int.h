@@ -9,6 +9,23 @@
 /* Is an instance of this mode unfit without an address to send from? */
 bool elect_needs_source(const struct elect_conf *conf);
 
+/* Does the mode want the addresses that it does not have? *ret_epoch: for which take-over. */
+bool elect_wants(const struct elect *e, uint32_t *ret_epoch);
+
+/* ---- elect_follow.c: what is known of the leader ------------------------------------------------- */
+
+/* May this node take the addresses now? Only by fresh news. */
+bool elect_follow_may_take(const struct elect *e, mono_t now);
+
+/* Is another node the leader, by fresh news? */
+bool elect_follow_is_others(const struct elect *e, mono_t now);
+
+/* Why it may not (any longer): who the leader is, or what is wrong with the store. */
+struct role_cause elect_follow_cause(const struct elect *e, mono_t now);
+
+/* The host was suspended: all that was to last ends earlier by the clock that did not run. */
+void elect_follow_slept(struct elect *e, usec_t us);
+
 /* ---- elect_fit.c: is the node fit, and with which priority? --------------------------------- */
 
 /* Base priority plus the weights that count now: negative ones while not up, positive ones while up. */
@@ -43,6 +60,12 @@ void elect_ask_first(struct elect *e, bool held, unsigned from, mono_t now, stru
  * nobody is served any more (no link), or the node has failed, nothing is waited for: they are stopped afterwards.
  */
 bool elect_ask_services(struct elect *e, mono_t now, struct role_actions *out);
+
+/* Does a question hold the mode's wish for the addresses back? */
+bool elect_ask_holds_back(const struct elect *e);
+
+/* The gate has answered, or there is news of the lease: the next question, or the kernel is asked for the addresses. */
+void elect_ask_next(struct elect *e, mono_t now, struct role_actions *out);
 
 /* The question is answered, or does not matter any more; in the second form that is to be told. */
 void elect_ask_end(struct elect *e);

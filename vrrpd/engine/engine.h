@@ -141,7 +141,9 @@ struct engine_instance {
 	uint16_t queued_interval_cs; /* 0 = the configured one */
 	bool send_failed; /* the last advert did not leave */
 	usec_t resume_left; /* what is left of its lease */
-	atomic_bool keep;   /* its addresses may be renewed; read by the kernel thread */
+	_Atomic uint64_t keep_until_us; /* monotonic: its lease allows addresses until then, UINT64_MAX: for ever; read by the
+					   kernel thread */
+	uint64_t kept_until_us; /* the kernel thread's: until when the kernel was told to keep them, with a lease */
 	bool campaigns;	    /* as the agent was told last */
 	uint8_t campaign_priority;
 	uint8_t told;	  /* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
@@ -453,11 +455,11 @@ void engine_services(struct engine *e, const struct ipc_services *m, mono_t now)
 void engine_leader(struct engine *e, const struct ipc_leader *m, mono_t now);
 /* Does this node want the lease? To be called after whatever may have changed that. */
 void engine_campaign(struct engine *e, struct engine_instance *i);
-/* Tell a new agent; set for each instance whether its addresses may be renewed. */
+/* Tell a new agent. */
 void engine_campaign_all(struct engine *e);
-/* May the kernel keep its addresses for another while? Not for longer than a lease lasts. */
-bool engine_may_renew(const struct engine *e, const struct engine_instance *i, mono_t now);
-void engine_leader_keep(struct engine *e, mono_t now);
+/* Set for each instance until when the kernel may keep its addresses: as long as its lease lasts. Are there leases? */
+bool engine_leader_keep(struct engine *e);
+#define ENGINE_KEEP_MIN_US (2 * USEC_PER_SEC) /* with less than that left of a lease nothing is put back */
 
 /* engine_memory.c: what the next engine needs */
 /* Read for a first generation what the engine before left. */

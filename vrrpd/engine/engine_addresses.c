@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/macros.h"
+#include "sys/clock.h"
 
 /* Renewing costs about 10 us per address: with more than this many the lifetime grows in proportion. */
 #define RENEW_ADDRESSES 1000
@@ -27,9 +28,23 @@ kernel_lifetime_s(const struct engine_gen *g)
 	return g->address_lifetime_s * (1 + g->n_addresses / RENEW_ADDRESSES);
 }
 
+/*
+ * The lifetime that addresses of this instance get now: with a lease they are gone before it is over, and the kernel may be a
+ * second late. 0: that cannot be any more.
+ */
+static uint32_t
+lifetime_now_s(const struct engine_kernel *k, const struct engine_instance *i, mono_t now)
+{
+	uint64_t until = i->keep_until_us, lasts = kernel_lifetime_s(k->gen);
+
+	if (until == UINT64_MAX)
+		return (uint32_t)lasts;
+	until -= MIN(until, now.us + USEC_PER_SEC);
+	return (uint32_t)MIN(lasts, until / USEC_PER_SEC);
+}
+
 static void
-fill_op(const struct engine_kernel *k, const struct ip_prefix *p, enum nlk_addr_verb verb, int ifindex,
-	struct nlk_addr_op *op)
+fill_op(const struct ip_prefix *p, enum nlk_addr_verb verb, int ifindex, uint32_t valid_s, struct nlk_addr_op *op)
 {
 	*op = (struct nlk_addr_op){
 		.verb = (uint8_t)verb,
@@ -39,7 +54,7 @@ fill_op(const struct engine_kernel *k, const struct ip_prefix *p, enum nlk_addr_
 		/* A virtual address is for answering: never the source of what this host starts itself. */
 		.deprecated = p->addr.family == IP_FAMILY_V6,
 		.ifindex = ifindex,
-		.valid_s = kernel_lifetime_s(k->gen),
+		.valid_s = valid_s,
 	};
 	memcpy(op->addr, p->addr.b, sizeof(op->addr));
 }
@@ -48,7 +63,7 @@ fill_op(const struct engine_kernel *k, const struct ip_prefix *p, enum nlk_addr_
 static void
 collect(struct engine_kernel *k, const struct engine_instance *i, uint32_t *pos, kernel_wanted_fn *wanted)
 {
-	uint32_t watch = ENGINE_NO_INDEX;
+	uint32_t watch = ENGINE_NO_INDEX, valid_s = MAX(1u, lifetime_now_s(k, i, clock_mono()));
 	int ifindex = 0;
 
 	for (; *pos < i->n_addresses && k->n_ops < KERNEL_SLICE; ++*pos) {
@@ -63,7 +78,7 @@ collect(struct engine_kernel *k, const struct engine_instance *i, uint32_t *pos,
 		if (!wanted(h, ifindex, &verb))
 			continue;
 		/* What is removed is removed where it was put. */
-		fill_op(k, &a->prefix, verb, verb == NLK_ADDR_DEL ? h->ifindex : ifindex, &k->ops[k->n_ops]);
+		fill_op(&a->prefix, verb, verb == NLK_ADDR_DEL ? h->ifindex : ifindex, valid_s, &k->ops[k->n_ops]);
 		k->places[k->n_ops++] = (struct engine_place){.instance = i->index, .address = *pos};
 	}
 }
@@ -325,7 +340,7 @@ kernel_move_addresses(struct engine_kernel *k, struct engine_gen *next)
 				to->lost = h->lost;
 				to->ifindex = h->ifindex;
 			} else if (!h->foreign) {
-				fill_op(k, &addr->prefix, NLK_ADDR_DEL, h->ifindex, &k->ops[k->n_ops++]);
+				fill_op(&addr->prefix, NLK_ADDR_DEL, h->ifindex, NLK_FOREVER, &k->ops[k->n_ops++]);
 			}
 			if (k->n_ops == KERNEL_SLICE)
 				flush_orphans(k, i);
@@ -472,18 +487,33 @@ kernel_begin_renewal(struct engine_kernel *k)
 	k->renew_address = 0;
 }
 
+/* Would renewing make them last longer? What rests on a lease may last shorter than it was told before. */
+static bool
+renewing_helps(const struct engine_kernel *k, struct engine_instance *i)
+{
+	mono_t now = clock_mono();
+	uint32_t s = lifetime_now_s(k, i, now);
+	uint64_t until = now.us + s * USEC_PER_SEC;
+
+	if (i->keep_until_us == UINT64_MAX)
+		return true;
+	if (s == 0 || until <= i->kept_until_us)
+		return false;
+	i->kept_until_us = until;
+	return true;
+}
+
 void
 kernel_renew_some(struct engine_kernel *k)
 {
 	k->n_ops = 0;
 	while (kernel_renewing(k) && k->n_ops < KERNEL_SLICE) {
-		const struct engine_instance *i = &k->gen->instances[k->renew_instance];
+		struct engine_instance *i = &k->gen->instances[k->renew_instance];
 
-		if (!i->keep) {
-			k->renew_address = i->n_addresses; /* its lease ends sooner than that would last */
-		} else {
+		if (k->renew_address == 0 && !renewing_helps(k, i))
+			k->renew_address = i->n_addresses;
+		else
 			collect(k, i, &k->renew_address, want_renewal);
-		}
 		if (k->renew_address == i->n_addresses) {
 			k->renew_address = 0;
 			k->renew_instance++;

@@ -25,6 +25,8 @@ engine_ask(struct engine *e, struct engine_instance *i)
 	};
 
 	memcpy(m.name, i->conf.name, sizeof(m.name));
+	if (i->elect.asking == ROLE_ASK_LEASE)
+		return; /* engine_leader.c */
 	i->ask_due = e->agent.fd >= 0 && ipc_chan_send(&e->agent, IPC_ASK, &m, -1) == -EAGAIN;
 	if (!i->ask_due)
 		return;

@@ -202,7 +202,7 @@ instance_valid(const struct ipc_conf_instance *m)
 	return (v2 || m->version == 3) &&
 	       (m->family == IP_FAMILY_V4 || (m->family == IP_FAMILY_V6 && !v2)) && m->vrid > 0 &&
 	       m->priority > 0 && m->down_adverts > 0 && m->down_adverts <= 100 &&
-	       m->checksum < ELECT_CHECKSUM_COUNT && m->adver_int_cs > 0 &&
+	       m->checksum < ELECT_CHECKSUM_COUNT && m->on_store_loss < ELECT_STORE_LOSS_COUNT && m->adver_int_cs > 0 &&
 	       m->adver_int_cs <= (v2 ? 25500 : VRRP_INTERVAL_CS_MAX) && (!v2 || m->adver_int_cs % 100 == 0) &&
 	       m->garp_repeat > 0 && m->n_addresses > 0 && m->n_addresses <= LIMIT_ADDRESSES &&
 	       m->n_peers <= LIMIT_UNICAST_PEERS && (m->unicast != 0) == (m->n_peers > 0) &&
@@ -229,6 +229,7 @@ fill_instance(struct engine_instance *i, const struct ipc_conf_instance *m)
 		.enter_us = m->enter_us,
 		.leave_us = m->leave_us,
 		.on_store_loss = m->on_store_loss,
+		.arbiter = m->arbiter != 0,
 		.vrrp =
 			{
 				.version = m->version,
@@ -275,7 +276,7 @@ take_instance(struct engine_conf_reader *r, const struct ipc_conf_instance *m)
 		i->watch = watch_for(g, m->ifname, m->family, &m->unicast_source);
 	else
 		i->watch = watch_link(g, m->ifname); /* nothing is sent from there */
-	i->keep = true;
+	i->keep_until_us = UINT64_MAX;
 	i->addresses = r->addresses + r->n_addresses;
 	i->codec.addrs = r->advertised + r->n_addresses;
 	i->codec.peers = r->peers + r->n_peers;

@@ -37,7 +37,7 @@ engine_leader(struct engine *e, const struct ipc_leader *m, mono_t now)
 	if (e->gen == NULL || m->h.gen != e->gen->gen || m->index >= e->gen->n_configured || m->fact >= ELECT_FACT_COUNT)
 		return;
 	i = &e->gen->instances[m->index];
-	if (i->conf.mode == ELECT_MODE_VRRP)
+	if (i->conf.mode == ELECT_MODE_VRRP && !i->conf.arbiter)
 		return;
 	memcpy(l.name, m->name, sizeof(l.name));
 	l.name[sizeof(l.name) - 1] = '\0';
@@ -45,6 +45,12 @@ engine_leader(struct engine *e, const struct ipc_leader *m, mono_t now)
 	if (i->elect.state == ROLE_STATE_ACTIVE)
 		engine_memory_advert(e, i, now);
 	engine_memory_note(e, i);
+}
+
+static bool
+has_lease(const struct engine_instance *i)
+{
+	return i->conf.mode == ELECT_MODE_LEASE || i->conf.arbiter;
 }
 
 void
@@ -56,7 +62,7 @@ engine_campaign(struct engine *e, struct engine_instance *i)
 		.h.gen = e->gen->gen, .index = i->index, .wanted = wanted, .priority = i->elect.priority};
 
 	/* Before the elections have begun nothing is known: an agent that holds a lease for the engine before keeps it. */
-	if (i->conf.mode != ELECT_MODE_LEASE || i->removed || !e->synced ||
+	if (!has_lease(i) || i->removed || !e->synced ||
 	    (wanted == i->campaigns && i->elect.priority == i->campaign_priority))
 		return;
 	if (e->agent.fd >= 0 && ipc_chan_send(&e->agent, IPC_CAMPAIGN, &m, -1) == -EAGAIN) {
@@ -81,17 +87,15 @@ engine_campaign_all(struct engine *e)
 }
 
 bool
-engine_may_renew(const struct engine *e, const struct engine_instance *i, mono_t now)
+engine_leader_keep(struct engine *e)
 {
-	/* What the kernel is told now lasts for three intervals, rounded up to seconds. */
-	usec_t lasts = 3 * engine_kernel_renew_interval(e->kernel) + USEC_PER_SEC;
+	bool leases = false;
 
-	return i->conf.mode != ELECT_MODE_LEASE || mono_before(mono_add(now, lasts), elect_held_until(&i->elect));
-}
+	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
+		struct engine_instance *i = &e->gen->instances[n];
 
-void
-engine_leader_keep(struct engine *e, mono_t now)
-{
-	for (uint32_t n = 0; n < e->gen->n_instances; n++)
-		e->gen->instances[n].keep = engine_may_renew(e, &e->gen->instances[n], now);
+		i->keep_until_us = has_lease(i) ? elect_held_until(&i->elect).us : UINT64_MAX;
+		leases = leases || has_lease(i);
+	}
+	return leases;
 }

@@ -28,6 +28,7 @@
 /* A successor may take 10 s (proto/vrrp_fsm.c), and removing addresses may block behind another program's lock. */
 #define STOP_MAX_US (15 * USEC_PER_SEC)
 #define CHAN_FD_MAX 4096 /* numbers above cost memory */
+#define LEASE_RENEW_US (500 * USEC_PER_MS) /* lifetimes are whole seconds: half of one is not wasted of a lease */
 #define TEND_US	    USEC_PER_SEC /* without lifetimes to renew: how often failed work is tried again */
 
 static void
@@ -74,16 +75,20 @@ on_renew_timer(void *arg, mono_t now)
 {
 	struct engine *e = arg;
 	usec_t interval = engine_kernel_renew_interval(e->kernel);
+	bool leases;
 
 	engine_notice_suspend(e);
 	engine_run_timers(e, now);
 	engine_tx_flush(e, now);
-	engine_leader_keep(e, now);
+	leases = engine_leader_keep(e);
 	if (interval > 0)
 		engine_kernel_renew(e->kernel);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++)
-		if (e->gen->instances[n].heal.failed && e->gen->instances[n].keep && elect_holds(&e->gen->instances[n].elect))
+		if (e->gen->instances[n].heal.failed && elect_holds(&e->gen->instances[n].elect) &&
+		    e->gen->instances[n].keep_until_us >= now.us + ENGINE_KEEP_MIN_US)
 			engine_kernel_want(e->kernel, n, KERNEL_WANT_HEAL, 0);
+	if (interval > 0 && leases)
+		interval = MIN(interval, LEASE_RENEW_US);
 	loop_timer_set(e->renew_timer, mono_add(now, interval > 0 ? interval : TEND_US));
 	engine_arm(e);
 }

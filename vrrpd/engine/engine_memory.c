@@ -79,11 +79,11 @@ window_us(const struct engine *e, const struct engine_instance *i)
 	mono_t until = elect_held_until(&i->elect);
 	uint64_t sign = e->memory->instances[i->index].advert_us;
 
-	if (i->conf.mode == ELECT_MODE_VRRP)
-		return elect_resume_us(&i->conf);
-	if (until.us == MONO_NEVER.us)
-		return UINT64_MAX;
-	return boot_us(e, until) > sign ? boot_us(e, until) - sign : 0;
+	uint64_t window = elect_resume_us(&i->conf);
+
+	if (until.us != MONO_NEVER.us)
+		window = MIN(window, boot_us(e, until) > sign ? boot_us(e, until) - sign : 0);
+	return window;
 }
 
 void

@@ -111,7 +111,7 @@ adopt(struct engine_instance *i, const struct engine_instance *o, bool same, mon
 	i->send_failed = o->send_failed;
 	i->told = o->told;
 	i->campaigns = o->campaigns;
-	i->keep = o->keep;
+	i->keep_until_us = o->keep_until_us;
 	i->event_due = o->event_due;
 	i->event_from = o->event_from;
 	i->claims.conflicts = o->claims.conflicts;

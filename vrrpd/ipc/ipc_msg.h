@@ -168,6 +168,7 @@ struct ipc_conf_instance { /* index = order of arrival; the next ones belong to 
 	uint32_t n_addresses, n_peers, n_tracks, n_hooks, n_services;
 	uint16_t n_options; /* of its leader or lease */
 	uint8_t on_store_loss; /* enum elect_store_loss */
+	uint8_t arbiter;
 	uint16_t adver_int_cs;
 	uint8_t mode; /* enum elect_mode */
 	uint8_t version, family, vrid, priority, preempt, down_adverts;

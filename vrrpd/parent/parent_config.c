@@ -207,6 +207,7 @@ fill_instance(const struct cfg_instance *i, bool secrets, struct ipc_conf_instan
 		.adver_int_cs = (uint16_t)(i->advert_interval / USEC_PER_CS),
 		.mode = (uint8_t)i->mode,
 		.on_store_loss = (uint8_t)i->on_store_loss,
+		.arbiter = i->mode == CFG_MODE_VRRP && i->arbiter.present,
 		.version = (uint8_t)i->version,
 		.family = i->family,
 		.vrid = (uint8_t)i->vrid,
@@ -220,6 +221,8 @@ fill_instance(const struct cfg_instance *i, bool secrets, struct ipc_conf_instan
 		.ttl_min = (uint8_t)i->unicast_ttl_min,
 		.unicast_source = i->unicast_source,
 	};
+	if (m->arbiter)
+		m->on_store_loss = i->arbiter_holds ? ELECT_STORE_LOSS_PATRONI : ELECT_STORE_LOSS_HOLD_LEASE;
 	str_copy(m->name, sizeof(m->name), i->name);
 	str_copy(m->ifname, sizeof(m->ifname), i->interface);
 	if (secrets && i->auth_pass != NULL) {
