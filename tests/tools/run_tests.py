@@ -105,8 +105,8 @@ def pytest_run(args, name, lines, *what):
 
 
 def netns(args):
-    """Two halves side by side: most of each is waiting. The tests of checks and stores on one side, the rest on the other."""
-    names = ("checks", "follow", "lease")
+    """Two halves side by side: most of each is waiting. What asks or runs other programs on one side, the rest on the other."""
+    names = ("arbiter", "checks", "follow", "hooks", "lease", "scripts", "services")
     checks = [str(p) for n in names for p in sorted(pathlib.Path("tests/netns").glob(f"test_{n}*.py"))]
     rest = [str(p) for p in sorted(pathlib.Path("tests/netns").glob("test_*.py"))]
     rest = [p for p in rest if p not in checks and not p.endswith("test_systemd.py")]

@@ -95,8 +95,9 @@ send(struct store *s)
 		loop_timer_set(all->timer, mono_add(loop_now(all->a->loop), SEND_AGAIN_US));
 }
 
-usec_t
-store_address_lifetime(const struct store *s)
+/* The kernel keeps addresses for so long after this machine stopped renewing them. */
+static usec_t
+address_lifetime(const struct store *s)
 {
 	return s->all->a->conf != NULL ? s->all->a->conf->begin.address_lifetime_s * USEC_PER_SEC : 0;
 }
@@ -110,7 +111,7 @@ store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t as
 	if (fact == ELECT_FACT_SELF) {
 		m.lease_until_us = lease_until_us;
 		/* Taking them must leave the kernel time to remove them before the lease is over. */
-		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, store_address_lifetime(s))) : fresh;
+		m.fresh_until_us = s->lease ? MIN(fresh, lease_until_us - MIN(lease_until_us, address_lifetime(s))) : fresh;
 	} else {
 		m.fresh_until_us = fresh;
 	}

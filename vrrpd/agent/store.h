@@ -89,9 +89,6 @@ int64_t store_number(const struct store *s, const char *path, int64_t otherwise)
 struct loop *store_loop(const struct store *s);
 struct net_http *store_http(const struct store *s);
 
-/* The kernel keeps addresses for so long after this machine stopped renewing them; 0: for ever. */
-usec_t store_address_lifetime(const struct store *s);
-
 /*
  * The store has answered: `leader` holds the key, NULL: nobody does. asked_us: CLOCK_BOOTTIME before the question was
  * sent; lease_until_us: the same clock, when this node's being the leader ends without being renewed.

@@ -2,7 +2,7 @@
  * store_etcd3_lease.c - an own key with a lease: mode "lease" on etcd v3.
  *
  * Runs in vrrpd-agent. Who wants the lease and finds the key gone takes a lease and creates the key in one transaction
- * if nobody else did; who is better placed does so sooner. It is renewed at a third of its time or sooner, and counts from before
+ * if nobody else did; who is better placed does so sooner. It is renewed at a third of its time, and counts from before
  * the request was sent. A key with this node's name is its own also when an agent before made it: it is gone on with.
  * Given back by revoking: the key goes at once, and the next one sees it by its watch.
  */
@@ -25,19 +25,6 @@ static usec_t
 ttl_us(const struct etcd3 *e)
 {
 	return (usec_t)store_number(e->s, "ttl", 5 * USEC_PER_SEC);
-}
-
-/*
- * The kernel may be told to keep the addresses for another lifetime (in whole seconds) only while the lease lasts for longer than
- * that: it is renewed so often that this is always so.
- */
-static usec_t
-renew_every(const struct etcd3 *e)
-{
-	usec_t kernel = store_address_lifetime(e->s) + USEC_PER_SEC;
-	usec_t spare = ttl_us(e) > kernel ? (ttl_us(e) - kernel) / 2 : 0;
-
-	return MIN(ttl_us(e) / 3, MAX(spare, TRY_AGAIN_US));
 }
 
 static bool
@@ -142,7 +129,7 @@ on_renewed(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
 		l->until_us = c->asked_us + (uint64_t)a->ttl * USEC_PER_SEC;
 		if (l->held)
 			confirm(e, c->asked_us);
-		wake_in(e, renew_every(e));
+		wake_in(e, ttl_us(e) / 3);
 		return;
 	}
 	if (a->kind == ETCD3_OK) {
@@ -190,7 +177,7 @@ on_txn(struct etcd3 *e, struct etcd3_call *c, const struct etcd3_answer *a)
 		e->mod_revision = MAX(e->mod_revision, a->header.revision);
 		e->s->revision = a->header.revision;
 		confirm(e, l->asked_us);
-		wake_in(e, renew_every(e));
+		wake_in(e, ttl_us(e) / 3);
 	} else {
 		/* Somebody else was sooner; this lease holds nothing and ends by itself. */
 		forget(e);
