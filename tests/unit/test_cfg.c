@@ -686,7 +686,8 @@ test_conf_examples_load(void **state)
 {
 	static const char *const files[] = {"conf/examples/pair.conf", "conf/examples/unicast.conf",
 					    "conf/examples/keepalived-peer.conf", "conf/examples/group.conf",
-					    "conf/examples/postgres.conf"};
+					    "conf/examples/postgres.conf", "conf/examples/follow.conf",
+					    "conf/examples/arbiter.conf"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
