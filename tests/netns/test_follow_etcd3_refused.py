@@ -1,4 +1,5 @@
-"""test_follow_etcd3_refused.py - etcds that do not say who the leader is: users, tokens, certificates, no gateway, silence.
+"""test_follow_etcd3_refused.py - etcds that do not say who the leader is: users, tokens, certificates, no gateway, silence, no
+key, a name that is perhaps this node's.
 
 One vrrpd has an instance for each of them. Nobody gets an address that the store does not confirm, and status and log say in
 one sentence what is wrong and what to do.
@@ -84,6 +85,8 @@ WANTED = {
     "tls": ("active", None),
     "tls_expired": ("backup", "certificate has expired: renew the certificate, or mend tls"),
     "tls_no_cert": ("backup", "(certificate required|bad certificate).*: renew the certificate, or mend tls"),
+    "missing": ("backup", "key /service/gp/leader names nobody since 10 s .*: start what writes it, or mend leader.key"),
+    "alike": ("backup", 'the leader is a, and this node is A.example.org there: .* write value = "a" in leader'),
     "tls_other_ca": ("backup", "certificate problem.*: renew the certificate, or mend tls"),
 }
 
@@ -101,6 +104,8 @@ def stores(host, servers, files):
         "needless_user": store([servers["open"]], username="vrrpd", password_file=good),
         "user": store([servers["auth"]], username="vrrpd", password_file=good),
         "jwt": store([servers["jwt"]], username="vrrpd", password_file=good),
+        "missing": store([servers["open"]], key="/service/gp/leader"),
+        "alike": store([servers["open"]], value="A.example.org"),
         "no_user": store([servers["auth"]]),
         "wrong_password": store([servers["auth"]], username="vrrpd", password_file=wrong),
         "no_rights": store([servers["auth"]], username="stranger", password_file=good),
@@ -160,7 +165,7 @@ def test_what_etcd_may_refuse(lab):
     d = a.vrrpd(
         conf(*(following(n, f"10.77.2.{i + 1}", mode="follow", leader=s) for i, (n, s) in enumerate(named.items())), node="a")
     )
-    wait_wanted(lab, d, WANTED)
+    wait_wanted(lab, d, WANTED, 20)
     changes = {i["name"]: i["counters"]["transitions"] for i in d.status()["instances"]}
     text = d.get("/v1/config")[1] + d.get("/v1/status")[1] + d.get("/metrics")[1] + d.log_text()
     assert PASSWORD not in text

@@ -59,6 +59,8 @@ struct store {
 	char endpoint[STORE_LEADER_MAX]; /* that answered last */
 	usec_t latency_us;
 	char trouble[LIMIT_LOG_TEXT]; /* what is wrong, "" = nothing */
+	char doubt[LIMIT_LOG_TEXT];   /* it answers, but perhaps not what was meant; "" = no doubt */
+	uint64_t absent_us;	      /* since when its key is not there, by CLOCK_BOOTTIME; 0: it is */
 };
 
 struct stores *stores_new(struct agent *a);
