@@ -18,7 +18,6 @@
 #include "sys/log.h"
 
 #define SEND_AGAIN_US (20 * USEC_PER_MS)   /* the engine's channel was full */
-#define ABSENT_US     (10 * USEC_PER_SEC)  /* longer than a leader takes to be succeeded, mostly */
 #define STOP_MAX_US   (1500 * USEC_PER_MS) /* a store that does not answer is not waited for when vrrpd stops */
 
 static const struct store_ops *const kinds[] = {
@@ -47,6 +46,12 @@ int64_t
 store_number(const struct store *s, const char *path, int64_t otherwise)
 {
 	return check_def_number(&s->options, path, otherwise);
+}
+
+const struct agent_conf *
+store_conf(const struct store *s)
+{
+	return s->all->a->conf;
 }
 
 struct loop *
@@ -103,39 +108,6 @@ address_lifetime(const struct store *s)
 	return s->all->a->conf != NULL ? s->all->a->conf->begin.address_lifetime_s * USEC_PER_SEC : 0;
 }
 
-/* Are they the same but for case, or for the domain that one of them has? */
-static bool
-alike(const char *a, const char *b)
-{
-	size_t na = strlen(a), nb = strlen(b), n = MIN(na, nb);
-
-	return n > 0 && strncasecmp(a, b, n) == 0 && (na == nb || (na > nb ? a : b)[n] == '.');
-}
-
-/* It answers. Is it asked for the right key, and does this node know its own name there? */
-static void
-doubt_answer(struct store *s, enum elect_fact fact, const char *leader, uint64_t asked_us)
-{
-	const char *key = store_text(s, "key", 0), *value = store_text(s, "value", 0);
-	char text[LIMIT_LOG_TEXT] = "";
-
-	s->absent_us = fact != ELECT_FACT_NONE ? 0 : s->absent_us != 0 ? s->absent_us : asked_us;
-	if (s->lease || key == NULL || value == NULL)
-		return;
-	if (fact == ELECT_FACT_NONE && asked_us - s->absent_us >= ABSENT_US)
-		snprintf(text, sizeof(text),
-			 "key %s names nobody since %u s and more: start what writes it, or mend leader.key (Patroni's is "
-			 "/service/SCOPE/leader)",
-			 key, (unsigned)(ABSENT_US / USEC_PER_SEC));
-	else if (fact == ELECT_FACT_OTHER && alike(leader, value))
-		snprintf(text, sizeof(text),
-			 "the leader is %s, and this node is %s there: if both are this one, write value = \"%s\" in leader", leader,
-			 value, leader);
-	if (text[0] != '\0' && strcmp(text, s->doubt) != 0)
-		log_warning("%s: %s", s->instance, text);
-	str_copy(s->doubt, sizeof(s->doubt), text);
-}
-
 void
 store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t asked_us, uint64_t lease_until_us)
 {
@@ -154,7 +126,8 @@ store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t as
 	if (s->trouble[0] != '\0')
 		log_info("%s: the store answers again", s->instance);
 	s->trouble[0] = '\0';
-	doubt_answer(s, fact, leader, asked_us);
+	if (s->doubt != NULL)
+		store_doubt_note(s->doubt, fact, s->leader, asked_us);
 	s->said = m;
 	send(s);
 }
@@ -219,6 +192,7 @@ store_free(struct store *s)
 		return;
 	s->ops->free(s);
 	store_local_free(s->local);
+	store_doubt_free(s->doubt);
 	check_def_free(&s->options);
 	free(s);
 }
@@ -242,6 +216,8 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 	check_def_copy(&s->options, options);
 	if (store_text(s, "patroni", 0) != NULL)
 		s->local = store_local_new(s);
+	if (!s->lease)
+		s->doubt = store_doubt_new(s);
 	s->ops->start(s);
 	return s;
 }
@@ -423,6 +399,6 @@ stores_json(struct json_out *j, const struct stores *all, uint32_t index, const 
 		json_out_seconds(j, "lease_left_s", now->held_until_us - now_us);
 	else
 		json_out_null(j, "lease_left_s");
-	json_out_text(j, "trouble", s->trouble[0] != '\0' ? s->trouble : s->doubt[0] != '\0' ? s->doubt : NULL);
+	json_out_text(j, "trouble", s->trouble[0] != '\0' ? s->trouble : store_doubt_text(s->doubt));
 	json_out_close(j, '}');
 }
