@@ -12,7 +12,7 @@ from daemons import conf, instance
 
 VIP = "10.77.1.100"
 KEY = "/service/pg/leader"
-SHORT_TWO_MS = 500  # two hosts hear of a change at the same time, and neither waits for the other one
+SHORT_TWO_MS = 500  # the new holder waits 5 ms for the old one, which hears of it at the same time: a busy machine is slower
 
 
 def following(name="pg", address=VIP, **options):

@@ -1,4 +1,5 @@
-"""test_follow_etcd3_refused.py - etcds that do not say who the leader is: users, tokens, certificates, no gateway, silence.
+"""test_follow_etcd3_refused.py - etcds that do not say who the leader is: users, tokens, certificates, no gateway, silence, no
+key, a name that is perhaps this node's.
 
 One vrrpd has an instance for each of them. Nobody gets an address that the store does not confirm, and status and log say in
 one sentence what is wrong and what to do.
@@ -84,6 +85,10 @@ WANTED = {
     "tls": ("active", None),
     "tls_expired": ("backup", "certificate has expired: renew the certificate, or mend tls"),
     "tls_no_cert": ("backup", "(certificate required|bad certificate).*: renew the certificate, or mend tls"),
+    "missing": ("backup", "key /service/gp/leader has named nobody for 10 s .*: start what writes it, or mend leader.key"),
+    "alike": ("backup", 'the leader is a, and this node is A.example.org there: .* write value = "a" in leader'),
+    "nobody": ("backup", "the leader is x9, but nobody answers at 10.77.1.200: .* which is a there, write value = \"x9\" in leader"),
+    "somebody": ("backup", None),
     "tls_other_ca": ("backup", "certificate problem.*: renew the certificate, or mend tls"),
 }
 
@@ -101,6 +106,10 @@ def stores(host, servers, files):
         "needless_user": store([servers["open"]], username="vrrpd", password_file=good),
         "user": store([servers["auth"]], username="vrrpd", password_file=good),
         "jwt": store([servers["jwt"]], username="vrrpd", password_file=good),
+        "missing": store([servers["open"]], key="/service/gp/leader"),
+        "alike": store([servers["open"]], value="A.example.org"),
+        "nobody": store([servers["open"]], key="/service/nobody/leader"),
+        "somebody": store([servers["open"]], key="/service/nobody/leader"),
         "no_user": store([servers["auth"]]),
         "wrong_password": store([servers["auth"]], username="vrrpd", password_file=wrong),
         "no_rights": store([servers["auth"]], username="stranger", password_file=good),
@@ -127,7 +136,9 @@ def start(host, files, folder):
     host.lab.wait_until(lambda: made["jwt"].ctl("endpoint", "health", check=False).returncode == 0, 10, "etcd runs")
     for name in ("auth", "jwt"):
         users(made[name])
-    etcd.Gateway(host, made["open"].endpoint).put(KEY, "a")
+    gateway = etcd.Gateway(host, made["open"].endpoint)
+    gateway.put(KEY, "a")
+    gateway.put("/service/nobody/leader", "x9")
     client = ["--cacert", files["ca.pem"], "--cert", files["client.pem"], "--key", files["client.key"]]
     made["tls"].ctl(*client, "put", KEY, "a")
     return made
@@ -157,10 +168,17 @@ def test_what_etcd_may_refuse(lab):
     servers = start(a, files, folder)
     BadServer(a, 4001, lambda c: c.recv(1 << 20) and wire.time.sleep(60))
     named = stores(a, servers, files)
+    elsewhere = {"nobody": "10.77.1.200", "somebody": lab.host("b").ip4()}
     d = a.vrrpd(
-        conf(*(following(n, f"10.77.2.{i + 1}", mode="follow", leader=s) for i, (n, s) in enumerate(named.items())), node="a")
+        conf(
+            *(
+                following(n, elsewhere.get(n, f"10.77.2.{i + 1}"), mode="follow", leader=s)
+                for i, (n, s) in enumerate(named.items())
+            ),
+            node="a",
+        )
     )
-    wait_wanted(lab, d, WANTED)
+    wait_wanted(lab, d, WANTED, 25)
     changes = {i["name"]: i["counters"]["transitions"] for i in d.status()["instances"]}
     text = d.get("/v1/config")[1] + d.get("/v1/status")[1] + d.get("/metrics")[1] + d.log_text()
     assert PASSWORD not in text

@@ -142,6 +142,9 @@ class Run:
                 lambda s=sampler: len(s.present()) == 1, WHOLE_S, f"one host holds the address of {name}", self.lab.logs
             )
 
+    def seconds_with_two(self, name):
+        return sum(end - start for start, end, who in self.samplers[name].periods() if len(who) > 1)
+
     def report(self):
         """Print what was seen of each address; how often vrrpd's were on two hosts."""
         bad = 0
@@ -151,7 +154,7 @@ class Run:
             two = [end - start for start, end, who in periods if len(who) > 1]
             none = [end - start for start, end, who in periods if not who]
             print(
-                f"{name:12}{sum(two):>12.3f} s{len(two):>12}{max(two, default=0):>10.3f} s{sum(none):>10.1f} s"
+                f"{name:12}{self.seconds_with_two(name):>12.3f} s{len(two):>12}{max(two, default=0):>10.3f} s{sum(none):>10.1f} s"
                 f"{max(none, default=0):>10.1f} s"
             )
             if name != "keepalived" and two:
@@ -172,9 +175,8 @@ class Run:
                     print(f"    {at:.4f} to {until:.4f}: {' '.join(then) or 'nobody'}")
 
 
-def run(lab, splits, seed):
-    """So many faults; returns how often one of vrrpd's addresses was on two hosts."""
-    print(f"seed {seed}: {splits} splits, pauses and outages")
+def go(lab, splits, seed):
+    """So many faults; returns the Run, with everything whole again."""
     r = Run(lab, seed)
     r.whole()
     for sampler in r.samplers.values():
@@ -184,9 +186,15 @@ def run(lab, splits, seed):
         for sampler in r.samplers.values():
             sampler.periods()
     r.whole()
-    bad = r.report()
     for d in [*r.vrrpd.values(), *r.keepalived.values()]:
         assert d.alive(), f"{d.name} has ended:\n{lab.logs()}"
+    return r
+
+
+def run(lab, splits, seed):
+    """The same, and print what was seen; returns how often one of vrrpd's addresses was on two hosts."""
+    print(f"seed {seed}: {splits} splits, pauses and outages", flush=True)
+    bad = go(lab, splits, seed).report()
     print(f"seed {seed}: {bad} times two holders")
     return bad
 

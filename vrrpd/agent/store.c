@@ -48,6 +48,12 @@ store_number(const struct store *s, const char *path, int64_t otherwise)
 	return check_def_number(&s->options, path, otherwise);
 }
 
+const struct agent_conf *
+store_conf(const struct store *s)
+{
+	return s->all->a->conf;
+}
+
 struct loop *
 store_loop(const struct store *s)
 {
@@ -120,6 +126,8 @@ store_say(struct store *s, enum elect_fact fact, const char *leader, uint64_t as
 	if (s->trouble[0] != '\0')
 		log_info("%s: the store answers again", s->instance);
 	s->trouble[0] = '\0';
+	if (s->doubt != NULL)
+		store_doubt_note(s->doubt, fact, s->leader, asked_us);
 	s->said = m;
 	send(s);
 }
@@ -184,6 +192,7 @@ store_free(struct store *s)
 		return;
 	s->ops->free(s);
 	store_local_free(s->local);
+	store_doubt_free(s->doubt);
 	check_def_free(&s->options);
 	free(s);
 }
@@ -207,6 +216,8 @@ store_new(struct stores *all, const struct agent_instance *i, const struct check
 	check_def_copy(&s->options, options);
 	if (store_text(s, "patroni", 0) != NULL)
 		s->local = store_local_new(s);
+	if (!s->lease)
+		s->doubt = store_doubt_new(s);
 	s->ops->start(s);
 	return s;
 }
@@ -379,6 +390,7 @@ stores_json(struct json_out *j, const struct stores *all, uint32_t index, const 
 	json_out_text(j, "key", store_text(s, "key", 0));
 	json_out_text(j, "fact", elect_fact_name((enum elect_fact)now->fact));
 	json_out_text(j, "name", s->leader[0] != '\0' ? s->leader : NULL);
+	json_out_text(j, "value", store_text(s, "value", 0));
 	json_out_bool(j, "self", now->fact == ELECT_FACT_SELF);
 	json_out_uint(j, "revision", s->revision);
 	json_out_text(j, "endpoint", s->endpoint[0] != '\0' ? s->endpoint : NULL);
@@ -387,6 +399,6 @@ stores_json(struct json_out *j, const struct stores *all, uint32_t index, const 
 		json_out_seconds(j, "lease_left_s", now->held_until_us - now_us);
 	else
 		json_out_null(j, "lease_left_s");
-	json_out_text(j, "trouble", s->trouble[0] != '\0' ? s->trouble : NULL);
+	json_out_text(j, "trouble", s->trouble[0] != '\0' ? s->trouble : store_doubt_text(s->doubt));
 	json_out_close(j, '}');
 }

@@ -44,6 +44,7 @@ struct store {
 	const struct store_ops *ops;
 	void *priv;
 	struct store_local *local; /* on_store_loss = "patroni"; else NULL */
+	struct store_doubt *doubt; /* mode follow; else NULL */
 	uint32_t index; /* of the instance */
 	char instance[LIMIT_NAME];
 	struct check_def options; /* kept as those of a check are */
@@ -86,6 +87,8 @@ void stores_json(struct json_out *j, const struct stores *all, uint32_t index, c
 
 const char *store_text(const struct store *s, const char *path, unsigned n);
 int64_t store_number(const struct store *s, const char *path, int64_t otherwise);
+/* In force; NULL: none yet. */
+const struct agent_conf *store_conf(const struct store *s);
 struct loop *store_loop(const struct store *s);
 struct net_http *store_http(const struct store *s);
 
@@ -123,6 +126,17 @@ void store_local_free(struct store_local *l); /* NULL is fine */
 
 /* Has it neither answered nor failed yet? NULL: no. */
 bool store_local_awaited(const struct store_local *l);
+
+/* ---- store_doubt.c: it answers, but perhaps not what was meant -------------------------------------- */
+
+struct store_doubt *store_doubt_new(struct store *s);
+void store_doubt_free(struct store_doubt *d); /* NULL is fine */
+
+/* The store has answered: who the leader is, "" = nobody; now_us: CLOCK_BOOTTIME, when it was asked. */
+void store_doubt_note(struct store_doubt *d, enum elect_fact fact, const char *leader, uint64_t now_us);
+
+/* What is to be doubted, as a sentence with its remedy; NULL: nothing. */
+const char *store_doubt_text(const struct store_doubt *d);
 
 extern const struct store_ops store_etcd3_ops, store_etcd2_ops, store_consul_ops, store_patroni_ops, store_sentinel_ops;
 

@@ -219,6 +219,8 @@ print_leader(const struct ctl *c, const json_t *inst)
 	strbuf_addf(&b, "%s %s", text_of(l, "store"), text_of(l, "key"));
 	if (text_of(l, "name")[0] != '\0')
 		strbuf_addf(&b, ": %s", text_of(l, "name"));
+	if (text_of(l, "value")[0] != '\0' && strcmp(text_of(l, "name"), text_of(l, "value")) != 0)
+		strbuf_addf(&b, " (this node is %s)", text_of(l, "value"));
 	if (is_number(l, "lease_left_s"))
 		strbuf_addf(&b, ", held for %s without news",
 			    out_duration(number_of(l, "lease_left_s"), left, sizeof(left)));

@@ -552,7 +552,7 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 		break;
 	case ELECT_EVENT_LEADER:
 		ASSERT(ev->leader->fact < ELECT_FACT_COUNT);
-		e->follow.leader = *ev->leader; /* also while this node takes no part */
+		elect_follow_news(e, ev->leader, now); /* also while this node takes no part */
 		if (e->conf->arbiter)
 			obey_arbiter(e, now, out);
 		else

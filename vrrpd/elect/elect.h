@@ -155,12 +155,13 @@ struct elect_event {
 	const struct elect_leader *leader; /* LEADER */
 };
 
-/* State of what follows a leader; only elect_follow.c writes it, and of `leader` elect.c. */
+/* State of what follows a leader; only elect_follow.c writes it. */
 struct elect_follow {
 	uint8_t state; /* enum role_state: INITIALIZE, BACKUP, ACTIVE */
 	bool acquiring;
 	uint32_t epoch; /* number of the last take-over */
 	struct elect_leader leader;
+	mono_t take_at; /* the leader before this node has until then to let go; MONO_NEVER: nothing is waited for */
 	struct role_cause why_active;
 	mono_t claimed;	 /* when another host first claimed the addresses since this node is Active; MONO_ZERO: never */
 	mono_t defended; /* last announcement against somebody else, for its rate limit */

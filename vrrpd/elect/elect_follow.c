@@ -15,6 +15,9 @@
 /* Announcing the addresses again because somebody else claims them: at most this often. */
 #define DEFEND_MIN_US USEC_PER_SEC
 
+/* The leader before hears of the change at the same moment: so long to let go, for another host that is a little slower. */
+#define LET_GO_US (5 * USEC_PER_MS)
+
 static mono_t
 latest(mono_t a, mono_t b)
 {
@@ -56,6 +59,18 @@ mono_t
 elect_held_until(const struct elect *e)
 {
 	return e->conf->mode == ELECT_MODE_VRRP && !e->conf->arbiter ? MONO_NEVER : held_until(e);
+}
+
+void
+elect_follow_news(struct elect *e, const struct elect_leader *news, mono_t now)
+{
+	struct elect_follow *f = &e->follow;
+
+	if (news->fact != ELECT_FACT_SELF)
+		f->take_at = MONO_NEVER;
+	else if (e->conf->mode == ELECT_MODE_FOLLOW && f->leader.fact == ELECT_FACT_OTHER)
+		f->take_at = mono_add(now, LET_GO_US);
+	f->leader = *news;
 }
 
 bool
@@ -127,7 +142,9 @@ decide(struct elect *e, mono_t now, struct role_actions *out)
 	bool has = f->acquiring || f->state == ROLE_STATE_ACTIVE;
 	struct role_cause cause = {.reason = ROLE_REASON_LEADER_SELF};
 
-	if (!has && elect_follow_may_take(e, now)) {
+	if (mono_due(now, f->take_at))
+		f->take_at = MONO_NEVER;
+	if (!has && elect_follow_may_take(e, now) && f->take_at.us == MONO_NEVER.us) {
 		str_copy(cause.name, sizeof(cause.name), f->leader.name);
 		acquire(e, &cause, out);
 		return true;
@@ -147,7 +164,7 @@ retell(struct elect *e, mono_t now, struct role_actions *out)
 {
 	struct role_cause cause = elect_follow_cause(e, now);
 
-	if (e->follow.state == ROLE_STATE_BACKUP && !e->follow.acquiring &&
+	if (e->follow.state == ROLE_STATE_BACKUP && !e->follow.acquiring && !elect_follow_may_take(e, now) &&
 	    (cause.reason != e->cause.reason || strcmp(cause.name, e->cause.name) != 0))
 		enter(e, ROLE_STATE_BACKUP, &cause, out);
 }
@@ -155,7 +172,7 @@ retell(struct elect *e, mono_t now, struct role_actions *out)
 static void
 follow_init(struct elect *e)
 {
-	e->follow = (struct elect_follow){.state = ROLE_STATE_INITIALIZE};
+	e->follow = (struct elect_follow){.state = ROLE_STATE_INITIALIZE, .take_at = MONO_NEVER};
 }
 
 static void
@@ -300,7 +317,7 @@ follow_resume_us(const struct elect_conf *conf)
 static mono_t
 follow_deadline(const struct elect *e)
 {
-	return e->follow.acquiring || e->follow.state == ROLE_STATE_ACTIVE ? held_until(e) : MONO_NEVER;
+	return e->follow.acquiring || e->follow.state == ROLE_STATE_ACTIVE ? held_until(e) : e->follow.take_at;
 }
 
 static void

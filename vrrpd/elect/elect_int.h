@@ -14,6 +14,9 @@ bool elect_wants(const struct elect *e, uint32_t *ret_epoch);
 
 /* ---- elect_follow.c: what is known of the leader ------------------------------------------------- */
 
+/* There is news of the leader. */
+void elect_follow_news(struct elect *e, const struct elect_leader *news, mono_t now);
+
 /* May this node take the addresses now? Only by fresh news. */
 bool elect_follow_may_take(const struct elect *e, mono_t now);
 
