@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -129,6 +130,8 @@ def main():
     parser.add_argument("--san", default="build/san", help="the build with sanitizers")
     parser.add_argument("kinds", nargs="+", choices=KINDS)
     args = parser.parse_args()
+    # Whoever starts this in the background has Ctrl-C ignored; tests of it are to mean something there, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     passed = failed = 0
     for kind in args.kinds:
         started = time.monotonic()
