@@ -85,7 +85,9 @@ void stores_json(struct json_out *j, const struct stores *all, uint32_t index, c
 
 /* ---- for the kinds ------------------------------------------------------------------------------- */
 
+/* The n-th value of an option ("tls.ca"), the store's; NULL: not written. */
 const char *store_text(const struct store *s, const char *path, unsigned n);
+/* The value of an option in its own unit (durations: us), or `otherwise`. */
 int64_t store_number(const struct store *s, const char *path, int64_t otherwise);
 /* In force; NULL: none yet. */
 const struct agent_conf *store_conf(const struct store *s);
@@ -109,6 +111,7 @@ void store_fail(struct store *s, enum elect_fact fact, const char *in_short, con
  * else can have got a lease, and who has one may go on (arbiter).
  */
 void store_away(struct store *s, uint64_t asked_us);
+
 /* s->said.local_until_us has changed, or what was kept back may go: tell the engine, if there is anything to tell. */
 void store_retell(struct store *s);
 

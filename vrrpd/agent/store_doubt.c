@@ -6,6 +6,7 @@
  */
 #include "agent/store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,9 +68,8 @@ stop_asking(struct store_doubt *d, bool silent)
 static void
 on_connection(void *arg, enum net_event ev, const char *data, size_t n)
 {
-	static const char nobody[] = "No route to host"; /* strerror(EHOSTUNREACH) */
-
-	stop_asking(arg, ev == NET_CLOSED && data != NULL && n >= strlen(nobody) && strncmp(data, nobody, strlen(nobody)) == 0);
+	(void)n;
+	stop_asking(arg, ev == NET_CLOSED && data != NULL && strcmp(data, strerror(EHOSTUNREACH)) == 0);
 }
 
 /* Is somebody where the leader is to be? Once for each leader when somebody is, else again and again. */

@@ -52,7 +52,7 @@ count_endpoints(const struct store *s)
 static bool
 says_it_does_not_serve(const struct etcd3_answer *a)
 {
-	return a->kind == ETCD3_UNAVAILABLE && (strstr(a->text, "Connection refused") != NULL ||
+	return a->kind == ETCD3_UNAVAILABLE && (strstr(a->text, strerror(ECONNREFUSED)) != NULL ||
 						strstr(a->text, "etcdserver: no leader") != NULL || strstr(a->text, "etcdserver: request timed out") != NULL);
 }
 

@@ -275,6 +275,13 @@ fail(struct elect *e, const struct role_cause *cause, usec_t retry, mono_t now, 
 	e->at_once = false;
 }
 
+/* With an arbiter: does this node hold the addresses only because the store is away? Then another Active knows more. */
+static bool
+without_lease(const struct elect *e, mono_t now)
+{
+	return e->conf->arbiter && e->running && elect_holds(e) && mono_due(now, e->follow.leader.lease_until);
+}
+
 /*
  * With an arbiter a better node cannot come first and announce itself then: the one before it has the lease. It asks for
  * it by an advert; that one steps back as for any better Active, and gives the lease up.
@@ -282,7 +289,14 @@ fail(struct elect *e, const struct role_cause *cause, usec_t retry, mono_t now, 
 static void
 on_advert(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
+	struct role_cause cause = {.reason = ROLE_REASON_LEASE_LOST};
+
 	elect_peers_note(e, ev->advert, now);
+	if (without_lease(e, now) && ev->advert->priority > 0) {
+		str_copy(cause.name, sizeof(cause.name), "another host is Active");
+		fail(e, &cause, RETRY_US, now, out);
+		return;
+	}
 	step_mode(e, ev, now, out);
 	if (e->asking == ROLE_ASK_LEASE && ev->advert->priority > 0 && ev->advert->priority < e->priority &&
 	    elect_follow_is_others(e, now))

@@ -457,8 +457,9 @@ void engine_leader(struct engine *e, const struct ipc_leader *m, mono_t now);
 void engine_campaign(struct engine *e, struct engine_instance *i);
 /* Tell a new agent. */
 void engine_campaign_all(struct engine *e);
-/* Set for each instance until when the kernel may keep its addresses: as long as its lease lasts. Are there leases? */
-bool engine_leader_keep(struct engine *e);
+/* Set until when the kernel may keep the addresses of one instance, or of each: as long as its lease lasts. Are there leases? */
+void engine_leader_keep(struct engine_instance *i);
+bool engine_leader_keep_all(struct engine *e);
 #define ENGINE_KEEP_MIN_US (2 * USEC_PER_SEC) /* with less than that left of a lease nothing is put back */
 
 /* engine_memory.c: what the next engine needs */

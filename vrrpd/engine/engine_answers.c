@@ -108,7 +108,7 @@ start_elections(struct engine *e, mono_t now)
 	e->synced = true;
 	e->leaving_for_good = e->gen->last_will;
 	engine_claim_update(e);
-	engine_leader_keep(e);
+	(void)engine_leader_keep_all(e);
 	/* Once also without lifetimes: what has one from before is to lose it. */
 	engine_kernel_renew(e->kernel);
 	loop_timer_set(e->renew_timer, now);

@@ -54,7 +54,7 @@ execute(struct engine *e, struct engine_instance *i, const struct role_actions *
 			break;
 		case ROLE_ACTION_ACQUIRE:
 			i->releasing = false;
-			(void)engine_leader_keep(e);
+			engine_leader_keep(i);
 			engine_kernel_want(e->kernel, i->index, KERNEL_WANT_ACQUIRE, a->epoch);
 			break;
 		case ROLE_ACTION_ADVERT:
@@ -114,7 +114,7 @@ engine_lost(struct engine *e, struct engine_instance *i, const struct kernel_ans
 	if (!elect_holds(&i->elect))
 		return;
 	/* Or because its lease is nearly over: put back when that was renewed, or it would outlast the lease if this host froze. */
-	engine_leader_keep(e);
+	engine_leader_keep(i);
 	if (i->keep_until_us < now.us + ENGINE_KEEP_MIN_US) {
 		i->heal.failed = true;
 		return;

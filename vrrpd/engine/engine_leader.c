@@ -56,14 +56,16 @@ has_lease(const struct engine_instance *i)
 void
 engine_campaign(struct engine *e, struct engine_instance *i)
 {
-	/* The lease goes after the addresses. */
-	bool wanted = elect_campaigns(&i->elect) || (i->campaigns && (elect_holds(&i->elect) || i->releasing));
-	struct ipc_campaign m = {
-		.h.gen = e->gen->gen, .index = i->index, .wanted = wanted, .priority = i->elect.priority};
+	struct ipc_campaign m = {.h.gen = e->gen->gen, .index = i->index, .priority = i->elect.priority};
+	bool wanted;
 
 	/* Before the elections have begun nothing is known: an agent that holds a lease for the engine before keeps it. */
-	if (!has_lease(i) || i->removed || !e->synced ||
-	    (wanted == i->campaigns && i->elect.priority == i->campaign_priority))
+	if (!has_lease(i) || i->removed || !e->synced)
+		return;
+	/* The lease goes after the addresses. */
+	wanted = elect_campaigns(&i->elect) || (i->campaigns && (elect_holds(&i->elect) || i->releasing));
+	m.wanted = wanted;
+	if (wanted == i->campaigns && i->elect.priority == i->campaign_priority)
 		return;
 	if (e->agent.fd >= 0 && ipc_chan_send(&e->agent, IPC_CAMPAIGN, &m, -1) == -EAGAIN) {
 		e->asks_due = true; /* it does not read just now: all of them once more, when it does */
@@ -86,15 +88,21 @@ engine_campaign_all(struct engine *e)
 	}
 }
 
+void
+engine_leader_keep(struct engine_instance *i)
+{
+	i->keep_until_us = has_lease(i) ? elect_held_until(&i->elect).us : UINT64_MAX;
+}
+
 bool
-engine_leader_keep(struct engine *e)
+engine_leader_keep_all(struct engine *e)
 {
 	bool leases = false;
 
 	for (uint32_t n = 0; n < e->gen->n_instances; n++) {
 		struct engine_instance *i = &e->gen->instances[n];
 
-		i->keep_until_us = has_lease(i) ? elect_held_until(&i->elect).us : UINT64_MAX;
+		engine_leader_keep(i);
 		leases = leases || has_lease(i);
 	}
 	return leases;

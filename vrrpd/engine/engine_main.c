@@ -80,7 +80,7 @@ on_renew_timer(void *arg, mono_t now)
 	engine_notice_suspend(e);
 	engine_run_timers(e, now);
 	engine_tx_flush(e, now);
-	leases = engine_leader_keep(e);
+	leases = engine_leader_keep_all(e);
 	if (interval > 0)
 		engine_kernel_renew(e->kernel);
 	for (uint32_t n = 0; n < e->gen->n_instances; n++)
