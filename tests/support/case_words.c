@@ -368,7 +368,7 @@ ask_text(struct case_world *w, int n, char **words)
 	if (strcmp(words[0], "holds") == 0)
 		return answer_text(w, elect_holds(e) ? "yes" : "no", words[1]);
 	if (strcmp(words[0], "drained") == 0)
-		return answer_text(w, e->drained ? "yes" : "no", words[1]);
+		return answer_text(w, e->override.drained ? "yes" : "no", words[1]);
 	return answer_text(w, vrrp_checksum_form_name((enum vrrp_checksum_form)e->form), words[1]);
 }
 
