@@ -219,10 +219,14 @@ static bool
 event_track(struct case_world *w, int n, char **words)
 {
 	struct elect_event ev = {.kind = ELECT_EVENT_TRACK};
+	long weight = 0;
 
-	(void)n;
 	if (!case_words_choice(words[2], track_words, ELECT_TRACK_COUNT, &ev.track_state))
 		return false;
+	if (n == 4 || (n == 5 && (strcmp(words[3], "weight") != 0 || !case_words_number(words[4], -253, 253, &weight))))
+		return false;
+	ev.has_weight = n == 5;
+	ev.weight = (int16_t)weight;
 	for (; ev.track < w->conf.n_tracks; ev.track++) {
 		if (strcmp(w->conf.tracks[ev.track].name, words[1]) == 0) {
 			case_world_step(w, &ev);
@@ -373,7 +377,7 @@ static const struct case_word events[] = {
 	{"conf", 1, CASE_WORDS_MAX, event_conf},
 	{"link", 2, 2, event_link},
 	{"source", 2, 2, event_source},
-	{"track", 3, 3, event_track},
+	{"track", 3, 5, event_track},
 	{"advert", 4, CASE_WORDS_MAX, case_packets_advert},
 	{"packet", 2, CASE_WORDS_MAX, case_packets_packet},
 	{"acquired", 2, 4, event_acquired},

@@ -106,7 +106,7 @@ static void
 adopt_track(struct elect *e, size_t at, const struct elect *old)
 {
 	const struct elect_track_conf *t = &e->conf->tracks[at];
-	bool raises = t->has_weight && (t->weight > 0) != t->inverted;
+	bool raises = t->has_weight && t->weight > 0; /* counts while up: not known adds nothing */
 
 	for (size_t i = 0; i < old->conf->n_tracks; i++) {
 		if (old->conf->tracks[i].is_interface != t->is_interface ||
