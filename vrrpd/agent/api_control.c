@@ -7,6 +7,7 @@
 #include "agent/api_int.h"
 
 #include <errno.h>
+#include <event2/http.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,16 +122,33 @@ api_check_ended(struct api *api, const struct check *c)
 
 /* ---- reload ------------------------------------------------------------------------------------------ */
 
+/* The query of a reload: none, or check=1. 1 for a check only, 0 not, -EINVAL for anything else. */
+static int
+reload_query(const struct api_req *r)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(r->http);
+	const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+
+	if (query == NULL || *query == '\0' || strcmp(query, "check=0") == 0)
+		return 0;
+	return strcmp(query, "check=1") == 0 ? 1 : -EINVAL;
+}
+
 void
 api_reload_begin(struct api_req *r)
 {
 	struct ipc_reload m;
-	int err;
+	int check = reload_query(r), err;
 
+	if (check < 0) {
+		api_reply_error(r, 400, "bad query", "a reload takes check=1 or nothing: nothing was changed");
+		return;
+	}
+	r->check = check > 0;
 	json_out_init(&r->lines);
 	json_out_open(&r->lines, NULL, '[');
 	api_wait(r, API_WAIT_RELOAD, RELOAD_DEADLINE_US);
-	m = (struct ipc_reload){.token = r->token};
+	m = (struct ipc_reload){.token = r->token, .check = r->check};
 	err = ipc_chan_send(&api_agent(r)->parent, IPC_RELOAD, &m, -1);
 	if (err < 0)
 		api_reply_error(api_unwait(r), 503, "vrrpd does not answer", "vrrpd cannot be told: %s",
@@ -163,11 +181,12 @@ api_reload_done(struct api *api, const struct ipc_reload_done *m)
 	json_out_open(&j, NULL, '{');
 	if (m->ok) {
 		json_out_bool(&j, "ok", true);
+		json_out_bool(&j, "check", r->check);
 		json_out_uint(&j, "changed", m->n_changed);
 		json_out_uint(&j, "added", m->n_added);
 		json_out_uint(&j, "removed", m->n_removed);
 	} else {
-		json_out_text(&j, "error", "the configuration was not changed");
+		json_out_text(&j, "error", r->check ? "a reload would be refused" : "the configuration was not changed");
 		json_out_text(&j, "detail", "the lines say why");
 	}
 	json_out_raw(&j, "lines", lines, len);

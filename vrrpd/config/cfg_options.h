@@ -71,6 +71,7 @@ struct cfg_option {
 	size_t count;	  /* lists: offset of the size_t that counts the elements */
 	size_t size;	  /* TEXT: octets with the NUL; LIST and NAMED: octets of one element */
 	size_t flag;	  /* 1 + offset of a bool that becomes true when the option is written; 0 = none */
+	size_t content;	  /* STRING that names a file of secrets: 1 + offset of the char * with its content; 0 = none */
 	int64_t def;	  /* default of BOOL, INT, WORD, DURATION (microseconds) */
 	int64_t min, max; /* values; lists: how many elements; STRING: octets, 0 = no maximum */
 	int64_t step;	  /* DURATION: a multiple of this; 0 = any */
@@ -80,6 +81,7 @@ struct cfg_option {
 	bool shorthand;	  /* a list element that is no group means this option */
 	bool one;	  /* STRINGS: a string alone is a list of one */
 	bool compact;	  /* lists: elements are printed on one line each */
+	bool restart;	  /* a reload does not change it, a restart does */
 	enum cfg_only only;
 	uint32_t kinds; /* checks: bit per kind that has it; 0 = all */
 	enum cfg_syntax syntax;
