@@ -77,13 +77,17 @@ def test_vrrpctl_prints_what_changed(lab):
     )
     done = d.ctl("reload")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["nothing changed", "reloaded: 0 changed, 0 added, 0 removed"]
+    lines = done.stdout.splitlines()
+    assert lines == ["nothing changed", note(d), "reloaded: 0 changed, 0 added, 0 removed"], "it is still not in force"
     rewrite(d, before())
     code, body = d.get("/v1/reload", "POST")
     answer = json.loads(body)
     assert code == 200 and answer["ok"] and {k: answer[k] for k in COUNTS} == COUNTS
     assert answer["lines"][0] == 'control.listen: "127.0.0.1:9650" -> none'
     assert "instances.pg.priority: 100 -> 150" in answer["lines"] and "checks.gone: added" in answer["lines"]
+    assert note(d) not in answer["lines"], "what is in force is written again"
+    done = d.ctl("reload")
+    assert done.stdout.splitlines() == ["nothing changed", "reloaded: 0 changed, 0 added, 0 removed"]
 
 
 def test_sighup_logs_what_changed(lab):

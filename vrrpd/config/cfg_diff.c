@@ -136,82 +136,6 @@ same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static bool
-same_strings(const struct cfg_option *o, const void *a, const void *b)
-{
-	size_t n = *(const size_t *)cfg_field_of(a, o->count);
-	char *const *x = *(char *const *const *)cfg_field_of(a, o->offset);
-	char *const *y = *(char *const *const *)cfg_field_of(b, o->offset);
-	bool same = n == *(const size_t *)cfg_field_of(b, o->count);
-
-	for (size_t i = 0; same && i < n; i++)
-		same = strcmp(x[i], y[i]) == 0;
-	return same;
-}
-
-static bool
-same_value(const struct cfg_option *o, const void *a, const void *b)
-{
-	const void *x = cfg_field_of(a, o->offset), *y = cfg_field_of(b, o->offset);
-
-	switch (o->type) {
-	case CFG_TYPE_BOOL:
-		return *(const bool *)x == *(const bool *)y;
-	case CFG_TYPE_INT:
-	case CFG_TYPE_WORD:
-		return *(const int *)x == *(const int *)y;
-	case CFG_TYPE_DURATION:
-		return *(const usec_t *)x == *(const usec_t *)y;
-	case CFG_TYPE_TEXT:
-		return strcmp(x, y) == 0;
-	case CFG_TYPE_STRING:
-		return same_text(*(char *const *)x, *(char *const *)y);
-	case CFG_TYPE_IP:
-		return ip_addr_equal(x, y);
-	case CFG_TYPE_PREFIX:
-		return ip_addr_equal(x, y) && ((const struct ip_prefix *)x)->len == ((const struct ip_prefix *)y)->len;
-	case CFG_TYPE_STRINGS:
-		return same_strings(o, a, b);
-	case CFG_TYPE_GROUP:
-	case CFG_TYPE_NAMED:
-	case CFG_TYPE_LIST:
-	case CFG_TYPE_IPS:
-	case CFG_TYPE_COUNT:
-		break; /* not compared as a whole */
-	}
-	return true;
-}
-
-/* Is it what the table says when nothing is written? */
-static bool
-is_default(const struct cfg_option *o, const void *obj)
-{
-	const void *x = cfg_field_of(obj, o->offset);
-
-	switch (o->type) {
-	case CFG_TYPE_BOOL:
-		return *(const bool *)x == (o->def != 0);
-	case CFG_TYPE_INT:
-	case CFG_TYPE_WORD:
-		return *(const int *)x == o->def;
-	case CFG_TYPE_DURATION:
-		return *(const usec_t *)x == (usec_t)o->def;
-	case CFG_TYPE_STRING:
-		return same_text(*(char *const *)x, o->text);
-	case CFG_TYPE_TEXT:
-	case CFG_TYPE_IP:
-	case CFG_TYPE_PREFIX:
-	case CFG_TYPE_GROUP:
-	case CFG_TYPE_NAMED:
-	case CFG_TYPE_LIST:
-	case CFG_TYPE_STRINGS:
-	case CFG_TYPE_IPS:
-	case CFG_TYPE_COUNT:
-		break;
-	}
-	return false;
-}
-
 /* ---- lists ---------------------------------------------------------------------------------------------- */
 
 /* Elements that are told by a name: "instances.pg: added". */
@@ -451,11 +375,11 @@ diff_value(struct cfg_diff *d, const struct cfg_option *o, const char *where, co
 	char path[WHERE_TEXT], *from, *to;
 
 	/* What only one of them has: with its default it says nothing, it came with a mode or a kind. */
-	if (in_a != in_b && is_default(o, in_a ? a : b))
+	if (in_a != in_b && cfg_option_is_default(o, in_a ? a : b))
 		return;
 	if (!in_a && !in_b)
 		return;
-	if (in_a && in_b && same_value(o, a, b)) {
+	if (in_a && in_b && cfg_option_same(o, a, b)) {
 		if (o->content != 0)
 			diff_content(d, o, where, a, b);
 		return;

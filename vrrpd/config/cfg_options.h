@@ -1,9 +1,9 @@
 /*
  * cfg_options.h - the table of options: one row says everything about one option.
  *
- * Private to vrrpd/config. The table drives reading (cfg_read.c), printing (cfg_print.c) and the remedies in
- * errors; manual page, completion and the commented conf/vrrpd.conf follow it. Holds no values: those are in
- * cfg.h's structs.
+ * Private to vrrpd/config. The table drives reading (cfg_read.c), printing (cfg_print.c), comparing (cfg_diff.c)
+ * and the remedies in errors; manual page, completion and the commented conf/vrrpd.conf follow it. Holds no values:
+ * those are in cfg.h's structs.
  */
 #ifndef VRRPD_CONFIG_CFG_OPTIONS_H
 #define VRRPD_CONFIG_CFG_OPTIONS_H
@@ -114,6 +114,15 @@ bool cfg_option_applies(const struct cfg_option *o, const void *obj);
 
 /* True when there is a value to print. */
 bool cfg_option_is_set(const struct cfg_option *o, const void *obj);
+
+/*
+ * Is the value the same in two objects of its scope? Not for groups and lists of groups or addresses, which have no
+ * value as a whole: true.
+ */
+bool cfg_option_same(const struct cfg_option *o, const void *a, const void *b);
+
+/* Is the value what the table says when nothing is written? False for what has no default there. */
+bool cfg_option_is_default(const struct cfg_option *o, const void *obj);
 
 /* Set every option of a scope to its default in a zeroed object. Allocates strings. */
 void cfg_option_defaults(enum cfg_scope scope, void *obj);

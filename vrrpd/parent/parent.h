@@ -68,6 +68,7 @@ struct parent_reload {
 struct parent {
 	struct loop *loop;
 	struct cfg *cfg;
+	struct cfg *first_cfg; /* the one it started with: what only a restart changes is still in force from it */
 	struct cfg *old_cfg; /* reloading: the one before, for what is removed; else NULL */
 	struct cfg *last_cfgs[PARENT_LAST_CFGS]; /* the ones before, newest first: what was removed may still run commands */
 	const char *file;    /* as given on the command line */
@@ -149,6 +150,9 @@ int parent_hooks_send(struct parent *p, struct parent_child *c, const struct cfg
 
 /* Read the file and put it in force; from_agent: say there how it went, under this token. */
 void parent_reload(struct parent *p, bool from_agent, uint32_t token);
+
+/* Free one of the configurations of the parent, unless it is the first one. */
+void parent_free_config(const struct parent *p, struct cfg *c);
 
 /* Read the file and tell the agent, under this token, what a reload would change; nothing is. */
 void parent_reload_check(struct parent *p, uint32_t token);

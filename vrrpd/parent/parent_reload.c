@@ -54,13 +54,20 @@ answer(struct parent *p, const struct parent_asker *to, struct ipc_reload_done *
 		log_warning("reload: vrrpd-agent, which asked, does not take the answer: %s", strerror(-r));
 }
 
+void
+parent_free_config(const struct parent *p, struct cfg *c)
+{
+	if (c != p->first_cfg)
+		cfg_free(c);
+}
+
 /* What it removed may still run commands by it. */
 static void
 keep_old(struct parent *p)
 {
 	if (p->old_cfg == NULL)
 		return;
-	cfg_free(p->last_cfgs[PARENT_LAST_CFGS - 1]);
+	parent_free_config(p, p->last_cfgs[PARENT_LAST_CFGS - 1]);
 	memmove(p->last_cfgs + 1, p->last_cfgs, (PARENT_LAST_CFGS - 1) * sizeof(p->last_cfgs[0]));
 	p->last_cfgs[0] = TAKE(p->old_cfg);
 }
@@ -88,18 +95,33 @@ finish(struct parent *p)
 		parent_reload(p, false, 0);
 }
 
-/* What changes, option by option; what only a restart can change is said, not passed over. */
+/* What only a restart can change is said, not passed over, as long as another value is in force. */
 static void
-tell_changes(struct parent *p, struct parent_asker *to, const struct cfg_diff *d)
+tell_restarts(struct parent *p, struct parent_asker *to, const struct cfg *now)
 {
-	for (size_t n = 0; n < d->n_lines; n++)
-		tell(p, to, LOG_LEVEL_INFO, "%s", d->lines[n]);
-	if (d->n_changes == 0)
-		tell(p, to, LOG_LEVEL_INFO, "nothing changed");
-	for (size_t n = 0; n < d->n_restarts; n++)
+	struct cfg_diff d;
+
+	cfg_diff(p->first_cfg, now, &d);
+	for (size_t n = 0; n < d.n_restarts; n++)
 		tell(p, to, LOG_LEVEL_WARNING,
 		     "note: %s is changed only by a restart: kill -USR2 %d does it without an interruption",
-		     d->restarts[n], (int)getpid());
+		     d.restarts[n], (int)getpid());
+	cfg_diff_free(&d);
+}
+
+/* What changes from the present configuration to this one, option by option. */
+static struct cfg_diff
+tell_changes(struct parent *p, struct parent_asker *to, const struct cfg *now)
+{
+	struct cfg_diff d;
+
+	cfg_diff(p->cfg, now, &d);
+	for (size_t n = 0; n < d.n_lines; n++)
+		tell(p, to, LOG_LEVEL_INFO, "%s", d.lines[n]);
+	if (d.n_changes == 0)
+		tell(p, to, LOG_LEVEL_INFO, "nothing changed");
+	tell_restarts(p, to, now);
+	return d;
 }
 
 /* Read the file; NULL when it is wrong, which has been said then, line by line. */
@@ -166,14 +188,12 @@ static void
 put_in_force(struct parent *p, struct cfg *next, struct parent_asker to)
 {
 	struct parent_reload *r = &p->reload;
-	struct cfg_diff d;
+	struct cfg_diff d = tell_changes(p, &to, next);
 
 	keep_old(p);
 	p->old_cfg = p->cfg;
 	p->cfg = next;
 	p->gen++;
-	cfg_diff(p->old_cfg, p->cfg, &d);
-	tell_changes(p, &to, &d);
 	*r = (struct parent_reload){
 		.running = true,
 		.asker = to,
@@ -230,11 +250,10 @@ parent_reload_check(struct parent *p, uint32_t token)
 	struct parent_asker to = {.from_agent = true, .check = true, .token = token};
 	struct cfg *next = load(p, &to);
 	struct ipc_reload_done m = {.ok = next != NULL};
-	struct cfg_diff d;
 
 	if (next != NULL) {
-		cfg_diff(p->cfg, next, &d);
-		tell_changes(p, &to, &d);
+		struct cfg_diff d = tell_changes(p, &to, next);
+
 		m.n_changed = d.n_changed;
 		m.n_added = d.n_added;
 		m.n_removed = d.n_removed;
