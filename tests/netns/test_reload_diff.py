@@ -73,7 +73,7 @@ def test_vrrpctl_prints_what_changed(lab):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [*LINES, note(d), "reloaded: 1 changed, 1 added, 1 removed"]
     lab.wait_until(
-        lambda: logged(d) == [*LINES, note(d), "done: 1 changed, 1 added, 1 removed, 3 instances"], 5, "the log has it"
+        lambda: logged(d) == [*LINES, note(d), "done: 1 changed, 1 added, 1 removed, now 3 instances"], 5, "the log has it"
     )
     done = d.ctl("reload")
     assert done.returncode == 0, done.stderr
@@ -95,7 +95,7 @@ def test_sighup_logs_what_changed(lab):
     rewrite(d, after())
     d.signal(signal.SIGHUP)
     lab.wait_until(
-        lambda: logged(d) == [*LINES, note(d), "done: 1 changed, 1 added, 1 removed, 3 instances"], 5, "the log has it"
+        lambda: logged(d) == [*LINES, note(d), "done: 1 changed, 1 added, 1 removed, now 3 instances"], 5, "the log has it"
     )
 
 
@@ -163,6 +163,20 @@ def test_every_error_with_its_line(lab):
     assert d.instance()["priority"]["base"] == 150 and d.instance()["vrid"] == 51
     rewrite(d, after())
     assert d.ctl("reload").stdout.splitlines()[:-2] == LINES, "the next diff begins where nothing was changed"
+
+
+def test_instances_that_begin_anew_are_named(lab):
+    """Another interface is another virtual router: whoever asks first knows."""
+    d = start(lab)
+    rewrite(d, before(interface="lo"))
+    code, body = d.get("/v1/reload?check=1", "POST")
+    assert code == 200
+    assert json.loads(body)["lines"] == [
+        'instances.pg.interface: "eth0" -> "lo"',
+        "note: another interface, mode or address family: these hand over and begin anew: pg",
+    ]
+    rewrite(d, before(vrid=99))
+    assert d.ctl("reload").stdout.splitlines()[:-1] == ["instances.pg.vrid: 51 -> 99"]
 
 
 def test_long_diff_is_cut(lab):

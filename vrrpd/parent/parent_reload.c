@@ -84,7 +84,7 @@ finish(struct parent *p)
 	};
 	bool again = r->again;
 
-	log_info("reload: done: %u changed, %u added, %u removed, %zu instance%s", r->n_changed, r->n_added,
+	log_info("reload: done: %u changed, %u added, %u removed, now %zu instance%s", r->n_changed, r->n_added,
 		 r->n_removed, p->cfg->n_instances, p->cfg->n_instances == 1 ? "" : "s");
 	answer(p, &r->asker, &m);
 	loop_timer_set(r->timer, MONO_NEVER);
@@ -109,6 +109,33 @@ tell_restarts(struct parent *p, struct parent_asker *to, const struct cfg *now)
 	cfg_diff_free(&d);
 }
 
+/* Does the instance go on under its name, but as another virtual router? */
+static bool
+begins_anew(const struct cfg *old, const struct cfg_instance *now)
+{
+	for (size_t n = 0; n < old->n_instances; n++)
+		if (strcmp(old->instances[n].name, now->name) == 0)
+			return !parent_same_router(&old->instances[n], now);
+	return false;
+}
+
+/* Those for which the reload is no small change: whoever holds their addresses hands them over. */
+static void
+tell_anew(struct parent *p, struct parent_asker *to, const struct cfg *now)
+{
+	char names[LIMIT_CAUSE_TEXT];
+	struct strbuf b;
+
+	strbuf_init(&b, names, sizeof(names));
+	for (size_t n = 0; n < now->n_instances && !b.cut; n++)
+		if (begins_anew(p->cfg, &now->instances[n]))
+			strbuf_addf(&b, "%s%s", b.len > 0 ? ", " : "", now->instances[n].name);
+	if (b.len > 0)
+		tell(p, to, LOG_LEVEL_INFO,
+		     "note: another interface, mode or address family: these hand over and begin anew: %s%s", names,
+		     b.cut ? "..." : "");
+}
+
 /* What changes from the present configuration to this one, option by option. */
 static struct cfg_diff
 tell_changes(struct parent *p, struct parent_asker *to, const struct cfg *now)
@@ -120,6 +147,7 @@ tell_changes(struct parent *p, struct parent_asker *to, const struct cfg *now)
 		tell(p, to, LOG_LEVEL_INFO, "%s", d.lines[n]);
 	if (d.n_changes == 0)
 		tell(p, to, LOG_LEVEL_INFO, "nothing changed");
+	tell_anew(p, to, now);
 	tell_restarts(p, to, now);
 	return d;
 }
