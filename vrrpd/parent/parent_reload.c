@@ -242,6 +242,7 @@ parent_reload(struct parent *p, bool from_agent, uint32_t token)
 	struct cfg *next;
 
 	if (p->stopping) {
+		tell(p, &to, LOG_LEVEL_INFO, "vrrpd is stopping: nothing was changed");
 		answer(p, &to, &(struct ipc_reload_done){0});
 		return;
 	}
