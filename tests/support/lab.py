@@ -32,6 +32,8 @@ import wire
 PREFIX = "vlab"
 CRASH = re.compile(r"Sanitizer|runtime error:|assertion failed|ended by signal (4|6|7|8|11) ")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OPEN = []  # labs of this process that are not closed
+BEFORE_CLOSE = []  # called with a lab that is about to be closed, while everything still runs
 
 
 def build_dir():
@@ -360,12 +362,14 @@ class Lab:
         self.prefix = f"{PREFIX}-{pid}-{_process_start(pid)}-{random.randrange(16 ** 4):04x}"
         self.hosts = {}
         self.processes = []
+        self.shared = False  # by several tests, one after another
         self._closers = []
         self._closed = False
         self.dir = tempfile.mkdtemp(prefix=self.prefix + "-")
         os.chmod(self.dir, 0o755)  # the agent runs as another user and must reach its run folder
         self.switch = f"{self.prefix}-switch"
         atexit.register(self.close)
+        OPEN.append(self)
         self._old_term = None
         if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
             self._old_term = signal.signal(signal.SIGTERM, _on_term)
@@ -443,6 +447,9 @@ class Lab:
         if self._closed:
             return
         self._closed = True
+        OPEN.remove(self)
+        for fn in BEFORE_CLOSE:
+            fn(self)
         block = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
         old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, block)
         try:
