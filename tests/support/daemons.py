@@ -193,6 +193,11 @@ class Vrrpd(Process):
         if wait:
             self.wait_ready()
 
+    def stop(self, timeout=10):
+        for fn in labs.BEFORE_STOP:
+            fn(self)
+        return super().stop(timeout)
+
     def wait_ready(self, deadline=10):
         """Wait until the status socket answers with every instance."""
 

@@ -34,6 +34,7 @@ CRASH = re.compile(r"Sanitizer|runtime error:|assertion failed|ended by signal (
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OPEN = []  # labs of this process that are not closed
 BEFORE_CLOSE = []  # called with a lab that is about to be closed, while everything still runs
+BEFORE_STOP = []  # called with a vrrpd that is about to be asked to end
 
 
 def build_dir():
@@ -442,6 +443,12 @@ class Lab:
                     found.append(f"{process.host.name}: {process.name}: {line}")
         return found
 
+    def _keep_logs(self, folder):
+        """Copies for who started this program: HOST.NAME.log of each vrrpd."""
+        for process in self.processes:
+            if isinstance(process, daemons.Vrrpd):
+                shutil.copy(process.log_path, os.path.join(folder, f"{process.host.name}.{process.name}.log"))
+
     def close(self):
         """End every process, remove every namespace and file. Safe to call twice; signals wait meanwhile."""
         if self._closed:
@@ -455,6 +462,8 @@ class Lab:
         try:
             for process in reversed(self.processes):
                 process.kill()
+            if "VRRPD_LOGS" in os.environ:
+                self._keep_logs(os.environ["VRRPD_LOGS"])
             for fn in reversed(self._closers):
                 try:
                     fn()

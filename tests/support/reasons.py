@@ -8,6 +8,7 @@ Used by the netns tests (reasons_watch.py), and as a program: reasons.py FILE ju
 """
 
 import ipaddress
+import itertools
 import json
 import os
 import re
@@ -137,6 +138,8 @@ NEVER_CAUSE = {
     "hook_timed_out",
     "hook_not_run",
 }
+SILENT_MS = 10  # nobody is given up sooner: adverts are 10 ms apart at least
+_lives = itertools.count(1)
 PEER_NAMED = ("no_adverts", "active_left", "preempt", "higher_priority", "higher_address")
 
 
@@ -150,7 +153,7 @@ class Change(NamedTuple):
     reason: str
     text: str
     time: str = ""
-    life: int = 0  # of the engine: counts up in each log
+    life: int = 0  # number of the engine's life
 
     @property
     def what(self):
@@ -160,8 +163,8 @@ class Change(NamedTuple):
         return f"{self.instance}@{self.host}: {self.before} -> {self.after} ({self.reason}): {self.text}"
 
 
-def judge(change, own_addresses=()):
-    """What is wrong with one change by itself: a sentence, or None."""
+def judge(change, own_addresses=(), peers=()):
+    """What is wrong with one change by itself: a sentence, or None. peers: who there is, where that is known."""
     try:
         label, figures = explain(change.text)
     except ValueError as e:
@@ -177,6 +180,10 @@ def judge(change, own_addresses=()):
             return f"{address} is no host's address"
         if str(address) in own_addresses:
             return f"{address} is this host's own address"
+        if peers and str(address) not in peers:
+            return f"{address} is no host of the lab"
+    if label in ("no_adverts", "nobody_heard") and int(figures["ms"]) < SILENT_MS:
+        return f"{figures['ms']} ms are not long enough"
     if label in ("preempt", "higher_priority"):
         ours, theirs = int(figures["a"]), int(figures["b"])
         if not (1 <= ours <= 255 and 1 <= theirs <= 255 and (ours > theirs) == (label == "preempt")):
@@ -196,17 +203,18 @@ LIFE = re.compile(_HEAD + r"(?:error: )?(?:vrrpd \S+ on \S+: \d+ instance|starti
 class Chain:
     """Reads the log of one daemon line by line; `changes` are the changes of state, `wrong` what cannot be."""
 
-    def __init__(self, host, own_addresses=()):
+    def __init__(self, host, own_addresses=(), peers=lambda: ()):
         self.host = host
         self.own = own_addresses
-        self.life = 0
+        self.peers = peers
+        self.life = next(_lives)
         self.state = {}  # of each instance, in the present life
         self.changes = []
         self.wrong = []
 
     def line(self, text):
         if LIFE.match(text):
-            self.life += 1
+            self.life = next(_lives)
             self.state = {}
         found = LINE.fullmatch(text)
         if found is None:
@@ -226,7 +234,7 @@ class Chain:
         expected = self.state.get(change.instance, I)
         if change.before != expected:
             self.wrong.append(f"{change}: it was in state {expected} before")
-        wrong = judge(change, self.own)
+        wrong = judge(change, self.own, self.peers())
         if wrong:
             self.wrong.append(f"{change}: {wrong}")
 

@@ -19,23 +19,32 @@ import lab as labs
 import reasons
 import reasons_book
 
-FOLDER = os.path.join(labs.ROOT, "tests", "netns", "reasons")
+FOLDER = os.environ.get("VRRPD_REASONS_FOLDER") or os.path.join(labs.ROOT, "tests", "netns", "reasons")
 SETTLE_S = 3  # the log and the API get a change each by its own way, on a busy machine
 COMPARED = 20  # that many changes of an instance, the last ones
 HOW = "type: make netns REASONS=record NETNS=\"-k '{}'\", then read the difference in {}"
+
+
+def addresses_of(host):
+    return [a for lan in host.lans for a in (host.ip4(lan), host.ip6(lan), host.link_local())]
 
 
 class Reader:
     """The log of one daemon; several that ran after each other with the same name share one."""
 
     def __init__(self, process):
+        host = process.host
         self.process = process
-        own = [a for lan in process.host.lans for a in (process.host.ip4(lan), process.host.ip6(lan))]
-        self.chain = reasons.Chain(process.host.name, [*own, process.host.link_local()])
+        self.chain = reasons.Chain(
+            host.name, addresses_of(host), lambda: {a for h in host.lab.hosts.values() for a in addresses_of(h)}
+        )
         self.offset = 0
+        self.told = 0
         self.taken = self.blamed = 0
 
     def read(self):
+        if not self.process.logs_changes:
+            return
         try:
             with open(self.process.log_path, "rb") as f:
                 f.seek(self.offset)
@@ -47,6 +56,12 @@ class Reader:
         if b" -> " in text or b": still " in text or b"vrrpd" in text:
             for line in text.decode("utf-8", "replace").splitlines():
                 self.chain.line(line)
+
+    def hear(self, events):
+        """What the API tells of a daemon whose log does not: its log level is above that of information."""
+        for e in events[self.told :]:
+            self.chain.line(f"{e['instance']}: {e['from']} -> {e['to']}: {e['text']}")
+        self.told = len(events)
 
     def take(self):
         """(changes, what is wrong) since the last time."""
@@ -76,13 +91,14 @@ def api_events(process):
 
 def events_differ(chain, events):
     """How the changes that the API tells differ from those in the log: sentences. It may know fewer: an agent that was
-    started again begins with none."""
+    started again begins with none. It does not know what is no longer configured, nor its last change."""
     told, logged, out = {}, {}, []
     for e in events:
         if e["from"] != e["to"]:
             told.setdefault(e["instance"], []).append((e["from"], e["to"], e["text"]))
     for c in chain.changes:
-        logged.setdefault(c.instance, []).append((c.before, c.after, c.text))
+        if c.reason != "removed":
+            logged.setdefault(c.instance, []).append((c.before, c.after, c.text))
     for name, api in told.items():
         n = min(COMPARED, len(api))
         if api[-n:] != logged.get(name, [])[-n:]:
@@ -103,10 +119,11 @@ class Watch:
         self.calling = False  # the test itself runs
         self.closing = False
         labs.BEFORE_CLOSE.append(self.before_close)
+        labs.BEFORE_STOP.append(self.before_stop)
 
     def _readers(self, lab):
         for process in lab.processes:
-            if isinstance(process, daemons.Vrrpd) and process.logs_changes:
+            if isinstance(process, daemons.Vrrpd):
                 yield self.readers.setdefault(process.log_path, Reader(process)), process
 
     def take(self, lab):
@@ -136,6 +153,8 @@ class Watch:
             while True:
                 events = api_events(process)
                 reader.read()
+                if events and not process.logs_changes:
+                    reader.hear([e for e in events if e["from"] != e["to"]])
                 differ = events_differ(reader.chain, events) if events is not None else []
                 if not differ or time.monotonic() >= end:
                     break
@@ -149,10 +168,25 @@ class Watch:
         self.take(lab)
         self.readers = {p: r for p, r in self.readers.items() if r.process.host.lab is not lab}
 
+    def before_stop(self, process):
+        if not process.logs_changes:  # the last moment to hear of them
+            self.settle(process.host.lab)
+
     def taken(self):
         """What is wrong since the last time."""
         wrong, self.wrong = self.wrong, []
         return wrong
+
+
+    def take_logs(self, folder):
+        """What a program did that the test ran, with VRRPD_LOGS=folder in its environment (lab.py)."""
+        for name in sorted(os.listdir(folder)):
+            chain = reasons.Chain(name.split(".")[0])
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as f:
+                for line in f:
+                    chain.line(line.rstrip("\n"))
+            self.test += chain.changes
+            self.wrong += chain.wrong
 
 
 class Plugin:
@@ -164,6 +198,7 @@ class Plugin:
         if self.mode not in ("", "record", "anew"):
             raise pytest.UsageError("VRRPD_REASONS is record or anew")
         self.verdict = ""  # what is wrong with the phase of a test that has just ended
+        self.folders = []  # of logs of other programs
         self.books = {}
         self.anew = set()  # what was written anew in this run: later recordings of the run are merged
 
@@ -172,6 +207,14 @@ class Plugin:
         if path not in self.books:
             self.books[path] = reasons_book.Book(path)
         return self.books[path]
+
+    @pytest.fixture
+    def watch_logs(self, tmp_path):
+        """A folder for the logs of a program that makes a lab of its own, for VRRPD_LOGS; they are read after the test."""
+        folder = tmp_path / "logs"
+        folder.mkdir(mode=0o755)
+        self.folders.append(str(folder))
+        return str(folder)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef):
@@ -205,6 +248,8 @@ class Plugin:
                 for lab in labs.OPEN:
                     watch.settle(lab)
             watch.take_all()
+            while self.folders:
+                watch.take_logs(self.folders.pop())
         finally:
             watch.calling = False
         changes, watch.test = watch.test, []
