@@ -214,7 +214,7 @@ def test_the_lease_is_gone_on_with(site, what):
 def test_priorities_decide(site):
     """The last becomes the best by a reload, and gets it next."""
     last = others(site)[-1]
-    site.reload(last, text(site, last, priority=200))
+    site.reload(last, text(site, last, priority=max(PRIORITIES.values()) + 1))
     site.vrrpd[site.first].ctl("drain", "pg")
     handed_over(site, "the new best", HANDED_S, to=last)
     site.vrrpd[site.first].ctl("resume", "pg")

@@ -46,6 +46,8 @@ def test_each_sentence_is_of_one_reason():
     for label in reasons.REASONS:
         for text in samples(label):
             assert reasons.explain(text)[0] == label, text
+    assert reasons.explain("notify (for all) ended with exit status 0 after 30 ms")[0] == "hook_ended"
+    assert reasons.explain("the leader is another node")[0] == "leader_other"
     assert reasons.explain("the arbiter's lease is over: another host is Active")[0] == "lease_lost"
 
 
@@ -121,6 +123,13 @@ def test_api_and_log_differ(key, value):
     events, chain = reasons.read_events(EVENT), read(STARTED, ACTIVE)
     assert not reasons_watch.events_differ(chain, events)
     assert reasons_watch.events_differ(chain, [{**events[0], key: value}])
+    resumed = "pg: initialize -> active: went on after 40 ms: the engine was started again"
+    again = read(STARTED, ACTIVE, AGAIN, resumed)
+    assert not reasons_watch.events_differ(again, events[:0]) and not reasons_watch.events_differ(read(STARTED, ACTIVE, AGAIN), events)
+    after = {"instance": "pg", "from": "initialize", "to": "active", "text": resumed.split(": ", 2)[2]}
+    assert not reasons_watch.events_differ(again, [*events, after]) and not reasons_watch.events_differ(again, [after])
+    assert reasons_watch.events_differ(again, [{**events[0], key: value}, after])
+    assert reasons_watch.events_differ(again, events), "the present life is missing"
     assert reasons_watch.events_differ(read(STARTED), events), "the API knows more than the log"
     assert reasons_watch.events_differ(read(STARTED, ACTIVE, "pg: active -> initialize: vrrpd is stopping"), events)
 

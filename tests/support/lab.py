@@ -364,6 +364,7 @@ class Lab:
         self.hosts = {}
         self.processes = []
         self.shared = False  # by several tests, one after another
+        self.strangers = set()  # addresses that are in adverts besides the hosts' own
         self._closers = []
         self._closed = False
         self.dir = tempfile.mkdtemp(prefix=self.prefix + "-")

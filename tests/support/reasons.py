@@ -43,12 +43,16 @@ PATTERNS = {
 
 
 def sentence_pattern(sentence):
-    """A regular expression for every sentence that role_cause_text() makes of it."""
+    """A regular expression for every sentence that role_cause_text() makes of it.
+
+    A name at its beginning ("notify (for all)") or after a colon is words; else it is that of something, without blanks,
+    but for the leader that the local Patroni does not name.
+    """
     out = ""
     for text, word in re.findall(r"([^{]*)(?:\{(\w+)\})?", sentence):
         out += re.escape(text)
-        if word == "name":  # after a colon words of a program, else the name of something
-            out += r"(?P<name>.{0,31})" if text.endswith(": ") else r"(?P<name>\S{1,31})"
+        if word == "name":
+            out += r"(?P<name>.{1,31})" if not text or text.endswith(": ") else r"(?P<name>\S{1,31}|another node)"
         elif word:
             out += PATTERNS[word]
     return re.compile(out)

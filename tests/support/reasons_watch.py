@@ -21,6 +21,7 @@ import reasons_book
 
 FOLDER = os.environ.get("VRRPD_REASONS_FOLDER") or os.path.join(labs.ROOT, "tests", "netns", "reasons")
 SETTLE_S = 3  # the log and the API get a change each by its own way, on a busy machine
+SHOWN = 30  # sentences of what is wrong with a test
 COMPARED = 20  # that many changes of an instance, the last ones
 HOW = "type: make netns REASONS=record NETNS=\"-k '{}'\", then read the difference in {}"
 
@@ -35,11 +36,10 @@ class Reader:
     def __init__(self, process):
         host = process.host
         self.process = process
-        self.chain = reasons.Chain(
-            host.name, addresses_of(host), lambda: {a for h in host.lab.hosts.values() for a in addresses_of(h)}
-        )
+        self.chain = reasons.Chain(host.name, addresses_of(host), self.peers)
         self.offset = 0
         self.told = 0
+        self.known = set()  # events of the API that were looked at
         self.taken = self.blamed = 0
 
     def read(self):
@@ -57,11 +57,24 @@ class Reader:
             for line in text.decode("utf-8", "replace").splitlines():
                 self.chain.line(line)
 
+    def peers(self):
+        lab = self.process.host.lab
+        return lab.strangers.union(*map(addresses_of, lab.hosts.values()))
+
     def hear(self, events):
         """What the API tells of a daemon whose log does not: its log level is above that of information."""
         for e in events[self.told :]:
             self.chain.line(f"{e['instance']}: {e['from']} -> {e['to']}: {e['text']}")
         self.told = len(events)
+
+    def events_wrong(self, events):
+        out = []
+        for e in events:
+            key = tuple(e.get(k) for k in ("time", "instance", "reason", "text"))
+            if key not in self.known:
+                self.known.add(key)
+                out += [f"event {e}: {wrong}" for wrong in [reasons.event_wrong(e)] if wrong]
+        return out
 
     def take(self):
         """(changes, what is wrong) since the last time."""
@@ -90,19 +103,25 @@ def api_events(process):
 
 
 def events_differ(chain, events):
-    """How the changes that the API tells differ from those in the log: sentences. It may know fewer: an agent that was
-    started again begins with none. It does not know what is no longer configured, nor its last change."""
+    """How the changes that the API tells differ from those in the log: sentences.
+
+    It may know fewer: an agent that was started again begins with none, and what an engine has told it may be lost when
+    that is killed. It does not know what is no longer configured, nor the last change of that.
+    """
     told, logged, out = {}, {}, []
     for e in events:
         if e["from"] != e["to"]:
             told.setdefault(e["instance"], []).append((e["from"], e["to"], e["text"]))
     for c in chain.changes:
         if c.reason != "removed":
-            logged.setdefault(c.instance, []).append((c.before, c.after, c.text))
+            logged.setdefault(c.instance, []).append(c)
     for name, api in told.items():
-        n = min(COMPARED, len(api))
-        if api[-n:] != logged.get(name, [])[-n:]:
-            out.append(f"{name}@{chain.host}: the API tells {api[-n:]}\n    the log {logged.get(name, [])[-n:]}")
+        log = [(c.before, c.after, c.text) for c in logged.get(name, ())]
+        present = [c for c in logged.get(name, ()) if c.life == chain.life]
+        n = min(COMPARED, len(api), len(present))
+        rest = iter(log[: len(log) - n])
+        if api[len(api) - n :] != log[len(log) - n :] or not all(one in rest for one in api[: len(api) - n]):
+            out.append(f"{name}@{chain.host}: the API tells {api[-COMPARED:]}\n    the log {log[-COMPARED:]}")
     return out
 
 
@@ -160,7 +179,7 @@ class Watch:
                     break
                 time.sleep(0.01)
             self.wrong += [f"log and API differ: {text}" for text in differ]
-            self.wrong += [f"{process.host.name}: event {e}: {w}" for e in events or () if (w := reasons.event_wrong(e))]
+            self.wrong += [f"{process.host.name}: {text}" for text in reader.events_wrong(events or ())]
 
     def before_close(self, lab):
         if self.calling:
@@ -284,6 +303,8 @@ class Plugin:
         self.watch.fixtures, self.watch.between = {}, []
         for section, seen, ordered in parts:
             out += self.compared(item, section, seen, ordered and not out)
+        if len(out) > SHOWN:
+            out[SHOWN:] = [f"... and {len(out) - SHOWN} more"]
         return "\n".join(out)
 
     def compared(self, item, name, changes, ordered):
@@ -298,6 +319,6 @@ class Plugin:
             return []
         if section is None and changes:
             how = HOW.format(item.originalname if hasattr(item, "originalname") else item.name, book.path)
-            listed = "\n".join(f"    {c}" for c in changes[:50])
+            listed = "\n".join(f"    {c}" for c in changes[:SHOWN])
             return [f"{item.name}: [{name}] is not in {book.path}; {how}\n{listed}"]
         return [f"{item.name}: [{name}] {text}" for text in section.compare(changes)] if section else []
