@@ -27,6 +27,7 @@ import tempfile
 import time
 
 import daemons
+import reasons
 import wire
 
 PREFIX = "vlab"
@@ -187,6 +188,9 @@ class Host:
 
     def link_local(self):
         return f"fe80::ff:{self.number:x}"
+
+    def own_addresses(self):
+        return [a for lan in self.lans for a in (self.ip4(lan), self.ip6(lan), self.link_local())]
 
     # ---- the network card ----
 
@@ -443,6 +447,20 @@ class Lab:
                 if CRASH.search(line):
                     found.append(f"{process.host.name}: {process.name}: {line}")
         return found
+
+    def speakers(self):
+        """Addresses that adverts may come from."""
+        return self.strangers.union(*(h.own_addresses() for h in self.hosts.values()))
+
+    def impossible(self):
+        """Changes of state in the logs of vrrpd that cannot be (reasons.py). One line each."""
+        chains = {}
+        for p in self.processes:
+            if isinstance(p, daemons.Vrrpd) and p.log_path not in chains:
+                chains[p.log_path] = reasons.Chain(p.host.name, p.host.own_addresses(), self.speakers)
+                for line in p.log_text().splitlines():
+                    chains[p.log_path].line(line)
+        return [wrong for chain in chains.values() for wrong in chain.wrong]
 
     def _keep_logs(self, folder):
         """Copies for who started this program: HOST.NAME.log of each vrrpd."""

@@ -26,17 +26,12 @@ COMPARED = 20  # that many changes of an instance, the last ones
 HOW = "type: make netns REASONS=record NETNS=\"-k '{}'\", then read the difference in {}"
 
 
-def addresses_of(host):
-    return [a for lan in host.lans for a in (host.ip4(lan), host.ip6(lan), host.link_local())]
-
-
 class Reader:
     """The log of one daemon; several that ran after each other with the same name share one."""
 
     def __init__(self, process):
-        host = process.host
         self.process = process
-        self.chain = reasons.Chain(host.name, addresses_of(host), self.peers)
+        self.chain = reasons.Chain(process.host.name, process.host.own_addresses(), process.host.lab.speakers)
         self.offset = 0
         self.told = 0
         self.known = set()  # events of the API that were looked at
@@ -56,10 +51,6 @@ class Reader:
         if b" -> " in text or b": still " in text or b"vrrpd" in text:
             for line in text.decode("utf-8", "replace").splitlines():
                 self.chain.line(line)
-
-    def peers(self):
-        lab = self.process.host.lab
-        return lab.strangers.union(*map(addresses_of, lab.hosts.values()))
 
     def hear(self, events):
         """What the API tells of a daemon whose log does not: its log level is above that of information."""
@@ -219,6 +210,7 @@ class Plugin:
         self.verdict = ""  # what is wrong with the phase of a test that has just ended
         self.folders = []  # of logs of other programs
         self.books = {}
+        self.failed = set()  # test files
         self.anew = set()  # what was written anew in this run: later recordings of the run are merged
 
     def book(self, item):
@@ -286,17 +278,19 @@ class Plugin:
             self.verdict = self.judged(item, None, [])
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)  # before others look at what became of the test
-    def pytest_runtest_makereport(self):
+    def pytest_runtest_makereport(self, item):
         report = (yield).get_result()
         verdict, self.verdict = self.verdict, ""
         if verdict and report.passed:
             report.outcome, report.longrepr = "failed", verdict
+        if report.failed:
+            self.failed.add(item.path)
 
     def judged(self, item, name, changes):
         """Judge and compare what the test did, and what fixtures did before it; what is wrong as one text."""
         out = [f"{item.name}: cannot be: {w}" for w in self.watch.taken()]
         parts = [(f"fixture {f}", c, True) for f, c in self.watch.fixtures.items()]
-        if self.watch.between:
+        if self.watch.between and item.path not in self.failed:  # what a failed test has left comes to order here
             parts.append((reasons_book.SHARED, self.watch.between, False))
         if name:
             parts.append((name, changes, True))
