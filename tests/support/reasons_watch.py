@@ -128,6 +128,7 @@ class Watch:
         self.fixture = None  # one of more than a test that is being set up
         self.calling = False  # the test itself runs
         self.closing = False
+        self.parts = {}  # of hosts, in the test that has just ended
         labs.BEFORE_CLOSE.append(self.before_close)
         labs.BEFORE_STOP.append(self.before_stop)
 
@@ -144,6 +145,9 @@ class Watch:
             found += changes
             self.wrong += wrong
         found.sort(key=lambda c: c.time)
+        if self.calling and lab.parts:
+            found = [c._replace(host=lab.parts.get(c.host, c.host)) for c in found]
+            self.parts = lab.parts
         if self.fixture is not None:
             self.fixtures.setdefault(self.fixture, []).extend(found)
         elif lab.shared and not self.calling:
@@ -295,10 +299,13 @@ class Plugin:
         if name:
             parts.append((name, changes, True))
         self.watch.fixtures, self.watch.between = {}, []
+        parts_of_hosts, self.watch.parts = self.watch.parts, {}
         for section, seen, ordered in parts:
             out += self.compared(item, section, seen, ordered and not out)
         if len(out) > SHOWN:
             out[SHOWN:] = [f"... and {len(out) - SHOWN} more"]
+        if out and parts_of_hosts:
+            out.append("here " + ", ".join(f"{part} is {host}" for host, part in parts_of_hosts.items()))
         return "\n".join(out)
 
     def compared(self, item, name, changes, ordered):
