@@ -199,7 +199,10 @@ def judge(change, own_addresses=(), peers=()):
 
 _HEAD = r"(?:(?P<time>\d{4}-\d\d-\d\d [\d:.]+) vrrpd: |<\d>)?(?:warning: )?"
 _STATE = "|".join(STATES)
-LINE = re.compile(_HEAD + rf"(?P<name>\S+): (?:(?P<before>{_STATE}) -> (?P<after>{_STATE})|still (?P<still>{_STATE})): (?P<text>.*)")
+LINE = re.compile(
+    _HEAD + rf"(?P<name>\S+): (?:(?P<before>{_STATE}) -> (?P<after>{_STATE})|still (?P<still>{_STATE})): (?P<text>.*)"
+)
+ALMOST = re.compile(_HEAD + rf"\S+: (?:(?:{_STATE}) -> |\S* -> (?:{_STATE})\b|still (?:{_STATE})\b)")
 # The next engine begins: all of its instances start anew. (That the one before has ended may be told later.)
 LIFE = re.compile(_HEAD + r"(?:error: )?(?:vrrpd \S+ on \S+: \d+ instance|starting vrrpd-engine again|restart: cannot execute)")
 
@@ -222,6 +225,8 @@ class Chain:
             self.state = {}
         found = LINE.fullmatch(text)
         if found is None:
+            if ALMOST.match(text):
+                self.wrong.append(f"{self.host}: not written as a change of state: {text}")
             return
         name, before, after = found["name"], found["before"] or found["still"], found["after"] or found["still"]
         try:
@@ -260,7 +265,7 @@ def event_wrong(event) -> Optional[str]:
         label, _ = explain(event["text"])
     except ValueError as e:
         return str(e)
-    return None if label == event["reason"] else f'reason {event["reason"]}, but the sentence is that of {label}: {event["text"]}'
+    return None if label == event["reason"] else f"reason {event['reason']}, but the sentence is that of {label}"
 
 
 def main(paths):

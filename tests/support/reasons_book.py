@@ -20,7 +20,7 @@ import re
 
 import reasons
 
-MANY = 8  # instances with names that differ in their number alone: beyond that they are one thing
+MANY = 64  # instances with names that differ in their number alone: beyond that they are one thing
 SHARED = "between tests"
 
 
