@@ -27,7 +27,6 @@ import tempfile
 import time
 
 import daemons
-import reasons
 import wire
 
 PREFIX = "vlab"
@@ -455,6 +454,8 @@ class Lab:
 
     def impossible(self):
         """Changes of state in the logs of vrrpd that cannot be (reasons.py). One line each."""
+        import reasons  # pylint: disable=import-outside-toplevel  # reads vrrpd's sources, which the demo may lack
+
         chains = {}
         for p in self.processes:
             if isinstance(p, daemons.Vrrpd) and p.log_path not in chains:
