@@ -78,7 +78,7 @@ def b_conf():
 class Site:
     def __init__(self, lab):
         self.lab = lab
-        a, b, self.watcher = lab.host("a"), lab.host("b"), lab.host("w")
+        a, b, watcher = lab.host("a"), lab.host("b"), lab.host("w")
         a.run(["ip", "link", "add", ODD_IF, "type", "veth", "peer", "name", "other"])
         store = etcd.Single(a, 2379)
         lab.wait_until(lambda: store.ctl("put", "/lead", ODD, check=False).returncode == 0, 10, "etcd answers")
@@ -87,6 +87,7 @@ class Site:
         for name in ("pg", "app", "svc", "lead"):
             self.a.wait_state(name, "active", 10)
         self.b.wait_state("pg", "backup")
+        self.prometheus = Prometheus(watcher)  # it takes five seconds to look at its targets
 
 
 @pytest.fixture(scope="module")
@@ -384,7 +385,7 @@ class Prometheus(Process):
 
 def test_a_real_prometheus(site):
     """It scrapes both hosts and evaluates the dashboard and the rules without an error; a restarted engine is told."""
-    p = Prometheus(site.watcher)
+    p = site.prometheus
     wait = site.lab.wait_until
     wait(lambda: len(p.query('count_over_time(up{job="vrrpd"}[1m]) > 4 and up == 1')) == 2, 15, "it has read both")
     engine = one(site.b, "vrrpd_engine_restarts_total")

@@ -8,6 +8,7 @@
 #include "agent/api_metrics.h"
 
 #include <inttypes.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -106,6 +107,7 @@ api_metrics_text(const struct agent *a, const struct snap *s, size_t *ret_len)
 	struct metrics m = {.o.f = open_memstream(&text, &len), .a = a, .s = s};
 
 	ASSERT(m.o.f != NULL);
+	(void)__fsetlocking(m.o.f, FSETLOCKING_BYCALLER); /* nobody else has it */
 	node(&m);
 	engine(&m);
 	lateness(&m);

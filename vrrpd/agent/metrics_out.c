@@ -21,16 +21,29 @@ metrics_family(struct metrics_out *o, enum metrics_type type, const char *name, 
 	fprintf(o->f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, types[type]);
 }
 
+/* Octets at p that stand for themselves. */
+static size_t
+plain(const char *p)
+{
+	size_t n = 0;
+
+	while (p[n] >= ' ' && p[n] <= '~' && p[n] != '"' && p[n] != '\\')
+		n++;
+	return n;
+}
+
 /* In quotes; the format wants three characters escaped and UTF-8. */
 static void
 put_value(FILE *f, const char *value)
 {
-	size_t left = strlen(value);
+	size_t left = strlen(value), n = plain(value);
 
 	putc('"', f);
+	fwrite(value, 1, n, f);
+	value += n;
+	left -= n;
 	while (left > 0) {
-		size_t n = text_utf8_len(value, left);
-
+		n = text_utf8_len(value, left);
 		if (*value == '\n')
 			fputs("\\n", f);
 		else if (*value == '"' || *value == '\\')
@@ -51,9 +64,12 @@ put_name(const struct metrics_out *o, const char *suffix, const char *le, va_lis
 {
 	const char *separator = "{", *name;
 
-	fprintf(o->f, "%s%s", o->family, suffix);
+	fputs(o->family, o->f);
+	fputs(suffix, o->f);
 	while ((name = va_arg(labels, const char *)) != NULL) {
-		fprintf(o->f, "%s%s=", separator, name);
+		fputs(separator, o->f);
+		fputs(name, o->f);
+		putc('=', o->f);
 		put_value(o->f, va_arg(labels, const char *));
 		separator = ",";
 	}
