@@ -29,7 +29,7 @@ packages_apt() {
 		etcd-server etcd-client vip-manager ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
-		dbus-daemon python3-dbus python3-gi shellcheck ;;
+		dbus-daemon python3-dbus python3-gi shellcheck prometheus ;;
 	systemd) echo debootstrap ;;
 	coverage) echo gcovr ;;
 	esac
