@@ -139,7 +139,7 @@ transitions(const struct out *o)
 {
 	family(o, "vrrpd_transitions_total", "counter", "State changes by the state entered and the reason.");
 	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		const struct event_counts *c = events_counts(o->a->events, i);
+		const struct ipc_events_counts *c = events_counts(o->a->events, i);
 
 		for (unsigned to = 0; to < ROLE_STATE_COUNT; to++) {
 			for (unsigned why = 0; why < ROLE_REASON_COUNT; why++) {

@@ -1,4 +1,4 @@
-agent_SRCS := agent_conf.c agent_events.c agent_link.c agent_run.c agent_snap.c api.c api_control.c base64.c api_metrics.c \
+agent_SRCS := agent_conf.c agent_events.c agent_link.c agent_run.c agent_snap.c api.c api_conn.c api_control.c api_events.c api_peer.c base64.c api_metrics.c \
 	api_routes.c api_status.c check.c check_def.c check_file.c check_haproxy.c check_http.c check_interface.c \
 	check_patroni.c check_ping.c check_postgres.c check_process.c check_redis.c check_route.c check_script.c \
 	check_score.c check_sentinel.c check_tcp.c check_unit.c etcd3.c hook_command.c hook_gate.c hook_notify.c hook_service.c \
