@@ -461,6 +461,76 @@ setup_large(void **state)
 	return 0;
 }
 
+static size_t
+rss_kb(pid_t pid)
+{
+	char path[64], line[256];
+	size_t kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			kb = strtoul(line + 6, NULL, 10);
+	fclose(f);
+	assert_true(kb > 0);
+	return kb;
+}
+
+/* How many of n octets come. */
+static size_t
+read_some(int fd, size_t n)
+{
+	static char buf[65536];
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = recv(fd, buf, MIN(sizeof(buf), n - got), 0);
+
+		if (r <= 0)
+			break;
+		got += (size_t)r;
+	}
+	return got;
+}
+
+/* Each reader holds back a document of another snapshot; whoever has been reading longest makes room. */
+static void
+test_slow_readers_of_large_documents(void **state)
+{
+	enum { N = 180, OCTETS = 500000 };
+	struct world *w = *state;
+	size_t before;
+	int fd[N], closed = 0;
+	char c;
+
+	free(world_get(w, "/v1/status"));
+	before = rss_kb(w->agent);
+	for (unsigned i = 0; i < N; i++) {
+		fd[i] = world_connect(w->socket);
+		assert_int_equal(send(fd[i], "GET /v1/status HTTP/1.1\r\n\r\n", 27, MSG_NOSIGNAL), 27);
+		assert_int_equal(recv(fd[i], &c, 1, 0), 1);
+	}
+	free(get_until(w, "/healthz", "200 OK"));
+	for (unsigned i = 0; i < N; i++) {
+		struct pollfd p = {.fd = fd[i], .events = POLLRDHUP};
+
+		if (poll(&p, 1, 0) > 0) {
+			assert_int_equal(i, closed); /* the oldest ones */
+			closed++;
+		}
+	}
+	print_message("%d of %d slow readers cut off, %zu KiB more than before\n", closed, N, rss_kb(w->agent) - before);
+	assert_in_range(closed, N - (64 << 20) / OCTETS - 1, N - 1);
+	/* The rest are not harmed. */
+	for (unsigned i = 0; i < N - 1; i++)
+		close(fd[i]);
+	assert_int_equal(read_some(fd[N - 1], OCTETS), OCTETS);
+	close(fd[N - 1]);
+}
+
 /* The shortest of a few questions, each after a pause in which the agent is idle. */
 static usec_t
 time_of(struct world *w, const char *path, const char *part, size_t *ret_len)
@@ -661,6 +731,7 @@ main(void)
 		T(test_too_many_connections_are_closed),
 		T(test_client_leaves_while_waiting),
 		T(test_slow_readers),
+		cmocka_unit_test_setup_teardown(test_slow_readers_of_large_documents, setup_large, teardown),
 		cmocka_unit_test_setup_teardown(test_large_configuration, setup_large, teardown),
 		BARE(test_before_the_configuration),
 		BARE(test_commit_of_an_incomplete_generation),

@@ -5,6 +5,7 @@
  */
 #include "base/role.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -128,6 +129,12 @@ static const struct {
 	[ROLE_REASON_HOOK_KILLED] = {NULL, "signal"},
 };
 
+static bool
+is_word(const char *p, size_t len, const char *word)
+{
+	return strlen(word) == len && memcmp(p, word, len) == 0;
+}
+
 static const char *
 or_else(const char *key, const char *other)
 {
@@ -142,17 +149,18 @@ role_cause_figures(const struct role_cause *c, char addr[IP_ADDR_TEXT], struct r
 
 	while ((p = strchr(p, '{')) != NULL && n < ROLE_FIGURES_MAX) {
 		struct role_figure *f = &ret[n++];
+		size_t len = strcspn(++p, "}");
 
-		if (strncmp(++p, "addr}", 5) == 0)
+		if (is_word(p, len, "addr"))
 			*f = (struct role_figure){.key = "address", .text = ip_addr_format(&c->addr, addr)};
-		else if (strncmp(p, "name}", 5) == 0)
+		else if (is_word(p, len, "name"))
 			*f = (struct role_figure){.key = "name", .text = c->name};
-		else if (strncmp(p, "ms}", 3) == 0)
+		else if (is_word(p, len, "ms"))
 			*f = (struct role_figure){.key = "ms", .number = c->a / USEC_PER_MS};
-		else if (strncmp(p, "errno}", 6) == 0)
+		else if (is_word(p, len, "errno"))
 			*f = (struct role_figure){.key = "error",
 						  .text = or_else(strerrordesc_np((int)c->b), "unknown error")};
-		else if (strncmp(p, "a}", 2) == 0)
+		else if (is_word(p, len, "a"))
 			*f = (struct role_figure){.key = or_else(counted[c->reason].a, "a"), .number = c->a};
 		else
 			*f = (struct role_figure){.key = or_else(counted[c->reason].b, "b"), .number = c->b};
