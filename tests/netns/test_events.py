@@ -245,6 +245,7 @@ def test_who_may_change_something(lab):
     assert outsider(status)[0] == 200
     code, body = outsider(drain)
     assert code == 403 and f'members of group \\"{group.gr_name}\\"' in body and f"uid {uid}" in body, body
+    assert as_user(65534, 65534, [], d.run_dir, lambda: ask(*drain))[0] == 403, "whoever has no user of his own"
     assert d.instance("pg")["drained"] is False
 
     vrrpctl = os.open(os.path.join(d.build, "vrrpctl"), os.O_RDONLY)

@@ -234,11 +234,13 @@ come(struct client *c, uint64_t now)
 	static const char fresh[] = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 	c->fd = dial(c->kind);
-	c->since = now;
+	if (c->kind != FRESH || !c->waiting)
+		c->since = now;
 	if (c->fd < 0) {
+		/* The backlog is full: who may not block comes back. The fresh one stands for those that wait. */
 		count.connect_failed++;
 		c->waiting = c->kind == FRESH;
-		hang_up(c, now, false);
+		c->next = now + BACK_AFTER;
 		return;
 	}
 	/* Slow readers read when it is time, followers that do not read never. Both notice when they are closed. */
@@ -257,6 +259,7 @@ come(struct client *c, uint64_t now)
 	}
 	if (c->kind == FRESH) {
 		c->waiting = true;
+		c->head_len = 0;
 		count.fresh++;
 		(void)say(c, fresh, sizeof(fresh) - 1);
 	}
@@ -431,12 +434,13 @@ run(unsigned n, uint64_t seconds, uint64_t rate)
 			due = count.asked + rate / 10;
 		while (n_free > 0 && count.asked < due)
 			ask(next_asker(), now);
+		if (fresh->waiting && fresh->fd < 0 && now >= fresh->next)
+			come(fresh, now);
 		if (now < next_fresh)
 			continue;
 		if (fresh->waiting && now - fresh->since < 5000000)
 			continue;
-		if (fresh->fd >= 0)
-			hang_up(fresh, now, false);
+		hang_up(fresh, now, false);
 		come(fresh, now);
 		next_fresh = now + FRESH_EVERY;
 	}

@@ -341,6 +341,23 @@ test_followers_are_bounded(void **state)
 		close(fd[i]);
 }
 
+/* Who sends and sends instead of listening is cut off, and does not take others' places when he has gone. */
+static void
+test_followers_who_talk(void **state)
+{
+	static const char talk[32 * 1024];
+	struct world *w = *state;
+	int fd = follow(w, "");
+	char buf[4096] = "", *t;
+
+	read_until(fd, buf, sizeof(buf), "200 OK");
+	assert_int_equal(send(fd, talk, sizeof(talk), MSG_NOSIGNAL), sizeof(talk));
+	t = world_read_all(fd); /* ends within its 10 s */
+	assert_has_not(t, "{\"seq\"");
+	free(t);
+	assert_events(w, "", "");
+}
+
 /* Who does not read is cut off when the ring has gone over what he has not got; who reads slowly gets all of it. */
 static void
 test_slow_followers(void **state)
@@ -626,6 +643,7 @@ main(void)
 		T(test_old_client),
 		T(test_followers),
 		T(test_followers_are_bounded),
+		T(test_followers_who_talk),
 		T(test_slow_followers),
 		M(test_memory_outlives_agents),
 		M(test_torn_entries_are_dropped),

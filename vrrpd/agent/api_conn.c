@@ -29,7 +29,6 @@
 
 #define HEADER_MAX 8192	       /* octets of a request's head */
 #define BODY_MAX   4096	       /* octets of a request's body, which says nothing */
-#define AHEAD_MAX  (16 * 1024) /* octets of requests that a client may send ahead; more than a body */
 #define METHODS                                                                                                \
 	(EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |             \
 	 EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH)
@@ -214,7 +213,7 @@ settle_one(struct api *api, struct bufferevent *bev)
 	c->since = loop_now(api->a->loop);
 	remember(api, c);
 	TAILQ_INSERT_TAIL(&api->conns[API_CONN_IDLE], c, link);
-	bufferevent_setwatermark(bev, EV_READ, 0, AHEAD_MAX);
+	bufferevent_setwatermark(bev, EV_READ, 0, API_AHEAD_MAX);
 	evhttp_connection_set_closecb(c->http, on_close, c);
 	if (api->n_connections > api->max_connections)
 		close_one(api, c);

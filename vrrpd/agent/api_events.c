@@ -323,6 +323,11 @@ api_events_tick(struct api *api, mono_t now)
 		if (left < s->unsent)
 			s->progress = now;
 		s->unsent = left;
+		/* While so much lies unread, nobody would notice that he has gone. */
+		if (s->follow && evbuffer_get_length(bufferevent_get_input(bev)) >= API_AHEAD_MAX) {
+			api_conn_cut(s->conn);
+			continue;
+		}
 		if (!s->sending || !s->follow || mono_since(now, s->progress) < STUCK_US ||
 		    waiting_octets(s) <= BEHIND_OCTETS)
 			continue;

@@ -24,6 +24,7 @@ struct api_stream;
 
 #define API_TIMEOUT_S	    10		       /* silence of a client, reading or writing */
 #define API_REQUEST_US	    (10 * USEC_PER_SEC) /* from the answer before to the end of the next request */
+#define API_AHEAD_MAX	    (16 * 1024)	       /* octets that a client may send ahead; more than a body */
 #define API_TEXT_MAX	    (64 * 1024 * 1024) /* octets of documents that slow readers may hold back */
 #define API_CONNECTIONS_MAX 1024	       /* on all sockets together */
 
