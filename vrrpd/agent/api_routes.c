@@ -106,12 +106,8 @@ get_healthz(struct api_req *r, const struct snap *s)
 static void
 get_events(struct api_req *r, const struct snap *s)
 {
-	struct json_out j;
-
 	(void)s;
-	json_out_init(&j);
-	api_events_json(&j, r->agent);
-	api_reply_json(r, 200, &j);
+	api_events_begin(r);
 }
 
 static void

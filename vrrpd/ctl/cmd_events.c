@@ -1,9 +1,10 @@
 /*
  * cmd_events.c - verb events: transitions and their causes, one line each.
  *
- * Runs in vrrpctl.
+ * Runs in vrrpctl. Follows over restarts of the daemon: it asks for what is later than the last number it has seen.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,10 @@
 #include "base/strbuf.h"
 #include "ctl/ctl_client.h"
 #include "ctl/ctl_out.h"
+#include "ctl/ctl_stream.h"
 
 #define EVENTS_SHOWN 20
+#define RETRY_MS     200 /* after the connection was lost */
 
 static const char *
 text_of(const json_t *j, const char *key)
@@ -57,54 +60,120 @@ print_event(const struct ctl *c, const json_t *e)
 	printf("  %s\n", text_of(e, "text"));
 }
 
-/* Keep the last n of a JSON array. */
+/* What is known of the stream so far. */
+struct view {
+	const struct ctl *c;
+	bool json, follow;
+	json_int_t last; /* number of the last event; 0: none yet */
+};
+
+/* A ctl_line_fn. */
 static void
-keep_last(json_t *list, size_t n)
+on_line(void *arg, char *line, size_t len)
 {
-	while (json_array_size(list) > n)
-		json_array_remove(list, 0);
+	struct view *v = arg;
+	json_t *e = json_loadb(line, len, 0, NULL);
+
+	v->last = MAX(v->last, json_integer_value(json_object_get(e, "seq")));
+	if (v->json)
+		puts(line);
+	else if (e != NULL)
+		print_event(v->c, e);
+	if (v->follow)
+		fflush(stdout);
+	json_decref(e);
 }
 
-static int
-show(const struct ctl *c, const struct ctl_reply *r, bool json, long n)
+static void
+on_stop(int signo)
 {
-	json_t *doc = NULL, *list;
-	int status = ctl_reply_json(r, &doc);
+	(void)signo;
+	ctl_stream_stop();
+}
 
-	if (status != CTL_OK)
-		return status;
-	list = json_object_get(doc, "events");
-	if (n < 0 && !json)
-		n = EVENTS_SHOWN;
-	if (n >= 0)
-		keep_last(list, (size_t)n);
-	if (json) {
-		json_dumpf(doc, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else {
-		for (size_t i = 0; i < json_array_size(list); i++)
-			print_event(c, json_array_get(list, i));
+/* Ctrl-C ends what runs, and what it has written stays whole. */
+static void
+catch_stop(void)
+{
+	const struct sigaction sa = {.sa_handler = on_stop};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
+/* Follow over restarts of the daemon, which is said once for each. */
+static int
+follow(struct view *v, char *path, size_t size, struct ctl_stream *s)
+{
+	bool ever = false;
+
+	catch_stop();
+	for (;;) {
+		enum ctl_stream_end end = ctl_stream_get(v->c, path, s);
+
+		if (end == CTL_STREAM_STOPPED)
+			return CTL_OK;
+		if (end == CTL_STREAM_REFUSED && !ever)
+			return s->status;
+		ever = ever || s->connected;
+		if (!ever)
+			return CTL_CONNECT;
+		if (s->connected && end != CTL_STREAM_REFUSED)
+			fputs("vrrpctl: the connection to vrrpd was lost; waiting for it to come back\n", stderr);
+		s->connected = false;
+		s->quiet = true;
+		if (v->last > 0)
+			snprintf(path, size, "/v1/events?follow=1&since=%lld", (long long)v->last);
+		if (ctl_stream_pause(RETRY_MS))
+			return CTL_OK;
 	}
-	json_decref(doc);
-	return CTL_OK;
+}
+
+/* All of one answer. */
+static int
+show(struct view *v, const char *path, struct ctl_stream *s)
+{
+	switch (ctl_stream_get(v->c, path, s)) {
+	case CTL_STREAM_REFUSED:
+		return s->status;
+	case CTL_STREAM_LOST:
+		if (s->connected)
+			fprintf(stderr, "vrrpctl: %s: the answer was cut short; is vrrpd restarting?\n", v->c->socket);
+		return CTL_CONNECT;
+	default:
+		return CTL_OK;
+	}
+}
+
+/* A number of events, or -1. */
+static long
+parse_count(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	return *text == '\0' || *end != '\0' || n < 0 || n > LIMIT_EVENTS ? -1 : n;
 }
 
 int
 cmd_events(struct ctl *c, int argc, char **argv)
 {
-	CLEANUP(ctl_reply_free) struct ctl_reply r = {0};
-	bool json = false;
-	char *end;
+	struct view v = {.c = c};
+	struct ctl_stream s = {.line = on_line, .arg = &v};
+	char path[96];
 	long n = -1;
-	int o, status;
+	int o;
 
-	while ((o = getopt(argc, argv, "jn:")) != -1) {
+	while ((o = getopt(argc, argv, "fjn:")) != -1) {
 		if (o == 'j') {
-			json = true;
+			v.json = true;
+		} else if (o == 'f') {
+			v.follow = true;
 		} else if (o == 'n') {
-			n = strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || n < 0) {
-				fprintf(stderr, "vrrpctl: -n takes a number, not \"%s\"\n", optarg);
+			n = parse_count(optarg);
+			if (n < 0) {
+				fprintf(stderr, "vrrpctl: -n takes a number from 0 to %d, not \"%s\"\n", LIMIT_EVENTS,
+					optarg);
 				return CTL_USAGE;
 			}
 		} else {
@@ -113,6 +182,8 @@ cmd_events(struct ctl *c, int argc, char **argv)
 	}
 	if (optind != argc)
 		return ctl_usage(argv[0]);
-	status = ctl_get(c, "/v1/events", &r);
-	return status != CTL_OK ? status : show(c, &r, json, n);
+	if (n < 0)
+		n = v.json ? LIMIT_EVENTS : EVENTS_SHOWN;
+	snprintf(path, sizeof(path), "/v1/events?n=%ld%s", n, v.follow ? "&follow=1" : "");
+	return v.follow ? follow(&v, path, sizeof(path), &s) : show(&v, path, &s);
 }

@@ -32,9 +32,10 @@ static const struct verb {
 	 "\n"
 	 "Exit status 1 when an instance is unfit (state fault).\n",
 	 cmd_status},
-	{"events", "[-n N] [-j]", "transitions and their causes, oldest first",
+	{"events", "[-n N] [-f] [-j]", "transitions and their causes, oldest first",
 	 "  -n N    the last N (20 by default, all that are kept with -j)\n"
-	 "  -j      JSON\n",
+	 "  -f      follow: go on with what happens until Ctrl-C\n"
+	 "  -j      JSON, one object a line\n",
 	 cmd_events},
 	{"drain", "[-j] NAME|--all [--wait]", "hand over without loss and stay away",
 	 "  --all   every instance\n"

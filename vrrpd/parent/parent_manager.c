@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "ipc/ipc_events.h"
 #include "ipc/ipc_memory.h"
 #include "sys/notify.h"
 
@@ -48,12 +49,30 @@ is_memory(int fd)
 	return m != NULL;
 }
 
+/* From the program before this one, else a new one. */
+static void
+open_events(struct parent *p)
+{
+	struct ipc_events *m = p->events_fd >= 0 ? ipc_events_map(p->events_fd) : NULL;
+
+	if (m == NULL && p->events_fd >= 0) {
+		log_warning("the events of the vrrpd before this one are not of its form: starting without them");
+		close(p->events_fd);
+	}
+	if (m == NULL)
+		p->events_fd = ipc_events_create();
+	ipc_events_unmap(m);
+	if (p->events_fd < 0)
+		log_warning("no memory for events (%s): they end with each vrrpd-agent", strerror(-p->events_fd));
+}
+
 /* From the program before this one, else from the manager, else a new one. */
 void
 parent_open_memory(struct parent *p)
 {
 	int kept = notify_take(MEMORY_NAME);
 
+	open_events(p);
 	if (p->memory_fd < 0)
 		p->memory_fd = kept;
 	else if (kept >= 0)
