@@ -38,6 +38,7 @@
 
 #define TYPE_JSON    "application/json"
 #define TYPE_TEXT    "text/plain; charset=utf-8"
+#define TYPE_HTML    "text/html; charset=utf-8"
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 /* A document that several replies share; freed with the last of them. */
@@ -132,6 +133,7 @@ reply(struct api_req *r, int code, struct api_text *t)
 	evhttp_add_header(headers, "Content-Type", t->type);
 	evhttp_add_header(headers, "Content-Length", len);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
+	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
 	if (evhttp_request_get_command(r->http) != EVHTTP_REQ_HEAD && t->len > 0) {
 		t->refs++;
 		ASSERT(evbuffer_add_reference(body, t->data, t->len, text_sent, t) == 0);
@@ -149,6 +151,30 @@ api_reply_json(struct api_req *r, int code, struct json_out *j)
 	struct api_text *t = text_new(r->api, TYPE_JSON, data, len);
 
 	reply(r, code, t);
+	text_unref(t);
+}
+
+static void
+reply_busy(struct api_req *r)
+{
+	api_reply_error(r, 503, "busy", "too many answers wait for slow readers");
+}
+
+void
+api_add_header(struct api_req *r, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(r->http), name, value);
+}
+
+void
+api_reply_html(struct api_req *r, char *data, size_t len)
+{
+	struct api_text *t = text_new(r->api, TYPE_HTML, data, len);
+
+	if (r->api->text_octets > API_TEXT_MAX)
+		reply_busy(r);
+	else
+		reply(r, 200, t);
 	text_unref(t);
 }
 
@@ -192,7 +218,7 @@ api_reply_shared(struct api_req *r, enum api_shared which, const struct snap *s)
 	if (*text == NULL || api->shared[which].token != s->token) {
 		text_unref(TAKE(*text));
 		if (api->text_octets > API_TEXT_MAX) {
-			api_reply_error(r, 503, "busy", "too many answers wait for slow readers");
+			reply_busy(r);
 			return;
 		}
 		data = metrics ? api_metrics_text(api->a, s, &len) : status_text(api->a, s, &len);
