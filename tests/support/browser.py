@@ -157,8 +157,9 @@ class Page:
         return self.js(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
 
     def wait_text(self, pattern, selector="body", deadline=10):
-        """Wait until a regular expression of JavaScript fits the visible text."""
-        self.wait(f"new RegExp({json.dumps(pattern)}).test(document.querySelector({json.dumps(selector)})?.innerText ?? '')", deadline)
+        """Wait until a regular expression of JavaScript fits the visible text, with single spaces."""
+        text = f"(document.querySelector({json.dumps(selector)})?.innerText ?? '').replace(/\\s+/g, ' ')"
+        self.wait(f"new RegExp({json.dumps(pattern)}).test({text})", deadline)
 
     def shot(self, path, full=False):
         """A picture (PNG) of the window, or of the whole page."""
