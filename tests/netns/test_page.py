@@ -132,7 +132,6 @@ def test_shows_who_holds_it_and_goes_on_by_itself(lab):
     wait_row(page, "pg", "^active.*all held here.*this node.*no adverts from 10.77.1.1 for \\d+ ms.*since \\d\\d:\\d\\d:\\d\\d")
     page.wait_text("pg backup . active no adverts from 10.77.1.1", "#events")
     page.wait("document.title === '10 active - b - vrrpd'")
-    page.wait("kept.querySelectorAll('.strip .active').length === 1 && /active/.test(kept.querySelector('.strip').getAttribute('aria-label'))")
     assert page.js(f"kept === {row('pg')} && kept.querySelector('details').open && scrollY === 200")
     assert page.js("getSelection().toString() + ' ' + document.activeElement.tagName") == "pg SUMMARY"
 
@@ -140,11 +139,12 @@ def test_shows_who_holds_it_and_goes_on_by_itself(lab):
     with open(flag, "w", encoding="ascii"):
         page.wait_text("1 warning.*pg: check switch is down \\(-60\\): .*exists", "#attention")
     wait_row(page, "pg", "priority 40 of 100")
+    page.wait("kept.querySelectorAll('.strip .active').length === 1 && /active/.test(kept.querySelector('.strip').getAttribute('aria-label'))")
     innocent(page)
 
     # Nobody looks: nothing is asked. Somebody looks again: at once.
     page.js("Object.defineProperty(document, 'hidden', {get: () => window.away, configurable: true}); window.away = true")
-    page.wait("Date.now() - got > 2000", what="a hidden page pauses")
+    page.wait("Date.now() - got > 1700", what="a hidden page pauses")
     page.js("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
     page.wait("Date.now() - got < 1000")
 
@@ -187,6 +187,7 @@ def test_many_instances_on_any_screen(lab):
     bad = instance("broken", "fd77:1:2:3:4:5:6:7/128", vrid=255, track=({"check": "gone"},))
     gone = {"gone": {"kind": "file", "path": "/nowhere/" + "x" * 100, "content": "present", "interval": "200ms"}}
     da = a.vrrpd(text(a, *many, bad, checks=gone))
+    da.wait_state(many[-1]["name"], "active")
     page = lab.browser.page(url(a) + "#q=with+name-25", 360, 740, dark=True)
     page.wait("document.getElementById('counted').textContent.startsWith('255 instances: 254 active, 0 backup, 1 fault') && "
               "document.querySelectorAll('#list > li:not([hidden])').length === 4", 20)
