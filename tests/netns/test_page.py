@@ -192,7 +192,7 @@ def test_many_instances_on_any_screen(lab):
     page.wait("document.getElementById('counted').textContent.startsWith('255 instances: 254 active, 0 backup, 1 fault') && "
               "document.querySelectorAll('#list > li:not([hidden])').length === 4", 20)
     assert page.text("#chips").split("\n") == ["all 255", "254 active", "0 backup", "1 fault", "1 to look at"]
-    page.wait_text("1 fault.*broken: check gone failed, for .*; gone: /nowhere/x", "#attention")
+    page.wait_text("1 fault.*broken: check gone failed, since .*; gone: /nowhere/x", "#attention")
     page.js("document.querySelector('#attention button').click()")
     assert page.js(f"({row('broken')}).querySelector('details').open && document.activeElement === ({row('broken')}).querySelector('summary')")
     page.js("document.querySelectorAll('#list details').forEach((d, n) => { d.open = d.open || n < 9; })")
@@ -245,11 +245,10 @@ def test_overrides_events_and_a_prefix(lab):
     double = HttpDouble(a, 8000, answer)
     for n, server in enumerate((f"{a.ip4()}:{PORT}", f"{a.ip4()}:8000")):
         daemons.Haproxy(a, PROXY.replace(":80", f":{80 + n}").format(server=server), f"proxy{n}")
-    for path in ("/vip/one/", "/vip/one"):
-        page = lab.browser.page(f"http://{a.ip4()}{path}")
-        wait_row(page, "pg", "^active.*this node")
-        assert page.js("document.querySelector('footer a').pathname") == "/vip/one/v1/status"
-        innocent(page, f"http://{a.ip4()}/vip/one")
+    page = lab.browser.page(f"http://{a.ip4()}/vip/one")
+    wait_row(page, "pg", "^active.*this node")
+    assert page.js("document.querySelector('footer a').pathname") == "/vip/one/v1/status"
+    innocent(page, f"http://{a.ip4()}/vip/one")
 
     page = lab.browser.page(f"http://{a.ip4()}:81/vip/one/")
     wait_row(page, "pg", "leaving: serves.*its services are stopping.*drained by command, 9 min 0 s left.*takeover by command, until undone"
@@ -257,7 +256,7 @@ def test_overrides_events_and_a_prefix(lab):
     page.wait_text("1 warning, 3 overrides.*service haproxy is failed, 3 failures: exit status 1", "#attention")
     page.wait("document.querySelectorAll('#events li').length === 2")
     log.append(event(3, "active", "active", "address 10.77.1.100 was put back"))
-    page.wait_text("2026-01-02 03:04:03.500 pg active address 10.77.1.100 was put back", "#events")
+    page.wait_text("2026-01-02 03:04:03 pg active address 10.77.1.100 was put back", "#events")
     assert page.js("document.querySelectorAll('#events li').length") == 3
     lab.wait_until(lambda: [r.query.get("since") for r in double.asked if r.path == "/v1/events"][-1] == "3", 5, "asked for later ones")
     innocent(page)
