@@ -375,11 +375,17 @@ stores_leader(const struct stores *all, uint32_t index)
 	return s != NULL && s->leader[0] != '\0' ? s->leader : NULL;
 }
 
+const struct store *
+stores_get(const struct stores *all, uint32_t index)
+{
+	return index < all->n ? all->v[index] : NULL;
+}
+
 void
 stores_json(struct json_out *j, const struct stores *all, uint32_t index, const struct ipc_snap_instance *now,
 	    uint64_t now_us)
 {
-	const struct store *s = index < all->n ? all->v[index] : NULL;
+	const struct store *s = stores_get(all, index);
 
 	if (s == NULL) {
 		json_out_null(j, "leader");

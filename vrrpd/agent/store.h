@@ -76,6 +76,9 @@ void stores_campaign(struct stores *all, const struct ipc_campaign *m);
 /* vrrpd stops: give leases back, then call done(); soon at the latest. */
 void stores_stop(struct stores *all, void (*done)(struct agent *a));
 
+/* The watch of an instance, for those who tell people of it; NULL in plain VRRP. */
+const struct store *stores_get(const struct stores *all, uint32_t index);
+
 /* The leader's name as the store says it, or NULL. */
 const char *stores_leader(const struct stores *all, uint32_t index);
 

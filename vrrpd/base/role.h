@@ -32,6 +32,7 @@ enum role_state {
 	X(START_DELAY, "start_delay", "waiting {ms} ms before taking part (start_delay)")                      \
 	X(STARTED, "started", "started, listening for adverts for {ms} ms")                                    \
 	X(RESUMED, "resumed", "went on after {ms} ms: the engine was started again")                           \
+	X(TAKEOVER, "takeover", "told to take over by command")                                                \
 	X(OWNER, "owner", "priority 255: this host owns the address")                                          \
 	X(NO_ADVERTS, "no_adverts", "no adverts from {addr} for {ms} ms")                                      \
 	X(NOBODY_HEARD, "nobody_heard", "nobody was heard for {ms} ms")                                        \

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/macros.h"
 #include "config/cfg.h"
-#include "config/cfg_duration.h"
 #include "config/cfg_int.h"
 
 #define WORD_MAX_OCTETS 32
@@ -217,12 +217,12 @@ cfg_option_free(enum cfg_scope scope, void *obj)
 static void
 wanted_duration(const struct cfg_option *o, struct strbuf *s)
 {
-	char low[CFG_DURATION_TEXT], high[CFG_DURATION_TEXT], step[CFG_DURATION_TEXT];
+	char low[DURATION_TEXT], high[DURATION_TEXT], step[DURATION_TEXT];
 
 	strbuf_addf(s, "%sa duration from \"%s\" to \"%s\"", o->zero ? "\"0s\" or " : "",
-		    cfg_duration_format((usec_t)o->min, low), cfg_duration_format((usec_t)o->max, high));
+		    duration_format((usec_t)o->min, low), duration_format((usec_t)o->max, high));
 	if (o->step > 0)
-		strbuf_addf(s, " in steps of \"%s\"", cfg_duration_format((usec_t)o->step, step));
+		strbuf_addf(s, " in steps of \"%s\"", duration_format((usec_t)o->step, step));
 }
 
 static void

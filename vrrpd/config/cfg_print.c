@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/macros.h"
-#include "config/cfg_duration.h"
 #include "config/cfg_options.h"
 
 struct printer {
@@ -126,7 +126,7 @@ static void
 print_value(const struct printer *p, const struct cfg_option *o, const void *obj, int depth)
 {
 	const void *field = cfg_field_of(obj, o->offset);
-	char buf[MAX(MAX(IP_PREFIX_TEXT, IP_ADDR_TEXT), CFG_DURATION_TEXT)];
+	char buf[MAX(MAX(IP_PREFIX_TEXT, IP_ADDR_TEXT), DURATION_TEXT)];
 	size_t n;
 
 	switch (o->type) {
@@ -137,7 +137,7 @@ print_value(const struct printer *p, const struct cfg_option *o, const void *obj
 		fprintf(p->out, "%d", *(const int *)field);
 		return;
 	case CFG_TYPE_DURATION:
-		print_string(p, cfg_duration_format(*(const usec_t *)field, buf));
+		print_string(p, duration_format(*(const usec_t *)field, buf));
 		return;
 	case CFG_TYPE_WORD:
 		print_string(p, o->words[*(const int *)field]);

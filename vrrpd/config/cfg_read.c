@@ -14,7 +14,7 @@
 
 #include <libconfig.h>
 
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 
 #define WANTED_TEXT 512
 
@@ -117,7 +117,7 @@ static void
 bare_number(struct cfg_source *s, const config_setting_t *v, const struct cfg_option *o, size_t node)
 {
 	double sec = is_int(v) ? (double)config_setting_get_int64(v) : config_setting_get_float(v);
-	char text[CFG_DURATION_TEXT], buf[WANTED_TEXT];
+	char text[DURATION_TEXT], buf[WANTED_TEXT];
 	int64_t us;
 
 	if (!(sec >= 0 && sec <= 1e6)) {
@@ -129,7 +129,7 @@ bare_number(struct cfg_source *s, const config_setting_t *v, const struct cfg_op
 		cfg_source_error(s, node, "is a number without a unit: %s", remedy(o, buf));
 	else
 		cfg_source_error(s, node, "is a number without a unit: write \"%s\"",
-				 cfg_duration_format((usec_t)us, text));
+				 duration_format((usec_t)us, text));
 }
 
 static void
@@ -150,7 +150,7 @@ read_duration(struct cfg_source *s, const config_setting_t *v, const struct cfg_
 		wrong_type(s, v, o, node);
 		return;
 	}
-	r = cfg_duration_parse(text, &value);
+	r = duration_parse(text, &value);
 	us = r == 0 ? (int64_t)value : 0;
 	if (r == -ENOMSG)
 		cfg_source_error(

@@ -232,6 +232,15 @@ void parent_manager_status(struct parent *p);
  */
 bool parent_manager_restarts(struct parent *p);
 
+/* ---- parent_overrides.c: what operators said by command, for the vrrpd after this one
+ * -------------------------------------------------- */
+
+/* Into a memory that is new, from the file in the run folder. */
+void parent_overrides_load(struct parent *p);
+
+/* From the memory to the file; there is none while there is nothing to say. */
+void parent_overrides_save(struct parent *p);
+
 /* ---- parent_socket.c: lock and listening sockets in the run folder
  * --------------------------------------------- */
 

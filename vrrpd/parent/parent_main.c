@@ -344,7 +344,10 @@ prepare(struct parent *p, const struct options *o)
 	else if (p->agent_user.fallback)
 		log_info("no user \"vrrpd\" on this host: vrrpd-agent and its check scripts run as \"nobody\"");
 	parent_open_memory(p);
-	return parent_open_sockets(p);
+	r = parent_open_sockets(p);
+	if (r == 0)
+		parent_overrides_load(p);
+	return r;
 }
 
 /* All sockets are open: from here on the parent has what it needs to keep the other two going, and no more. */

@@ -82,7 +82,9 @@ take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 		if (c->kind == PARENT_ENGINE && !c->parent->reload.running)
 			parent_manager_ready(c->parent);
 		parent_reload_ready(c->parent, c->kind);
-	} else if (m->h.type == IPC_RELOAD)
+	} else if (m->h.type == IPC_OVERRIDES)
+		parent_overrides_save(c->parent);
+	else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
 	else if (m->h.type == IPC_RUN && m->RUN.what >= IPC_RUN_WHAT_COUNT) {
 		log_error("%s asks for a run of no kind: it is ended", c->program);
