@@ -155,12 +155,6 @@ api_reply_json(struct api_req *r, int code, struct json_out *j)
 	text_unref(t);
 }
 
-static void
-reply_busy(struct api_req *r)
-{
-	api_reply_error(r, 503, "busy", "too many answers wait for slow readers");
-}
-
 void
 api_add_header(struct api_req *r, const char *name, const char *value)
 {
@@ -173,7 +167,7 @@ api_reply_html(struct api_req *r, char *data, size_t len)
 	struct api_text *t = text_new(r->api, TYPE_HTML, data, len);
 
 	if (r->api->text_octets > API_TEXT_MAX)
-		reply_busy(r);
+		api_reply_error(r, 503, "busy", "too many answers wait for slow readers");
 	else
 		reply(r, 200, t);
 	text_unref(t);
@@ -219,7 +213,7 @@ api_reply_shared(struct api_req *r, enum api_shared which, const struct snap *s)
 	if (*text == NULL || api->shared[which].token != s->token) {
 		text_unref(TAKE(*text));
 		if (api->text_octets > API_TEXT_MAX) {
-			reply_busy(r);
+			api_reply_error(r, 503, "busy", "too many answers wait for slow readers");
 			return;
 		}
 		data = metrics ? api_metrics_text(api->a, s, &len) : status_text(api->a, s, &len);
