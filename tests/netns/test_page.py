@@ -17,7 +17,7 @@ from http_double import HttpDouble, reply
 pytestmark = pytest.mark.skipif(not available(), reason="this distribution has Chromium as a snap only")
 
 PORT = 9650
-EVIL = "<img src=x onerror=hacked=1><script>hacked=1</script>"
+EVIL = "<img/src=x/onerror=hacked=1><script>hacked=1</script>"
 PROXY = """
 defaults
     mode http

@@ -2,7 +2,7 @@
 #
 # install_deps.sh - install what building, the demo, the tests or the benchmarks need, from the distribution.
 #
-#   tests/tools/install_deps.sh build|demo|test|bench|systemd ...
+#   tests/tools/install_deps.sh build|demo|test|bench|coverage|systemd ...
 #
 # Silent when nothing is missing. Knows apt (Debian, Ubuntu), dnf (Fedora) and apk (Alpine). Installing starts
 # and enables no service on this machine: Debian's packages would start haproxy and keepalived at once and at
@@ -33,6 +33,7 @@ packages_apt() {
 		# Ubuntu has browsers as snaps only, which do not run in network namespaces.
 		grep -qx ID=ubuntu /etc/os-release 2>/dev/null || echo chromium ;;
 	systemd) echo debootstrap ;;
+	coverage) echo gcovr ;;
 	esac
 }
 
@@ -46,6 +47,7 @@ packages_dnf() {
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
 		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject \
 		ShellCheck chromium dejavu-sans-fonts ;;
+	coverage) echo gcovr ;;
 	esac
 }
 
@@ -57,6 +59,7 @@ packages_apk() {
 	bench) echo keepalived iproute2 python3 haproxy socat redis postgresql openssl ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
 		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck chromium font-dejavu ;;
+	coverage) echo gcovr ;;
 	esac
 }
 
@@ -174,7 +177,7 @@ install_apk() {
 
 # ---- main ---------------------------------------------------------------------------------------------------
 
-[ $# -gt 0 ] || die "usage: $me build|demo|test|bench|systemd ..."
+[ $# -gt 0 ] || die "usage: $me build|demo|test|bench|coverage|systemd ..."
 
 manager=
 for candidate in apt:dpkg-query dnf:rpm apk:apk; do
@@ -189,13 +192,13 @@ wanted=
 for set in "$@"; do
 	case $set in
 	build) wanted="$wanted $("packages_$manager" build)" ;;
-	demo | bench) wanted="$wanted $("packages_$manager" build) $("packages_$manager" "$set")" ;;
+	demo | bench | coverage) wanted="$wanted $("packages_$manager" build) $("packages_$manager" "$set")" ;;
 	test) wanted="$wanted $("packages_$manager" build) $("packages_$manager" demo) $("packages_$manager" test)" ;;
 	systemd)
 		[ "$manager" = apt ] || die "the test with a systemd makes a Debian by debootstrap: it needs apt"
 		wanted="$wanted $(packages_apt systemd)"
 		;;
-	*) die "no such set: $set (build, demo, test, bench, systemd)" ;;
+	*) die "no such set: $set (build, demo, test, bench, coverage, systemd)" ;;
 	esac
 done
 

@@ -130,7 +130,7 @@ test_sentences(void **state)
 		{ROLE_REASON_HOOK_TIMED_OUT, NULL, 30000000, 0, "notify",
 		 "notify was ended after 30000 ms: it took longer than its time-out"},
 		{ROLE_REASON_HOOK_NOT_RUN, NULL, 0, 0, "gate", "gate could not be run"},
-		{ROLE_REASON_DRAINED, NULL, 0, 0, "", "drained: handed over, stays away until resumed"},
+		{ROLE_REASON_DRAINED, NULL, 0, 0, "", "drained: hands over, stays away until resumed"},
 		{ROLE_REASON_REMOVED, NULL, 0, 0, "", "no longer configured"},
 		{ROLE_REASON_STOPPING, NULL, 0, 0, "", "vrrpd is stopping"},
 	};

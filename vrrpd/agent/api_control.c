@@ -236,16 +236,35 @@ api_check_ended(struct api *api, const struct check *c)
 
 /* ---- reload ------------------------------------------------------------------------------------------ */
 
+/* The query of a reload: nothing, or check=1: say what it would change. False: the request is answered and gone. */
+static bool
+read_reload(struct api_req *r)
+{
+	struct api_query q = {.key = "check"};
+
+	if (!api_query_read(r, &q, 1))
+		return false;
+	r->check = strcmp(q.value, "1") == 0;
+	if (q.given && !r->check && strcmp(q.value, "0") != 0) {
+		api_reply_error(r, 400, "wrong value", "check=%s: a reload takes check=1 or nothing; nothing was changed",
+				q.value);
+		return false;
+	}
+	return true;
+}
+
 void
 api_reload_begin(struct api_req *r)
 {
 	struct ipc_reload m;
 	int err;
 
+	if (!read_reload(r))
+		return;
 	json_out_init(&r->lines);
 	json_out_open(&r->lines, NULL, '[');
 	api_wait(r, API_WAIT_RELOAD, RELOAD_DEADLINE_US);
-	m = (struct ipc_reload){.token = r->token};
+	m = (struct ipc_reload){.token = r->token, .check = r->check};
 	err = ipc_chan_send(&api_agent(r)->parent, IPC_RELOAD, &m, -1);
 	if (err < 0)
 		api_reply_error(api_unwait(r), 503, "vrrpd does not answer", "vrrpd cannot be told: %s",
@@ -278,11 +297,12 @@ api_reload_done(struct api *api, const struct ipc_reload_done *m)
 	json_out_open(&j, NULL, '{');
 	if (m->ok) {
 		json_out_bool(&j, "ok", true);
+		json_out_bool(&j, "check", r->check);
 		json_out_uint(&j, "changed", m->n_changed);
 		json_out_uint(&j, "added", m->n_added);
 		json_out_uint(&j, "removed", m->n_removed);
 	} else {
-		json_out_text(&j, "error", "the configuration was not changed");
+		json_out_text(&j, "error", r->check ? "a reload would be refused" : "the configuration was not changed");
 		json_out_text(&j, "detail", "the lines say why");
 	}
 	json_out_raw(&j, "lines", lines, len);

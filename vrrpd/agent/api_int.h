@@ -40,6 +40,7 @@ struct api_req {
 	struct snap_waiter wait; /* first: the waiter is the request */
 	uint8_t waits;		 /* enum api_wait */
 	uint8_t verb;		 /* CONTROL: enum ipc_control_verb */
+	bool check;		 /* RELOAD: only what it would change */
 	uint32_t token;		 /* CONTROL, RELOAD: comes back with the answer */
 	usec_t for_us;		 /* CONTROL: how long it was asked for, 0 = until undone */
 	mono_t deadline;	 /* CONTROL, RELOAD */

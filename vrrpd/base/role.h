@@ -71,7 +71,7 @@ enum role_state {
 	X(HOOK_KILLED, "hook_killed", "{name} was ended by signal {b} after {ms} ms")                          \
 	X(HOOK_TIMED_OUT, "hook_timed_out", "{name} was ended after {ms} ms: it took longer than its time-out") \
 	X(HOOK_NOT_RUN, "hook_not_run", "{name} could not be run")                                              \
-	X(DRAINED, "drained", "drained: handed over, stays away until resumed")                                \
+	X(DRAINED, "drained", "drained: hands over, stays away until resumed")                                \
 	X(REMOVED, "removed", "no longer configured")                                                          \
 	X(STOPPING, "stopping", "vrrpd is stopping")
 

@@ -293,9 +293,10 @@ struct ipc_trouble {
 struct ipc_reload {
 	struct ipc_head h;
 	uint32_t token; /* comes back */
+	uint8_t check;	/* only say what would change */
 };
 
-/* An error in it, or a note: one line for the operator. */
+/* What changed, an error, or a note: one line for the operator. */
 struct ipc_reload_line {
 	struct ipc_head h;
 	uint32_t token;
@@ -305,7 +306,7 @@ struct ipc_reload_line {
 struct ipc_reload_done {
 	struct ipc_head h;
 	uint32_t token;
-	uint8_t ok; /* the new configuration is in force; else nothing changed */
+	uint8_t ok; /* the new configuration is in force, or would be; else nothing changed */
 	uint32_t n_changed, n_added, n_removed;
 };
 

@@ -304,10 +304,11 @@ close_parent(struct parent *p)
 	parent_close_sockets(p);
 	if (p->memory_fd >= 0)
 		close(p->memory_fd);
-	cfg_free(p->old_cfg);
+	parent_free_config(p, p->old_cfg);
 	for (unsigned k = 0; k < PARENT_LAST_CFGS; k++)
-		cfg_free(p->last_cfgs[k]);
-	cfg_free(p->cfg);
+		parent_free_config(p, p->last_cfgs[k]);
+	parent_free_config(p, p->cfg);
+	cfg_free(p->first_cfg);
 	loop_free(p->loop);
 }
 
@@ -385,7 +386,7 @@ run(const struct options *o)
 	sigaddset(&early, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &early, NULL);
 	log_init("vrrpd", o->level);
-	p.cfg = load_or_exit(o->file);
+	p.cfg = p.first_cfg = load_or_exit(o->file);
 	open_parent(&p, o);
 	r = prepare(&p, o);
 	if (r == 0) {

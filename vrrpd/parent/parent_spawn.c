@@ -84,6 +84,8 @@ take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 		parent_reload_ready(c->parent, c->kind);
 	} else if (m->h.type == IPC_OVERRIDES)
 		parent_overrides_save(c->parent);
+	else if (m->h.type == IPC_RELOAD && m->RELOAD.check)
+		parent_reload_check(c->parent, m->RELOAD.token);
 	else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
 	else if (m->h.type == IPC_RUN && m->RUN.what >= IPC_RUN_WHAT_COUNT) {
