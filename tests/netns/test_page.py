@@ -90,6 +90,7 @@ def wait_row(page, name, pattern, deadline=10):
 def test_answer_on_both_sockets(lab):
     a = lab.hosts["a"]
     da = a.vrrpd(text(a, instance()))
+    da.wait_state("pg", "active")
     nonces = set()
     for where in ([url(a)], ["--unix-socket", da.socket_path, "http://-/"]):
         head, body = fetch(a, *where)
@@ -118,6 +119,7 @@ def test_shows_who_holds_it_and_goes_on_by_itself(lab):
     pg = instance(addresses=("10.77.1.100/24", "10.77.1.101/24"), track=({"check": "switch", "weight": -60},))
     da = a.vrrpd(text(a, {**pg, "priority": 150}, *({**m, "priority": 150} for m in more), checks=check))
     da.wait_state("pg", "active")
+    da.wait_state("other-8", "active")
     db = b.vrrpd(text(b, {**pg, "priority": 100}, *({**m, "priority": 100} for m in more), checks=check))
     page = lab.browser.page(url(b), 1280, 500)
     wait_row(page, "pg", "backup.*10.77.1.100/24.*10.77.1.101/24.*not here.*held by 10.77.1.1.*priority 150.*started, listening")
