@@ -105,6 +105,10 @@ install: all
 	install -m 644 scripts/common.sh $(DESTDIR)$(LIBEXECDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf || \
 		install -m 644 conf/vrrpd.conf $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf
+	install -d $(DESTDIR)$(PREFIX)/share/vrrpd/prometheus $(DESTDIR)$(PREFIX)/share/vrrpd/grafana
+	install -m 644 packaging/prometheus/vrrpd.rules.yml packaging/prometheus/scrape.yml \
+		$(DESTDIR)$(PREFIX)/share/vrrpd/prometheus
+	install -m 644 packaging/grafana/vrrpd.json $(DESTDIR)$(PREFIX)/share/vrrpd/grafana
 	install -d $(DESTDIR)$(UNITDIR)
 	sed $(UNIT_EDITS) packaging/systemd/vrrpd.service \
 		>$(DESTDIR)$(UNITDIR)/vrrpd.service

@@ -29,7 +29,7 @@ packages_apt() {
 		etcd-server etcd-client vip-manager ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
-		dbus-daemon python3-dbus python3-gi shellcheck fonts-dejavu-core
+		dbus-daemon python3-dbus python3-gi shellcheck prometheus fonts-dejavu-core
 		# Ubuntu has browsers as snaps only, which do not run in network namespaces.
 		grep -qx ID=ubuntu /etc/os-release 2>/dev/null || echo chromium ;;
 	systemd) echo debootstrap ;;

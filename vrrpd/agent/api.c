@@ -592,6 +592,12 @@ api_listen(struct api *api, int fd, bool control)
 	return 0;
 }
 
+unsigned
+api_connections(const struct api *api)
+{
+	return api->n_connections;
+}
+
 /* All `size` octets of a file, or false. */
 static bool
 read_all(int fd, char *data, size_t size)

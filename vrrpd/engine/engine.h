@@ -380,7 +380,7 @@ struct engine {
 	bool leaving_for_good; /* the last will: stop as soon as everything that is resumed is Active */
 	bool realtime, locked;
 	uint64_t lateness[IPC_LATENESS_BUCKETS];
-	uint64_t late_max_us;
+	uint64_t late_max_us, late_sum_us;
 	uint64_t discarded[VRRP_DROP_COUNT];
 };
 

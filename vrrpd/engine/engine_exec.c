@@ -207,6 +207,7 @@ count_lateness(struct engine *e, usec_t late)
 		b++;
 	e->lateness[b]++;
 	e->late_max_us = MAX(e->late_max_us, late);
+	e->late_sum_us += late;
 }
 
 static void

@@ -70,6 +70,7 @@ send_head(struct engine *e)
 		.now_us = loop_now(e->loop).us,
 		.started_us = e->started.us,
 		.advert_late_max_us = e->late_max_us,
+		.advert_late_sum_us = e->late_sum_us,
 		.n_instances = e->gen->n_configured,
 		.address_lifetime_s = e->gen->address_lifetime_s,
 		.renew_us = engine_kernel_renew_interval(e->kernel),

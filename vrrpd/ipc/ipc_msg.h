@@ -281,11 +281,12 @@ struct ipc_memory_fd {
 	struct ipc_head h;
 };
 
-/* What became of the engine, for whoever asks for status. */
+/* What became of the engine and of agents before, for whoever asks for status. */
 struct ipc_trouble {
 	struct ipc_head h;
-	uint32_t restarts; /* times it ended unexpectedly since vrrpd started */
-	uint64_t last_us;  /* CLOCK_MONOTONIC of the last time */
+	uint32_t restarts;	 /* times the engine ended unexpectedly since vrrpd started */
+	uint32_t agent_restarts; /* times an agent did */
+	uint64_t last_us;	 /* CLOCK_MONOTONIC of the engine's last time */
 	char text[LIMIT_LOG_TEXT]; /* why there is none now, or what happened last; may be empty */
 };
 
@@ -493,7 +494,7 @@ struct ipc_snap_engine {
 	struct ipc_head h;
 	uint64_t now_us;     /* CLOCK_MONOTONIC when the snapshot was taken */
 	uint64_t started_us; /* the same clock */
-	uint64_t advert_late_max_us;
+	uint64_t advert_late_max_us, advert_late_sum_us;
 	uint64_t advert_late[IPC_LATENESS_BUCKETS]; /* adverts by how late they left */
 	uint64_t discarded[VRRP_DROP_COUNT];	    /* packets that belong to no instance */
 	uint32_t n_instances;

@@ -77,6 +77,7 @@ struct parent {
 	uint32_t gen;
 	int memory_fd; /* ipc_memory.h */
 	uint32_t restarts; /* times the engine ended unexpectedly */
+	uint32_t agent_restarts; /* times the agent did */
 	mono_t last_end;   /* when it last did */
 	char trouble[LIMIT_LOG_TEXT]; /* how */
 	struct parent_reload reload;
