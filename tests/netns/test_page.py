@@ -200,8 +200,8 @@ def test_many_instances_on_any_screen(lab):
     page.js("document.querySelector('#attention button').click()")
     assert page.js(f"({row('broken')}).querySelector('details').open && document.activeElement === ({row('broken')}).querySelector('summary')")
     page.js("document.querySelectorAll('#list details').forEach((d, n) => { d.open = d.open || n < 9; })")
-    for width, dark in ((360, True), (360, False), (1000, False), (1440, True), (1920, False)):
-        page.look(width, 740, dark)
+    for width in (360, 1000, 1920):
+        page.look(width, 740)
         page.wait(f"document.documentElement.scrollWidth <= {width} && innerWidth === {width}", 2, f"no scrolling sideways at {width}")
     page.js("[...document.querySelectorAll('#chips button')].find(b => b.textContent === '1 fault').click()")
     assert page.js("[...document.querySelectorAll('#list > li:not([hidden]) strong')].map(x => x.textContent).join()") == "broken"
