@@ -117,7 +117,10 @@ test_unknown_things(void **state)
 	static const struct {
 		const char *method, *path, *status, *part;
 	} rows[] = {
-		{"GET", "/", "404", "{\"error\":\"not found\",\"detail\":\"there is nothing at /\"}"},
+		{"GET", "/nothing", "404", "{\"error\":\"not found\",\"detail\":\"there is nothing at /nothing\"}"},
+		{"GET", "/", "200", "</html>"},
+		{"GET", "/?x=1", "200", "\r\nContent-Security-Policy: default-src 'none'; "},
+		{"POST", "/", "405", "Allow: GET, HEAD\r\n"},
 		{"GET", "/v1/status/", "404", "not found"},
 		{"GET", "/v1/statu", "404", "not found"},
 		{"GET", "/v1/statuss", "404", "not found"},

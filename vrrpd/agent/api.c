@@ -91,6 +91,7 @@ reply(struct api_req *r, int code, struct api_text *t)
 	evhttp_add_header(headers, "Content-Type", t->type);
 	evhttp_add_header(headers, "Content-Length", len);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
+	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
 	if (evhttp_request_get_command(r->http) != EVHTTP_REQ_HEAD && t->len > 0)
 		api_text_append(t, body);
 	evhttp_request_set_on_complete_cb(r->http, on_sent, r->conn);
@@ -109,6 +110,22 @@ api_reply_json(struct api_req *r, int code, struct json_out *j)
 	struct api_text *t = api_text_new(r->api, API_TYPE_JSON, data, len);
 
 	reply(r, code, t);
+	api_text_unref(t);
+}
+
+void
+api_add_header(struct api_req *r, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(r->http), name, value);
+}
+
+void
+api_reply_html(struct api_req *r, char *data, size_t len)
+{
+	struct api_text *t = api_text_new(r->api, API_TYPE_HTML, data, len);
+
+	api_conn_make_room(r->api);
+	reply(r, 200, t);
 	api_text_unref(t);
 }
 

@@ -30,6 +30,7 @@ struct api_stream;
 
 #define API_TYPE_JSON	 "application/json"
 #define API_TYPE_TEXT	 "text/plain; charset=utf-8"
+#define API_TYPE_HTML	 "text/html; charset=utf-8"
 #define API_TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 #define API_TYPE_EVENTS  "application/x-ndjson"
 
@@ -180,6 +181,12 @@ uid_t api_peer_uid(int fd);
 /* A finished JSON document, which becomes the reply's. */
 void api_reply_json(struct api_req *r, int code, struct json_out *j);
 
+/* One more header of the reply; name and value are copied. Call it before the reply. */
+void api_add_header(struct api_req *r, const char *name, const char *value);
+
+/* A finished HTML document of len octets, malloc'd, which becomes the reply's. */
+void api_reply_html(struct api_req *r, char *data, size_t len);
+
 /* {"error": what is wrong in short, "detail": a sentence} */
 void api_reply_error(struct api_req *r, int code, const char *error, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
@@ -299,6 +306,10 @@ void api_instance_json(struct json_out *j, const struct agent *a, const struct s
 
 /* Upper bounds of the buckets of lateness (ipc_msg.h); 0 = none. */
 extern const uint64_t api_lateness_bounds_us[IPC_LATENESS_BUCKETS];
+
+/* ---- api_page.c: GET /, the status page; begins and ends the request. ------------------------- */
+
+void api_page_get(struct api_req *r, const struct snap *s);
 
 /* ---- api_metrics.c: Prometheus text, malloc'd ------------------------------------------------ */
 

@@ -167,6 +167,7 @@ post_reload(struct api_req *r, const struct snap *s)
 }
 
 static const struct api_route routes[] = {
+	{API_METHOD_GET, "/", false, false, api_page_get},
 	{API_METHOD_GET, "/v1/status", false, true, get_status},
 	{API_METHOD_GET, "/v1/instances/*", false, true, get_instance},
 	{API_METHOD_GET, "/v1/instances/*/explain", false, true, get_explain},
