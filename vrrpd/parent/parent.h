@@ -231,7 +231,7 @@ void parent_end_children(struct parent *p);
 /* ---- parent_manager.c: the service manager (systemd); without one all of it does nothing
  * --------------------------------------- */
 
-/* Take the memories over, or make new ones, and have the manager keep the engine's. */
+/* Take the memories over, or make new ones, and have the manager keep them. */
 void parent_open_memory(struct parent *p);
 
 /* Start answering the manager's watchdog. */

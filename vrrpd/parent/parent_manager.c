@@ -1,10 +1,10 @@
 /*
  * parent_manager.c - what vrrpd and the service manager (systemd) do for each other.
  *
- * The manager hears when vrrpd is ready, reloads and ends, and keeps the memory from which the next engine goes
- * on. When it ends vrrpd only to start it again, nobody says goodbye: the children are ended without a word,
- * the addresses stay, and the next vrrpd finds the memory and resumes. If that one never comes, the addresses
- * go by their lifetime.
+ * The manager hears when vrrpd is ready, reloads and ends, and keeps the memories from which the next engine
+ * and the next agent go on. When it ends vrrpd only to start it again, nobody says goodbye: the children are
+ * ended without a word, the addresses stay, and the next vrrpd finds the memory and resumes. If that one never
+ * comes, the addresses go by their lifetime.
  */
 #include "parent/parent.h"
 
@@ -18,6 +18,7 @@
 #include "sys/notify.h"
 
 #define MEMORY_NAME "vrrpd-memory"
+#define EVENTS_NAME "vrrpd-events"
 #define ASK_MAX_US  (500 * USEC_PER_MS) /* the engine works on meanwhile: waiting costs nothing */
 
 /*
@@ -49,7 +50,16 @@ is_memory(int fd)
 	return m != NULL;
 }
 
-/* From the program before this one, else a new one. */
+/* The one from the program before this one counts, then the one that the manager kept. */
+static void
+choose(int *fd, int kept)
+{
+	if (*fd < 0)
+		*fd = kept;
+	else if (kept >= 0)
+		close(kept);
+}
+
 static void
 open_events(struct parent *p)
 {
@@ -64,19 +74,13 @@ open_events(struct parent *p)
 	ipc_events_unmap(m);
 	if (p->events_fd < 0)
 		log_warning("no memory for events (%s): they end with each vrrpd-agent", strerror(-p->events_fd));
+	else
+		notify_store(EVENTS_NAME, p->events_fd);
 }
 
-/* From the program before this one, else from the manager, else a new one. */
-void
-parent_open_memory(struct parent *p)
+static void
+open_memory(struct parent *p)
 {
-	int kept = notify_take(MEMORY_NAME);
-
-	open_events(p);
-	if (p->memory_fd < 0)
-		p->memory_fd = kept;
-	else if (kept >= 0)
-		close(kept);
 	if (p->memory_fd >= 0 && !is_memory(p->memory_fd)) {
 		log_warning("the memory of the vrrpd before this one is not of its form: starting without it");
 		close(p->memory_fd);
@@ -92,6 +96,20 @@ parent_open_memory(struct parent *p)
 		return;
 	}
 	notify_store(MEMORY_NAME, p->memory_fd);
+}
+
+/* From the program before this one, else from the manager, else a new one. */
+void
+parent_open_memory(struct parent *p)
+{
+	static const char *const names[] = {MEMORY_NAME, EVENTS_NAME};
+	int kept[ARRAY_SIZE(names)];
+
+	notify_take(names, kept, ARRAY_SIZE(names));
+	choose(&p->memory_fd, kept[0]);
+	choose(&p->events_fd, kept[1]);
+	open_memory(p);
+	open_events(p);
 }
 
 static void
