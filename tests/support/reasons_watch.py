@@ -301,7 +301,8 @@ class Plugin:
         self.watch.fixtures, self.watch.between = {}, []
         parts_of_hosts, self.watch.parts = self.watch.parts, {}
         for section, seen, ordered in parts:
-            out += self.compared(item, section, seen, ordered and not out)
+            if not (self.mode and out):  # what cannot be is not recorded
+                out += self.compared(item, section, seen, ordered)
         if len(out) > SHOWN:
             out[SHOWN:] = [f"... and {len(out) - SHOWN} more"]
         if out and parts_of_hosts:
