@@ -1,7 +1,7 @@
 """reasons_book.py - which changes of state each netns test expects: the files tests/netns/reasons/<test file>.txt.
 
-A section for each test, [test_name[parameters]]; what a fixture that several tests share does is in [fixture NAME], and
-what is still on its way from one test to the next in [between tests]. Its lines, each for some instances on some hosts:
+A section for each test, [test_name[parameters]]; what a fixture that several tests share does, until the first of them
+begins, is in [fixture NAME], and what is still on its way from one test to the next in [between tests]. Its lines, each for some instances on some hosts:
 
     pg@a: initialize, backup (started), active (nobody_heard)      exactly that, in this order
     i{0..254}@a,b: initialize, backup (started)                    the same for many of them
