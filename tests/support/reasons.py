@@ -95,6 +95,7 @@ CAUSES = {
     "start_delay": {(I, I), (F, I)},
     "started": _pairs(OUT, B),
     "resumed": {(I, A)},
+    "takeover": _TAKE,
     "owner": _pairs(OUT, A),
     "no_adverts": _TAKE,
     "nobody_heard": _TAKE,
