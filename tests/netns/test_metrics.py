@@ -154,7 +154,7 @@ def test_promtool_has_nothing_to_say(site):
         for name, kind in families(text).items():
             assert name.endswith("_total") == (kind == "counter"), name
             assert text.count(f"# HELP {name} ") == 1
-    assert 'node="pröxy \\"1\\"\\\\"' in metrics(site.a)
+    assert 'node="pröxy-\\"1\\"\\\\"' in metrics(site.a)
     assert one(site.a, "vrrpd_track_up", kind="interface", name='é\\"1\\\\') == 0
 
 
