@@ -177,7 +177,7 @@ put_foot(FILE *f, const struct screen *s, int columns)
 
 	localtime_r(&now, &tm);
 	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	snprintf(foot, sizeof(foot), "%s  every %s s  q: end", clock, s->every);
+	snprintf(foot, sizeof(foot), "q: end   every %s s   %s", s->every, clock);
 	put_line(f, foot, columns);
 }
 
