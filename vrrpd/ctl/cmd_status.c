@@ -4,6 +4,7 @@
  * Runs in vrrpctl.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/macros.h"
 #include "ctl/ctl_client.h"
@@ -13,35 +14,45 @@
 #include "ctl/status_table.h"
 
 static bool
-any_fault(const json_t *instances)
+any_fault(const struct view *const *instances, size_t n)
 {
-	for (size_t i = 0; i < json_array_size(instances); i++)
-		if (status_is_fault(json_array_get(instances, i)))
+	for (size_t i = 0; i < n; i++)
+		if (status_is_fault(instances[i]))
 			return true;
 	return false;
 }
 
+/* The document of one instance is shown as a list of one. */
 static int
-show(const struct ctl *c, const struct ctl_reply *r, bool json, bool one)
+show(const struct ctl *c, struct ctl_reply *r, bool json, bool one)
 {
-	json_t *doc = NULL, *instances;
-	int status = ctl_reply_json(r, &doc);
+	const struct view **instances;
+	struct view *doc;
+	bool unfit;
+	size_t n = 1;
 
-	if (status != CTL_OK)
-		return status;
-	/* The document of one instance is shown as a list of one. */
-	instances = one ? json_pack("[O]", doc) : json_incref(json_object_get(doc, "instances"));
-	if (json) {
+	if (r->status != 200)
+		return ctl_reply_json(r, NULL); /* says what is wrong */
+	if (json)
 		fwrite(r->body, 1, r->len, stdout);
-	} else {
-		if (!one)
-			status_print_node(c, doc);
-		status_print_table(c, instances, STATUS_FULL);
+	doc = view_parse(r->body, r->len);
+	if (doc == NULL) {
+		fputs("vrrpctl: the daemon's status cannot be understood: is it of another version?\n", c->err);
+		return CTL_UNFIT;
 	}
-	status = any_fault(instances) ? CTL_UNFIT : CTL_OK;
-	json_decref(instances);
-	json_decref(doc);
-	return status;
+	instances = status_instances(doc, &n);
+	if (one) {
+		instances[0] = doc;
+		n = 1;
+	}
+	if (!json && !one)
+		status_print_node(c, doc);
+	if (!json)
+		status_print_table(c, instances, n, STATUS_FULL);
+	unfit = any_fault(instances, n);
+	free(instances);
+	free(doc);
+	return unfit ? CTL_UNFIT : CTL_OK;
 }
 
 int
@@ -81,7 +92,7 @@ static void
 print_explanation(const struct ctl *c, const json_t *doc)
 {
 	const json_t *sections = json_object_get(doc, "sections");
-	bool fault = status_is_fault(doc);
+	bool fault = doc_is(doc, "state", "fault");
 	char since[64];
 
 	out_wrapped(c, fault ? OUT_RED : doc_is(doc, "state", "active") ? OUT_GREEN : OUT_PLAIN, 0,

@@ -67,23 +67,26 @@ static bool
 refresh(const struct ctl *c, struct screen *s, char **why)
 {
 	char *body, *trouble, *ignored, path[32];
+	struct view *doc;
 	size_t len;
-	json_t *doc;
 
 	body = ask(c, "/v1/status", &len, &trouble);
 	if (body == NULL && trouble == NULL)
 		return false;
-	doc = body != NULL ? json_loadb(body, len, 0, NULL) : NULL;
+	doc = body != NULL ? view_parse(body, len) : NULL;
 	if (body != NULL && doc == NULL)
 		trouble = strdup("its status cannot be understood");
-	free(body);
 	free(*why);
 	*why = trouble;
 	s->trouble = trouble != NULL ? without_prefix(trouble) : NULL;
-	if (doc == NULL)
+	if (doc == NULL) {
+		free(body);
 		return true;
-	json_decref(s->status);
+	}
+	free(s->status);
+	free(s->text);
 	s->status = doc;
+	s->text = body;
 	s->seen = clock_mono();
 	snprintf(path, sizeof(path), "/v1/events?n=%d", SCREEN_EVENTS);
 	body = ask(c, path, &len, &ignored);
@@ -138,7 +141,8 @@ watch_screen(struct ctl *c, const char *every, usec_t period)
 		input = watch_term_wait(next);
 	}
 	watch_term_close();
-	json_decref(s.status);
+	free(s.status);
+	free(s.text);
 	json_decref(s.events);
 	free(why);
 	return ok ? CTL_OK : CTL_UNFIT;

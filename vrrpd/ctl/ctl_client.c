@@ -254,7 +254,7 @@ ctl_reply_json(const struct ctl_reply *r, json_t **ret)
 	json_t *j = json_loadb(r->body, r->len, 0, NULL);
 	const char *error, *detail;
 
-	if (r->status == 200 && j != NULL) {
+	if (r->status == 200 && j != NULL && ret != NULL) {
 		*ret = j;
 		return CTL_OK;
 	}

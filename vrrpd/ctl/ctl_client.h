@@ -31,7 +31,7 @@ void ctl_reply_free(struct ctl_reply *r);
 
 /*
  * The body as JSON, *ret to be json_decref'd. CTL_OK; else the answer was an error and has been told on r->err:
- * CTL_UNKNOWN for 404, CTL_UNFIT otherwise.
+ * CTL_UNKNOWN for 404, CTL_UNFIT otherwise. ret may be NULL when the answer is known to be an error.
  */
 int ctl_reply_json(const struct ctl_reply *r, json_t **ret);
 

@@ -13,8 +13,8 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
-#include "ctl/ctl_doc.h"
 #include "ctl/ctl_out.h"
+#include "ctl/ctl_view.h"
 
 enum column {
 	COLUMN_NAME,
@@ -36,10 +36,24 @@ struct row {
 	char cell[COLUMN_COUNT][CELL_MAX];
 };
 
-bool
-status_is_fault(const json_t *inst)
+const struct view **
+status_instances(const struct view *doc, size_t *ret_n)
 {
-	return doc_is(inst, "state", "fault");
+	const struct view *list = view_get(doc, "instances");
+	const struct view **all = calloc(view_size(list) + 1, sizeof(const struct view *));
+	size_t n = 0;
+
+	ASSERT(all != NULL);
+	VIEW_EACH(inst, list)
+		all[n++] = inst;
+	*ret_n = n;
+	return all;
+}
+
+bool
+status_is_fault(const struct view *inst)
+{
+	return view_is(inst, "state", "fault");
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -55,36 +69,36 @@ static void PRINTF_LIKE(3, 4) set_cell(struct row *r, enum column col, const cha
 
 /* By name where a store knows one. Only VRRP hears its active node. */
 static const char *
-node_name(const json_t *inst, const json_t *node)
+node_name(const struct view *inst, const struct view *node)
 {
-	if (doc_true(node, "self"))
+	if (view_true(node, "self"))
 		return "this node";
-	if (!json_is_object(node))
-		return doc_is(inst, "mode", "follow") || doc_is(inst, "mode", "lease") ? "none" : "none heard";
-	return json_object_get(node, "name") != NULL ? doc_text(node, "name") : doc_text(node, "address");
+	if (node == NULL || node->type != VIEW_OBJECT)
+		return view_is(inst, "mode", "follow") || view_is(inst, "mode", "lease") ? "none" : "none heard";
+	return view_text(node, "name")[0] != '\0' ? view_text(node, "name") : view_text(node, "address");
 }
 
 static void
-fill_row(struct row *r, const json_t *inst)
+fill_row(struct row *r, const struct view *inst)
 {
-	const json_t *priority = json_object_get(inst, "priority");
-	const json_t *node = json_object_get(inst, "active_node");
-	const json_t *addresses = json_object_get(inst, "addresses");
-	long long base = doc_int(priority, "base"), effective = doc_int(priority, "effective");
+	const struct view *priority = view_get(inst, "priority");
+	const struct view *node = view_get(inst, "active_node");
+	const struct view *addresses = view_get(inst, "addresses");
+	long long base = view_int(priority, "base"), effective = view_int(priority, "effective");
 	size_t held = 0;
 	char since[CELL_MAX];
 
-	for (size_t i = 0; i < json_array_size(addresses); i++)
-		held += doc_true(json_array_get(addresses, i), "held");
-	set_cell(r, COLUMN_NAME, "%s", doc_text(inst, "name"));
-	set_cell(r, COLUMN_STATE, "%s", doc_text(inst, "state"));
-	set_cell(r, COLUMN_SINCE, "%s", out_duration(doc_number(inst, "since_s"), since, sizeof(since)));
+	VIEW_EACH(a, addresses)
+		held += view_true(a, "held");
+	set_cell(r, COLUMN_NAME, "%s", view_text(inst, "name"));
+	set_cell(r, COLUMN_STATE, "%s", view_text(inst, "state"));
+	set_cell(r, COLUMN_SINCE, "%s", out_duration(view_number(inst, "since_s"), since, sizeof(since)));
 	if (base == effective)
 		set_cell(r, COLUMN_PRIORITY, "%lld", base);
 	else
 		set_cell(r, COLUMN_PRIORITY, "%lld of %lld", effective, base);
 	set_cell(r, COLUMN_NODE, "%s", node_name(inst, node));
-	set_cell(r, COLUMN_HELD, "%zu/%zu", held, json_array_size(addresses));
+	set_cell(r, COLUMN_HELD, "%zu/%zu", held, view_size(addresses));
 }
 
 /* Columns are as wide as their widest cell; names get what is left of the line. */
@@ -129,48 +143,48 @@ print_row(const struct ctl *c, const char *const *cell, const int *width, enum o
 /* ---- below each row -------------------------------------------------------------------------- */
 
 static void
-print_check(const struct ctl *c, const json_t *k)
+print_check(const struct ctl *c, const struct view *k)
 {
-	const char *state = doc_text(k, "state"), *last = doc_text(k, "last");
-	bool is_check = strcmp(doc_text(k, "kind"), "check") == 0;
+	const char *state = view_text(k, "state"), *last = view_text(k, "last");
+	bool is_check = strcmp(view_text(k, "kind"), "check") == 0;
 	char line[1024], since[CELL_MAX];
 	struct strbuf b;
 
 	strbuf_init(&b, line, sizeof(line));
-	strbuf_addf(&b, "%s %s: %s", doc_text(k, "kind"), doc_text(k, "name"), state);
-	if (doc_has_number(k, "since_s"))
-		strbuf_addf(&b, " for %s", out_duration(doc_number(k, "since_s"), since, sizeof(since)));
-	if (doc_has_number(k, "weight"))
-		strbuf_addf(&b, ", weight %+lld", doc_int(k, "weight"));
+	strbuf_addf(&b, "%s %s: %s", view_text(k, "kind"), view_text(k, "name"), state);
+	if (view_has_number(k, "since_s"))
+		strbuf_addf(&b, " for %s", out_duration(view_number(k, "since_s"), since, sizeof(since)));
+	if (view_has_number(k, "weight"))
+		strbuf_addf(&b, ", weight %+lld", view_int(k, "weight"));
 	if (is_check && last[0] != '\0')
 		strbuf_addf(&b, ": %s", last);
 	out_wrapped(c, strcmp(state, "up") == 0 ? OUT_PLAIN : OUT_YELLOW, 2, "%s", line);
 }
 
 static void
-print_peer(const struct ctl *c, const json_t *p)
+print_peer(const struct ctl *c, const struct view *p)
 {
 	char ago[CELL_MAX];
 
-	if (!doc_has_number(p, "last_heard_ms")) {
-		out_wrapped(c, OUT_PLAIN, 2, "peer %s: never heard", doc_text(p, "address"));
+	if (!view_has_number(p, "last_heard_ms")) {
+		out_wrapped(c, OUT_PLAIN, 2, "peer %s: never heard", view_text(p, "address"));
 		return;
 	}
-	out_wrapped(c, OUT_PLAIN, 2, "peer %s: priority %lld, heard %s ago", doc_text(p, "address"),
-		    doc_int(p, "priority"),
-		    out_duration(doc_number(p, "last_heard_ms") / 1000, ago, sizeof(ago)));
+	out_wrapped(c, OUT_PLAIN, 2, "peer %s: priority %lld, heard %s ago", view_text(p, "address"),
+		    view_int(p, "priority"),
+		    out_duration(view_number(p, "last_heard_ms") / 1000, ago, sizeof(ago)));
 }
 
 static void
-print_service(const struct ctl *c, const json_t *v)
+print_service(const struct ctl *c, const struct view *v)
 {
-	const char *state = doc_text(v, "state"), *last = doc_text(v, "last");
-	long long failures = doc_int(v, "failures");
+	const char *state = view_text(v, "state"), *last = view_text(v, "last");
+	long long failures = view_int(v, "failures");
 	char line[1024];
 	struct strbuf b;
 
 	strbuf_init(&b, line, sizeof(line));
-	strbuf_addf(&b, "service %s: %s", doc_text(v, "name"), state);
+	strbuf_addf(&b, "service %s: %s", view_text(v, "name"), state);
 	if (failures > 0)
 		strbuf_addf(&b, ", %lld failure%s of late: %s", failures, failures == 1 ? "" : "s", last);
 	out_wrapped(c, failures > 0 ? OUT_YELLOW : OUT_PLAIN, 2, "%s", line);
@@ -178,75 +192,73 @@ print_service(const struct ctl *c, const json_t *v)
 
 /* The store that says who the leader is. */
 static void
-print_leader(const struct ctl *c, const json_t *inst)
+print_leader(const struct ctl *c, const struct view *inst)
 {
-	const json_t *l = json_object_get(inst, "leader");
+	const struct view *l = view_get(inst, "leader");
 	char left[CELL_MAX] = "";
 	struct strbuf b;
 	char line[1024];
 
-	if (!json_is_object(l))
+	if (l == NULL || l->type != VIEW_OBJECT)
 		return;
 	strbuf_init(&b, line, sizeof(line));
-	strbuf_addf(&b, "%s %s", doc_text(l, "store"), doc_text(l, "key"));
-	if (doc_text(l, "name")[0] != '\0')
-		strbuf_addf(&b, ": %s", doc_text(l, "name"));
-	if (doc_text(l, "value")[0] != '\0' && strcmp(doc_text(l, "name"), doc_text(l, "value")) != 0)
-		strbuf_addf(&b, " (this node is %s)", doc_text(l, "value"));
-	if (doc_has_number(l, "lease_left_s"))
+	strbuf_addf(&b, "%s %s", view_text(l, "store"), view_text(l, "key"));
+	if (view_text(l, "name")[0] != '\0')
+		strbuf_addf(&b, ": %s", view_text(l, "name"));
+	if (view_text(l, "value")[0] != '\0' && strcmp(view_text(l, "name"), view_text(l, "value")) != 0)
+		strbuf_addf(&b, " (this node is %s)", view_text(l, "value"));
+	if (view_has_number(l, "lease_left_s"))
 		strbuf_addf(&b, ", held for %s without news",
-			    out_duration(doc_number(l, "lease_left_s"), left, sizeof(left)));
-	if (doc_text(l, "endpoint")[0] != '\0')
-		strbuf_addf(&b, ", by %s in %.1f ms", doc_text(l, "endpoint"), doc_number(l, "latency_us") / 1000);
+			    out_duration(view_number(l, "lease_left_s"), left, sizeof(left)));
+	if (view_text(l, "endpoint")[0] != '\0')
+		strbuf_addf(&b, ", by %s in %.1f ms", view_text(l, "endpoint"), view_number(l, "latency_us") / 1000);
 	out_wrapped(c, OUT_PLAIN, 2, "%s", line);
-	if (doc_text(l, "trouble")[0] != '\0')
-		out_wrapped(c, OUT_YELLOW, 2, "warning: %s", doc_text(l, "trouble"));
+	if (view_text(l, "trouble")[0] != '\0')
+		out_wrapped(c, OUT_YELLOW, 2, "warning: %s", view_text(l, "trouble"));
 }
 
 /* What the next step waits for. */
 static void
-print_waiting(const struct ctl *c, const json_t *inst)
+print_waiting(const struct ctl *c, const struct view *inst)
 {
-	if (strcmp(doc_text(inst, "waiting_for"), "gate") == 0)
+	if (strcmp(view_text(inst, "waiting_for"), "gate") == 0)
 		out_wrapped(c, OUT_PLAIN, 2, "about to take over: the gate is asked");
-	else if (strcmp(doc_text(inst, "waiting_for"), "arbiter") == 0)
+	else if (strcmp(view_text(inst, "waiting_for"), "arbiter") == 0)
 		out_wrapped(c, OUT_PLAIN, 2, "about to take over: waiting for the arbiter's lease");
-	else if (strcmp(doc_text(inst, "waiting_for"), "services") == 0)
+	else if (strcmp(view_text(inst, "waiting_for"), "services") == 0)
 		out_wrapped(c, OUT_PLAIN, 2, "about to hand over: its services are stopping");
 }
 
 static void
-print_warnings(const struct ctl *c, const json_t *list, int indent)
+print_warnings(const struct ctl *c, const struct view *list, int indent)
 {
-	for (size_t i = 0; i < json_array_size(list); i++)
-		out_wrapped(c, OUT_YELLOW, indent, "warning: %s", json_string_value(json_array_get(list, i)));
+	VIEW_EACH(warning, list)
+		out_wrapped(c, OUT_YELLOW, indent, "warning: %s", warning->type == VIEW_TEXT ? warning->text : "");
 }
 
 /* Addresses that should be where they are not, by name: only they are news. */
 static void
-print_missing(const struct ctl *c, const json_t *inst)
+print_missing(const struct ctl *c, const struct view *inst)
 {
-	const json_t *addresses = json_object_get(inst, "addresses");
+	const struct view *addresses = view_get(inst, "addresses");
 
-	if (strcmp(doc_text(inst, "state"), "active") != 0)
+	if (strcmp(view_text(inst, "state"), "active") != 0)
 		return;
-	for (size_t i = 0; i < json_array_size(addresses); i++) {
-		const json_t *a = json_array_get(addresses, i);
-
-		if (!doc_true(a, "held"))
-			out_wrapped(c, OUT_YELLOW, 2, "not in place: %s on %s", doc_text(a, "address"),
-				    doc_text(a, "interface"));
+	VIEW_EACH(a, addresses) {
+		if (!view_true(a, "held"))
+			out_wrapped(c, OUT_YELLOW, 2, "not in place: %s on %s", view_text(a, "address"),
+				    view_text(a, "interface"));
 	}
 }
 
 /* "until vrrpctl resume", or "for 9 min 50 s more" */
 static const char *
-how_long(const json_t *inst, const char *key, const char *undo, char *buf, size_t size)
+how_long(const struct view *inst, const char *key, const char *undo, char *buf, size_t size)
 {
 	char left[CELL_MAX];
 
-	if (doc_has_number(inst, key))
-		snprintf(buf, size, "for %s more", out_left(doc_number(inst, key), left, sizeof(left)));
+	if (view_has_number(inst, key))
+		snprintf(buf, size, "for %s more", out_left(view_number(inst, key), left, sizeof(left)));
 	else
 		snprintf(buf, size, "until vrrpctl %s", undo);
 	return buf;
@@ -254,78 +266,74 @@ how_long(const json_t *inst, const char *key, const char *undo, char *buf, size_
 
 /* What was commanded and is still in force. */
 static void
-print_overrides(const struct ctl *c, const json_t *inst)
+print_overrides(const struct ctl *c, const struct view *inst)
 {
-	const json_t *priority = json_object_get(inst, "priority");
+	const struct view *priority = view_get(inst, "priority");
 	char how[CELL_MAX + 64], undo[CELL_MAX];
 
-	if (doc_true(inst, "drained"))
+	if (view_true(inst, "drained"))
 		out_wrapped(c, OUT_YELLOW, 2, "drained %s",
 			    how_long(inst, "drained_left_s", "resume", how, sizeof(how)));
-	if (doc_true(inst, "takeover"))
+	if (view_true(inst, "takeover"))
 		out_wrapped(c, OUT_YELLOW, 2, "takeover: prefers itself %s",
 			    how_long(inst, "takeover_left_s", "resume", how, sizeof(how)));
-	if (!doc_has_number(priority, "override"))
+	if (!view_has_number(priority, "override"))
 		return;
-	snprintf(undo, sizeof(undo), "priority %s reset", doc_text(inst, "name"));
-	out_wrapped(c, OUT_YELLOW, 2, "priority %lld by command (%lld configured) %s", doc_int(priority, "override"),
-		    doc_int(priority, "base"), how_long(priority, "override_left_s", undo, how, sizeof(how)));
+	snprintf(undo, sizeof(undo), "priority %s reset", view_text(inst, "name"));
+	out_wrapped(c, OUT_YELLOW, 2, "priority %lld by command (%lld configured) %s", view_int(priority, "override"),
+		    view_int(priority, "base"), how_long(priority, "override_left_s", undo, how, sizeof(how)));
 }
 
 static void
-print_details(const struct ctl *c, const json_t *inst)
+print_details(const struct ctl *c, const struct view *inst)
 {
-	const json_t *checks = json_object_get(inst, "checks"), *peers = json_object_get(inst, "peers");
-	const json_t *services = json_object_get(inst, "services");
-
-	out_wrapped(c, status_is_fault(inst) ? OUT_RED : OUT_PLAIN, 2, "%s", doc_text(inst, "reason"));
-	if (doc_true(inst, "leaving"))
+	out_wrapped(c, status_is_fault(inst) ? OUT_RED : OUT_PLAIN, 2, "%s", view_text(inst, "reason"));
+	if (view_true(inst, "leaving"))
 		out_wrapped(c, OUT_PLAIN, 2, "still serving the addresses until another node has them");
 	print_overrides(c, inst);
 	print_leader(c, inst);
 	print_waiting(c, inst);
 	print_missing(c, inst);
-	for (size_t i = 0; i < json_array_size(checks); i++)
-		print_check(c, json_array_get(checks, i));
-	for (size_t i = 0; i < json_array_size(services); i++)
-		print_service(c, json_array_get(services, i));
-	for (size_t i = 0; i < json_array_size(peers); i++)
-		print_peer(c, json_array_get(peers, i));
-	print_warnings(c, json_object_get(inst, "warnings"), 2);
+	VIEW_EACH(check, view_get(inst, "checks"))
+		print_check(c, check);
+	VIEW_EACH(service, view_get(inst, "services"))
+		print_service(c, service);
+	VIEW_EACH(peer, view_get(inst, "peers"))
+		print_peer(c, peer);
+	print_warnings(c, view_get(inst, "warnings"), 2);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 void
-status_print_node(const struct ctl *c, const json_t *doc)
+status_print_node(const struct ctl *c, const struct view *doc)
 {
 	char up[CELL_MAX];
 
-	out_wrapped(c, OUT_PLAIN, 0, "node %s, vrrpd %s, up %s", doc_text(doc, "node"), doc_text(doc, "version"),
-		    out_duration(doc_number(doc, "uptime_s"), up, sizeof(up)));
-	print_warnings(c, json_object_get(doc, "warnings"), 0);
+	out_wrapped(c, OUT_PLAIN, 0, "node %s, vrrpd %s, up %s", view_text(doc, "node"), view_text(doc, "version"),
+		    out_duration(view_number(doc, "uptime_s"), up, sizeof(up)));
+	print_warnings(c, view_get(doc, "warnings"), 0);
 }
 
 /* What stands below an instance's row. */
 static void
-print_below(const struct ctl *c, const json_t *inst, enum status_detail detail)
+print_below(const struct ctl *c, const struct view *inst, enum status_detail detail)
 {
 	if (detail == STATUS_FULL)
 		print_details(c, inst);
 	else if (detail == STATUS_REASONS || status_is_fault(inst))
-		out_wrapped(c, status_is_fault(inst) ? OUT_RED : OUT_PLAIN, 2, "%s", doc_text(inst, "reason"));
+		out_wrapped(c, status_is_fault(inst) ? OUT_RED : OUT_PLAIN, 2, "%s", view_text(inst, "reason"));
 }
 
 void
-status_print_table(const struct ctl *c, const json_t *instances, enum status_detail detail)
+status_print_table(const struct ctl *c, const struct view *const *instances, size_t n, enum status_detail detail)
 {
-	size_t n = json_array_size(instances);
 	struct row *rows = calloc(n + 1, sizeof(*rows));
 	int width[COLUMN_COUNT];
 
 	ASSERT(rows != NULL);
 	for (size_t i = 0; i < n; i++)
-		fill_row(&rows[i], json_array_get(instances, i));
+		fill_row(&rows[i], instances[i]);
 	measure(c, rows, n, width);
 	print_row(c, titles, width, OUT_PLAIN);
 	for (size_t i = 0; i < n; i++) {
@@ -334,7 +342,7 @@ status_print_table(const struct ctl *c, const json_t *instances, enum status_det
 		for (int col = 0; col < COLUMN_COUNT; col++)
 			cell[col] = rows[i].cell[col];
 		print_row(c, cell, width, state_color(cell[COLUMN_STATE]));
-		print_below(c, json_array_get(instances, i), detail);
+		print_below(c, instances[i], detail);
 	}
 	free(rows);
 }

@@ -4,9 +4,8 @@
 #ifndef VRRPD_CTL_STATUS_TABLE_H
 #define VRRPD_CTL_STATUS_TABLE_H
 
-#include <jansson.h>
-
 #include "ctl/ctl.h"
+#include "ctl/ctl_view.h"
 
 /* How much stands below each row. */
 enum status_detail {
@@ -16,11 +15,14 @@ enum status_detail {
 };
 
 /* The first lines of the document: which node, and its warnings. */
-void status_print_node(const struct ctl *c, const json_t *doc);
+void status_print_node(const struct ctl *c, const struct view *doc);
 
-/* The table of a list of instances, in lines of c->columns; a name that is too long has a line of its own. */
-void status_print_table(const struct ctl *c, const json_t *instances, enum status_detail detail);
+/* The instances of a document, an array of *ret_n to be freed. */
+const struct view **status_instances(const struct view *doc, size_t *ret_n);
 
-bool status_is_fault(const json_t *inst);
+/* The table of n instances, in lines of c->columns; a name that is too long has a line of its own. */
+void status_print_table(const struct ctl *c, const struct view *const *instances, size_t n, enum status_detail detail);
+
+bool status_is_fault(const struct view *inst);
 
 #endif

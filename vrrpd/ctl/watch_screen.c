@@ -94,18 +94,23 @@ put_lines(FILE *f, const char *lines, int n, int rows, int columns)
 
 /* ---- the parts ------------------------------------------------------------------------------- */
 
-/* Those in fault first: they must not be what is cut off. */
-static json_t *
-faults_first(const json_t *instances)
+/* Those in fault first: they must not be what is cut off. Both orders as they were. */
+static void
+put_faults_first(const struct view **instances, size_t n)
 {
-	json_t *list = json_array();
+	const struct view **others = calloc(n + 1, sizeof(const struct view *));
+	size_t faults = 0, rest = 0;
 
-	for (int fault = 1; fault >= 0; fault--) {
-		for (size_t i = 0; i < json_array_size(instances); i++)
-			if (status_is_fault(json_array_get(instances, i)) == (fault == 1))
-				json_array_append(list, json_array_get(instances, i));
+	ASSERT(others != NULL);
+	for (size_t i = 0; i < n; i++) {
+		if (status_is_fault(instances[i]))
+			instances[faults++] = instances[i];
+		else
+			others[rest++] = instances[i];
 	}
-	return list;
+	for (size_t i = 0; i < rest; i++)
+		instances[faults + i] = others[i];
+	free(others);
 }
 
 static void
@@ -125,16 +130,13 @@ put_trouble(const struct ctl *c, const struct screen *s)
 static int
 make_table(const struct ctl *base, const struct screen *s, int rows, int columns, struct text *t)
 {
-	const json_t *instances = json_object_get(s->status, "instances");
+	size_t n;
+	const struct view **instances = status_instances(s->status, &n);
 	struct ctl c = *base;
 	int lines = 0;
 
 	c.columns = MAX(columns, COLUMNS_LEAST);
-	for (enum status_detail detail = STATUS_FULL; detail <= STATUS_ROWS; detail++) {
-		json_t *list = detail == STATUS_FULL ? json_array() : faults_first(instances);
-
-		if (detail == STATUS_FULL)
-			json_array_extend(list, (json_t *)(uintptr_t)instances);
+	for (enum status_detail detail = STATUS_FULL;; detail++) {
 		text_open(t);
 		c.out = t->f;
 		c.color = base->color;
@@ -142,14 +144,15 @@ make_table(const struct ctl *base, const struct screen *s, int rows, int columns
 		c.color = base->color && s->trouble == NULL; /* colour is for what is so now */
 		if (s->status != NULL) {
 			status_print_node(&c, s->status);
-			status_print_table(&c, list, detail);
+			status_print_table(&c, instances, n, detail);
 		}
-		json_decref(list);
 		lines = text_close(t);
 		if (lines <= rows || detail == STATUS_ROWS)
 			break;
 		text_free(t);
+		put_faults_first(instances, n);
 	}
+	free(instances);
 	return lines;
 }
 

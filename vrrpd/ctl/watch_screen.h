@@ -8,11 +8,13 @@
 
 #include "base/time.h"
 #include "ctl/ctl.h"
+#include "ctl/ctl_view.h"
 
 #define SCREEN_EVENTS 8 /* shown at most */
 
 struct screen {
-	json_t *status;	     /* the last document, or NULL before there was one */
+	struct view *status; /* the last document, or NULL before there was one */
+	char *text;	     /* what status points into */
 	json_t *events;	     /* an array, oldest first, or NULL */
 	mono_t seen;	     /* when status came */
 	const char *trouble; /* why there is nothing newer, a line; NULL when there is */
