@@ -76,22 +76,24 @@ explain_connect(FILE *f, const char *path, int err)
 		fprintf(f, "vrrpctl: cannot connect to %s: %s\n", path, strerror(err));
 }
 
-/* Connected socket, or -1 after saying why not. */
-static int
-dial(const struct ctl *c)
+int
+ctl_dial(const struct ctl *c, bool quiet)
 {
 	const char *path = c->socket;
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0) {
-		explain_connect(c->err, path, errno);
+		if (!quiet)
+			explain_connect(c->err, path, errno);
 		return -1;
 	}
 	(void)str_copy(sa.sun_path, sizeof(sa.sun_path), path); /* fits: checked with the options */
 	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
 		/* EAGAIN: the backlog is full, so nobody accepts. */
-		if (errno == EAGAIN)
+		if (quiet)
+			;
+		else if (errno == EAGAIN)
 			fprintf(c->err,
 				"vrrpctl: %s does not accept connections: vrrpd-agent hangs or is overloaded\n",
 				path);
@@ -197,7 +199,7 @@ take_apart(struct ctl_reply *r)
 static int
 ask(const struct ctl *c, const char *method, const char *path, unsigned seconds, struct ctl_reply *ret)
 {
-	CLEANUP(close_fd) int fd = dial(c);
+	CLEANUP(close_fd) int fd = ctl_dial(c, false);
 	mono_t deadline = mono_add(clock_mono(), seconds * (usec_t)USEC_PER_SEC);
 	struct ctl_reply r = {0};
 	char head[1024];

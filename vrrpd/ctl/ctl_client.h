@@ -17,6 +17,9 @@ struct ctl_reply {
 	FILE *err;  /* where ctl_reply_json() says what is wrong */
 };
 
+/* A connection to the daemon's socket, not blocking: the caller's. -1 after saying on c->err why not, if not quiet. */
+int ctl_dial(const struct ctl *c, bool quiet);
+
 /* GET path. CTL_OK and *ret (free with ctl_reply_free), or CTL_CONNECT after saying on c->err what is wrong. */
 int ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret);
 
