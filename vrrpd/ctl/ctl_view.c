@@ -194,7 +194,8 @@ read_number(struct reader *r, const char *key)
 {
 	const char *start = r->p;
 
-	r->p += strspn(r->p, "+-0123456789.eE");
+	while ((*r->p >= '0' && *r->p <= '9') || *r->p == '.' || *r->p == '-' || *r->p == '+' || (*r->p | 32) == 'e')
+		r->p++;
 	if (*start != '-' && (*start < '0' || *start > '9'))
 		return false;
 	r->v[add(r, key, VIEW_NUMBER)].text = start;
