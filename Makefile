@@ -121,6 +121,10 @@ install: all
 	install -m 644 $(BUILD)/completions/vrrpctl.zsh $(DESTDIR)$(DATADIR)/zsh/site-functions/_vrrpctl
 	install -m 644 $(BUILD)/completions/vrrpctl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/vrrpctl.fish
 	ln -sf vrrpctl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/vrrpd.fish
+	install -d $(DESTDIR)$(PREFIX)/share/vrrpd/prometheus $(DESTDIR)$(PREFIX)/share/vrrpd/grafana
+	install -m 644 packaging/prometheus/vrrpd.rules.yml packaging/prometheus/scrape.yml \
+		$(DESTDIR)$(PREFIX)/share/vrrpd/prometheus
+	install -m 644 packaging/grafana/vrrpd.json $(DESTDIR)$(PREFIX)/share/vrrpd/grafana
 	install -d $(DESTDIR)$(UNITDIR)
 	sed $(UNIT_EDITS) packaging/systemd/vrrpd.service \
 		>$(DESTDIR)$(UNITDIR)/vrrpd.service

@@ -31,6 +31,31 @@ unit: all
 	@$(SAN_MAKE) -s unit-tests
 	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases
 
+# How much of the core its tests reach: lines and branches of vrrpd/proto and vrrpd/elect, by cases and unit tests.
+COV_BUILD := $(BUILD)/cov
+COV_TESTS := elect vrrp_timers vrrp_checksum vrrp_packet vrrp_packet_checks vrrp_packet_differ vrrp_packet_random
+COV_MAKE = $(MAKE) --no-print-directory -s BUILD=$(COV_BUILD) CFLAGS="-O0 -g --coverage -U_FORTIFY_SOURCE" \
+	HARDEN=-fPIE LDFLAGS=--coverage
+COV_REPORT = gcovr --root . --filter vrrpd/proto/ --filter vrrpd/elect/ --exclude-unreachable-branches \
+	--exclude-branches-by-pattern '.*ASSERT\(.*' --object-directory $(COV_BUILD)/obj \
+	$(COV_BUILD)/obj/vrrpd/proto $(COV_BUILD)/obj/vrrpd/elect
+
+.PHONY: coverage
+coverage:
+	@tests/tools/install_deps.sh test coverage
+	@find $(COV_BUILD) -name '*.gcda' -delete 2>/dev/null || true
+	@$(COV_MAKE) $(COV_BUILD)/tests/case_run $(COV_TESTS:%=$(COV_BUILD)/tests/test_%)
+	@$(COV_BUILD)/tests/case_run tests/cases
+	@set -e; for t in $(COV_TESTS); do $(COV_BUILD)/tests/test_$$t >$(COV_BUILD)/log 2>&1 || { cat $(COV_BUILD)/log; exit 1; }; done
+	@$(COV_REPORT)
+	@$(COV_REPORT) --branches --fail-under-branch 95
+
+# Wrong versions of the core, one at a time: each must be noticed.
+.PHONY: mutate
+mutate:
+	@tests/tools/install_deps.sh test
+	@$(PYTHON) -B tests/tools/mutate.py --verbose
+
 .PHONY: test
 test:
 	@tests/tools/install_deps.sh test

@@ -1,6 +1,6 @@
 # The runner of the cases, and the target that runs them all. See tests/cases/README.md.
 
-CASE_SRCS := case_events.c case_file.c case_packets.c case_run.c case_words.c case_world.c
+CASE_SRCS := case_events.c case_file.c case_packets.c case_questions.c case_run.c case_words.c case_world.c
 CASE_OBJS := $(CASE_SRCS:%.c=$(BUILD)/obj/tests/support/%.o)
 
 $(CASE_OBJS): $(BUILD)/obj/tests/support/%.o: tests/support/%.c

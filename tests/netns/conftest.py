@@ -12,10 +12,15 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
 
 import lab as labs  # noqa: E402
+import reasons_watch  # noqa: E402
 
 collect_ignore = ["test_systemd.py"]  # run by its name only: "make systemd-test"
 
 TEST_TIMEOUT = 120  # seconds; a single test that takes longer hangs
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(reasons_watch.Plugin())
 
 
 def pytest_sessionstart(session):

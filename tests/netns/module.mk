@@ -1,6 +1,7 @@
 # Tests on a real kernel, in network namespaces, and the demo: both need root. Included by tests/module.mk.
 #
 #   make netns [NETNS="-k keepalived"]    build what is needed and run tests/netns with pytest
+#   make netns REASONS=record             note which changes of state the tests expect, in tests/netns/reasons; anew: afresh
 #   make systemd-test                     vrrpd as a service of a real systemd: needs a Debian or Ubuntu and its mirror
 #   make demo                             the show: tests/tools/demo.py
 #   make chaos [SECONDS=600] [SEED=...]   three hosts, everything happens to them at random: tests/tools/chaos.py
@@ -24,7 +25,7 @@ $(LAB_TOOLS): $(BUILD)/tests/%: tests/support/%.c
 netns:
 	$(need_root)
 	@$(MAKE) --no-print-directory -s all lab-tools
-	@VRRPD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B -m pytest -q -p no:cacheprovider $(NETNS) tests/netns
+	@VRRPD_BUILD=$(abspath $(BUILD)) VRRPD_REASONS=$(REASONS) $(PYTHON) -B -m pytest -q -p no:cacheprovider $(NETNS) tests/netns
 
 .PHONY: systemd-test
 systemd-test:

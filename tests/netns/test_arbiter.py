@@ -75,6 +75,18 @@ def test_drain_and_resume(site):
     nobody(site, "a better node comes", VRRP_S)
 
 
+def test_takeover_by_command(site):
+    """The one told to asks for the lease by adverts of priority 254; undone, the better node comes back."""
+    assert site.vrrpd["c"].get("/v1/instances/pg/takeover", method="POST")[0] == 200
+    site.at("c")
+    assert site.vrrpd["c"].instance("pg")["reason_code"] == "takeover"
+    nobody(site, "take-over by command", VRRP_S)
+    site.sampler.clear()
+    assert site.vrrpd["c"].get("/v1/instances/pg/resume", method="POST")[0] == 200
+    site.at("a", deadline=10)
+    nobody(site, "a better node comes back", VRRP_S)
+
+
 def test_holder_is_killed(site):
     """Its lease runs on for up to ttl; nobody has the address before that is over."""
     for pid in site.vrrpd["a"].processes().values():

@@ -53,6 +53,7 @@ def cluster():
 def whole(cluster):
     """The cluster with a primary and a replica."""
     cluster.wait_whole()
+    cluster.lab.parts = {cluster.leader: "leader", cluster.other: "other"}
     at(cluster, VIP, cluster.leader)
     return cluster
 

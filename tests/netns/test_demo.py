@@ -19,12 +19,13 @@ DEMO = os.path.join(labs.ROOT, "tests", "tools", "demo.py")
 INSTALL = os.path.join(labs.ROOT, "tests", "tools", "install_deps.sh")
 
 
-def start():
+def start(logs):
     return subprocess.Popen(
         [sys.executable, "-B", DEMO],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env={**os.environ, "VRRPD_LOGS": logs},
         start_new_session=True,
     )
 
@@ -33,8 +34,8 @@ def remains(pid):
     return labs.netns_names(f"{labs.PREFIX}-{pid}")
 
 
-def test_demo():
-    demo = start()
+def test_demo(watch_logs):
+    demo = start(watch_logs)
     output, _ = demo.communicate(timeout=90)
     assert demo.returncode == 0, output
     table = dict(re.findall(r"^(\S.*?) {2,}([0-9.]+) ms  proxy[123]$", output, re.M))
@@ -51,8 +52,8 @@ def test_demo():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_demo_interrupted(number):
-    demo = start()
+def test_demo_interrupted(number, watch_logs):
+    demo = start(watch_logs)
     lines = []
     for line in demo.stdout:  # interrupted in the middle of it
         lines.append(line)

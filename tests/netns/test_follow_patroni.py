@@ -56,6 +56,7 @@ def cluster():
 def whole(cluster):
     """A primary and a replica, and the addresses at the primary; at the end: never two holders."""
     cluster.wait_whole()
+    cluster.lab.parts = {cluster.leader: "leader", cluster.other: "other"}
     for address, sampler in cluster.samplers.items():
         cluster.at(address, cluster.leader)
         sampler.clear()

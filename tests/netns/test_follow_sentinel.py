@@ -41,6 +41,7 @@ def whole(watched):
     watched.here = watched.lab.wait_until(watched.master, 10, "a master")
     watched.others = [n for n in "abc" if n != watched.here]
     at(watched, watched.here, deadline=15)
+    watched.lab.parts = dict(zip([watched.here, *watched.others], ("master", "first", "second")))
     watched.sampler.clear()
     yield watched
     s = watched.sampler

@@ -227,7 +227,7 @@ def test_a_command_that_is_gone(lab):
     os.unlink(show)
     d.wait_state("pg", "active")
     lab.wait_until(lambda: len(events(d, "hook_not_run")) == 2, 5, "two events")
-    assert f"cannot run {show}: No such file or directory" in d.log_text()
+    assert f"cannot run {show} as the agent's user: No such file or directory" in d.log_text()
 
 
 def test_not_told_twice(lab):

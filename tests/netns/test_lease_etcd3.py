@@ -59,6 +59,8 @@ def site(made):
     for name, daemon in made.vrrpd.items():
         daemon.wait_state("pg", "active" if name == made.first else "backup", 10)
         made.lab.wait_until(lambda n=name: made.leader(n)["name"] == made.first, 5, f"{name} knows the leader")
+    rest = sorted(made.vrrpd.keys() - {made.first}, key=PRIORITIES.get, reverse=True)
+    made.lab.parts = dict(zip([made.first, *rest], ("holder", "better", "last")))
     made.sampler.clear()
     yield made
     made.mend()
@@ -214,7 +216,7 @@ def test_the_lease_is_gone_on_with(site, what):
 def test_priorities_decide(site):
     """The last becomes the best by a reload, and gets it next."""
     last = others(site)[-1]
-    site.reload(last, text(site, last, priority=200))
+    site.reload(last, text(site, last, priority=254))
     site.vrrpd[site.first].ctl("drain", "pg")
     handed_over(site, "the new best", HANDED_S, to=last)
     site.vrrpd[site.first].ctl("resume", "pg")

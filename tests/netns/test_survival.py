@@ -35,6 +35,7 @@ def built():
 def pair(built, request):
     if not built:
         lab = labs.Lab()
+        lab.shared = True
         try:
             built.append(Pair(lab, advert_interval="1s"))
         except BaseException:

@@ -201,6 +201,7 @@ def test_carrier_flaps(lab):
 
 def test_own_address_changed_removed_back(lab):
     pair = Pair(lab)
+    lab.strangers.add("10.77.1.77")
     capture = pair.c.capture()
     pair.watch()
     with pair.undisturbed("b"):

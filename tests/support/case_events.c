@@ -86,9 +86,43 @@ event_slept(struct case_world *w, int n, char **words)
 static bool
 event_drain(struct case_world *w, int n, char **words)
 {
-	struct elect_event ev = {.kind = ELECT_EVENT_DRAIN, .on = strcmp(words[0], "drain") == 0};
+	struct elect_override o = w->e.override;
+	struct elect_event ev = {.kind = ELECT_EVENT_OVERRIDE, .override = &o};
+	usec_t for_us = 0;
 
-	(void)n;
+	if (n == 3 && (strcmp(words[1], "for") != 0 || case_time_parse(words[2], &for_us) < 0))
+		return false;
+	o.drained = strcmp(words[0], "drain") == 0;
+	o.drained_until = n == 3 ? mono_add(w->now, for_us) : MONO_NEVER;
+	case_world_step(w, &ev);
+	return true;
+}
+
+/* "takeover [for D]", "takeover off", "override N [for D]", "override off" */
+static bool
+event_override(struct case_world *w, int n, char **words)
+{
+	struct elect_override o = w->e.override;
+	struct elect_event ev = {.kind = ELECT_EVENT_OVERRIDE, .override = &o};
+	bool takeover = strcmp(words[0], "takeover") == 0, timed = n > 2 && strcmp(words[n - 2], "for") == 0;
+	mono_t until = MONO_NEVER;
+	long number = 0;
+	usec_t for_us = 0;
+
+	if (timed && case_time_parse(words[n - 1], &for_us) < 0)
+		return false;
+	if (timed)
+		until = mono_add(w->now, for_us);
+	n -= timed ? 2 : 0;
+	if (takeover) {
+		o.takeover = n == 1;
+		o.takeover_until = until;
+	} else {
+		if (n != 2 || (strcmp(words[1], "off") != 0 && !case_words_number(words[1], 1, 254, &number)))
+			return false;
+		o.priority = (uint8_t)number;
+		o.priority_until = until;
+	}
 	case_world_step(w, &ev);
 	return true;
 }
@@ -185,10 +219,14 @@ static bool
 event_track(struct case_world *w, int n, char **words)
 {
 	struct elect_event ev = {.kind = ELECT_EVENT_TRACK};
+	long weight = 0;
 
-	(void)n;
 	if (!case_words_choice(words[2], track_words, ELECT_TRACK_COUNT, &ev.track_state))
 		return false;
+	if (n == 4 || (n == 5 && (strcmp(words[3], "weight") != 0 || !case_words_number(words[4], -253, 253, &weight))))
+		return false;
+	ev.has_weight = n == 5;
+	ev.weight = (int16_t)weight;
 	for (; ev.track < w->conf.n_tracks; ev.track++) {
 		if (strcmp(w->conf.tracks[ev.track].name, words[1]) == 0) {
 			case_world_step(w, &ev);
@@ -331,13 +369,15 @@ static const struct case_word events[] = {
 	{"recall", 3, 3, event_recall},
 	{"claim", 1, 1, event_claim},
 	{"slept", 2, 2, event_slept},
-	{"drain", 1, 1, event_drain},
+	{"drain", 1, 3, event_drain},
 	{"undrain", 1, 1, event_drain},
+	{"takeover", 1, 3, event_override},
+	{"override", 2, 4, event_override},
 	{"lost", 2, 2, event_lost},
 	{"conf", 1, CASE_WORDS_MAX, event_conf},
 	{"link", 2, 2, event_link},
 	{"source", 2, 2, event_source},
-	{"track", 3, 3, event_track},
+	{"track", 3, 5, event_track},
 	{"advert", 4, CASE_WORDS_MAX, case_packets_advert},
 	{"packet", 2, CASE_WORDS_MAX, case_packets_packet},
 	{"acquired", 2, 4, event_acquired},

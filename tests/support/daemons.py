@@ -173,6 +173,7 @@ class Vrrpd(Process):
         self.conf_path = os.path.join(self.dir, "vrrpd.conf")
         self.run_dir = os.path.join(self.dir, "run")
         self.socket_path = os.path.join(self.run_dir, "vrrpd.sock")
+        self.logs_changes = not {"error", "warning"} & set(args)  # of state: at the level of information
         os.makedirs(self.dir, exist_ok=True)
         with open(self.conf_path, "w", encoding="utf-8") as f:
             f.write(conf_text)
@@ -191,6 +192,11 @@ class Vrrpd(Process):
         )
         if wait:
             self.wait_ready()
+
+    def stop(self, timeout=10):
+        for fn in labs.BEFORE_STOP:
+            fn(self)
+        return super().stop(timeout)
 
     def wait_ready(self, deadline=10):
         """Wait until the status socket answers with every instance."""

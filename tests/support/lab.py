@@ -32,6 +32,9 @@ import wire
 PREFIX = "vlab"
 CRASH = re.compile(r"Sanitizer|runtime error:|assertion failed|ended by signal (4|6|7|8|11) ")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OPEN = []  # labs of this process that are not closed
+BEFORE_CLOSE = []  # called with a lab that is about to be closed, while everything still runs
+BEFORE_STOP = []  # called with a vrrpd that is about to be asked to end
 
 
 def build_dir():
@@ -184,6 +187,9 @@ class Host:
 
     def link_local(self):
         return f"fe80::ff:{self.number:x}"
+
+    def own_addresses(self):
+        return [a for lan in self.lans for a in (self.ip4(lan), self.ip6(lan), self.link_local())]
 
     # ---- the network card ----
 
@@ -360,12 +366,16 @@ class Lab:
         self.prefix = f"{PREFIX}-{pid}-{_process_start(pid)}-{random.randrange(16 ** 4):04x}"
         self.hosts = {}
         self.processes = []
+        self.shared = False  # by several tests, one after another
+        self.parts = {}  # {host: what it is in this test}, where that may be another one in the next run
+        self.strangers = set()  # addresses that are in adverts besides the hosts' own
         self._closers = []
         self._closed = False
         self.dir = tempfile.mkdtemp(prefix=self.prefix + "-")
         os.chmod(self.dir, 0o755)  # the agent runs as another user and must reach its run folder
         self.switch = f"{self.prefix}-switch"
         atexit.register(self.close)
+        OPEN.append(self)
         self._old_term = None
         if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
             self._old_term = signal.signal(signal.SIGTERM, _on_term)
@@ -438,16 +448,43 @@ class Lab:
                     found.append(f"{process.host.name}: {process.name}: {line}")
         return found
 
+    def speakers(self):
+        """Addresses that adverts may come from."""
+        return self.strangers.union(*(h.own_addresses() for h in self.hosts.values()))
+
+    def impossible(self):
+        """Changes of state in the logs of vrrpd that cannot be (reasons.py). One line each."""
+        import reasons  # pylint: disable=import-outside-toplevel  # reads vrrpd's sources, which the demo may lack
+
+        chains = {}
+        for p in self.processes:
+            if isinstance(p, daemons.Vrrpd) and p.log_path not in chains:
+                chains[p.log_path] = reasons.Chain(p.host.name, p.host.own_addresses(), self.speakers)
+                for line in p.log_text().splitlines():
+                    chains[p.log_path].line(line)
+        return [wrong for chain in chains.values() for wrong in chain.wrong]
+
+    def _keep_logs(self, folder):
+        """Copies for who started this program: HOST.NAME.log of each vrrpd."""
+        for process in self.processes:
+            if isinstance(process, daemons.Vrrpd):
+                shutil.copy(process.log_path, os.path.join(folder, f"{process.host.name}.{process.name}.log"))
+
     def close(self):
         """End every process, remove every namespace and file. Safe to call twice; signals wait meanwhile."""
         if self._closed:
             return
         self._closed = True
+        OPEN.remove(self)
+        for fn in BEFORE_CLOSE:
+            fn(self)
         block = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
         old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, block)
         try:
             for process in reversed(self.processes):
                 process.kill()
+            if "VRRPD_LOGS" in os.environ:
+                self._keep_logs(os.environ["VRRPD_LOGS"])
             for fn in reversed(self._closers):
                 try:
                     fn()

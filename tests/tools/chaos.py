@@ -329,7 +329,7 @@ class Run:
             lines += [(s, f"holders: {' '.join(names) or 'none'}") for s, e, names in periods if e >= start - 5 and s <= end + 1]
             for t, line in sorted(lines):
                 self.out(f"  {self.clock(t)}  {line}")
-        complaints = self.lab.complaints()
+        complaints = self.lab.complaints() + self.lab.impossible()
         for line in complaints:
             self.out(line)
         return not (wrong_two or wrong_none or complaints)

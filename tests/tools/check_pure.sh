@@ -22,7 +22,7 @@ defined "$build/libbase.a" "$build/libproto.a" "$build/libelect.a" >"$core"
 # Compiler support that comes with the hardening flags is no call of ours.
 support="__stack_chk_fail _GLOBAL_OFFSET_TABLE_"
 checked="memcpy memmove memset memcmp strlen strcmp __memcpy_chk __memset_chk __memmove_chk"
-text="vsnprintf snprintf __vsnprintf_chk __snprintf_chk inet_pton inet_ntop strchr strcspn strnlen strerrordesc_np"
+text="vsnprintf snprintf __vsnprintf_chk __snprintf_chk inet_pton inet_ntop strchr strcspn strspn strnlen strerrordesc_np"
 
 check() {
 	archive=$1

@@ -154,6 +154,18 @@ def drain(daemon, verb):
         raise labs.LabTimeout(f"vrrpctl {verb} web: {done.stderr}")
 
 
+def reload(daemon):
+    """Another priority in the file; what vrrpctl says of it is shown."""
+    with open(daemon.conf_path, encoding="utf-8") as f:
+        text = f.read()
+    with open(daemon.conf_path, "w", encoding="utf-8") as f:
+        f.write(text.replace("priority = 150", "priority = 160"))
+    done = daemon.ctl("reload")
+    if done.returncode != 0:
+        raise labs.LabTimeout(f"vrrpctl reload: {done.stderr}")
+    show(done.stdout)
+
+
 def restart(lab, daemon):
     """SIGUSR2: the same process executes its program anew; over when another engine answers."""
     old = daemon.processes().get("engine")
@@ -193,7 +205,7 @@ def run(lab):
     s.act("vrrpd on proxy1 is started again", lambda: s.start_vrrpd(one), "proxy1")
     s.act("vrrpctl drain on proxy1", lambda: drain(s.vrrpd["proxy1"], "drain"), "proxy2")
     s.act("vrrpctl resume on proxy1", lambda: drain(s.vrrpd["proxy1"], "resume"), "proxy1")
-    s.act("vrrpctl reload on proxy1", lambda: s.vrrpd["proxy1"].ctl("reload"), "proxy1")
+    s.act("vrrpctl reload on proxy1, another priority", lambda: reload(s.vrrpd["proxy1"]), "proxy1")
     s.act("vrrpd restarts in place (an upgrade)", lambda: restart(lab, s.vrrpd["proxy1"]), "proxy1")
     s.act(
         "somebody deletes the address on proxy1",

@@ -2,7 +2,7 @@
 #
 # install_deps.sh - install what building, the demo, the tests or the benchmarks need, from the distribution.
 #
-#   tests/tools/install_deps.sh build|demo|test|bench|systemd ...
+#   tests/tools/install_deps.sh build|demo|test|bench|coverage|systemd ...
 #
 # Silent when nothing is missing. Knows apt (Debian, Ubuntu), dnf (Fedora) and apk (Alpine). Installing starts
 # and enables no service on this machine: Debian's packages would start haproxy and keepalived at once and at
@@ -29,8 +29,9 @@ packages_apt() {
 		etcd-server etcd-client vip-manager ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
-		dbus-daemon python3-dbus python3-gi shellcheck bash-completion zsh fish tmux ;;
+		dbus-daemon python3-dbus python3-gi shellcheck prometheus bash-completion zsh fish tmux ;;
 	systemd) echo debootstrap ;;
+	coverage) echo gcovr ;;
 	esac
 }
 
@@ -44,6 +45,7 @@ packages_dnf() {
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
 		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject \
 		ShellCheck bash-completion zsh fish tmux ;;
+	coverage) echo gcovr ;;
 	esac
 }
 
@@ -55,6 +57,7 @@ packages_apk() {
 	bench) echo keepalived iproute2 python3 haproxy socat redis postgresql openssl ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
 		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck bash-completion zsh fish tmux ;;
+	coverage) echo gcovr ;;
 	esac
 }
 
@@ -172,7 +175,7 @@ install_apk() {
 
 # ---- main ---------------------------------------------------------------------------------------------------
 
-[ $# -gt 0 ] || die "usage: $me build|demo|test|bench|systemd ..."
+[ $# -gt 0 ] || die "usage: $me build|demo|test|bench|coverage|systemd ..."
 
 manager=
 for candidate in apt:dpkg-query dnf:rpm apk:apk; do
@@ -187,13 +190,13 @@ wanted=
 for set in "$@"; do
 	case $set in
 	build) wanted="$wanted $("packages_$manager" build)" ;;
-	demo | bench) wanted="$wanted $("packages_$manager" build) $("packages_$manager" "$set")" ;;
+	demo | bench | coverage) wanted="$wanted $("packages_$manager" build) $("packages_$manager" "$set")" ;;
 	test) wanted="$wanted $("packages_$manager" build) $("packages_$manager" demo) $("packages_$manager" test)" ;;
 	systemd)
 		[ "$manager" = apt ] || die "the test with a systemd makes a Debian by debootstrap: it needs apt"
 		wanted="$wanted $(packages_apt systemd)"
 		;;
-	*) die "no such set: $set (build, demo, test, bench, systemd)" ;;
+	*) die "no such set: $set (build, demo, test, bench, coverage, systemd)" ;;
 	esac
 done
 

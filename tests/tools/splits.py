@@ -192,11 +192,14 @@ def go(lab, splits, seed):
 
 
 def run(lab, splits, seed):
-    """The same, and print what was seen; returns how often one of vrrpd's addresses was on two hosts."""
+    """The same, and print what was seen; returns how often one of vrrpd's addresses was on two hosts, or a change of state was impossible."""
     print(f"seed {seed}: {splits} splits, pauses and outages", flush=True)
     bad = go(lab, splits, seed).report()
     print(f"seed {seed}: {bad} times two holders")
-    return bad
+    impossible = lab.impossible()
+    for line in impossible:
+        print(line)
+    return bad + len(impossible)
 
 
 def main():

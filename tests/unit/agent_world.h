@@ -135,6 +135,7 @@ world_send_snap(struct world *w, uint32_t token)
 	struct ipc_snap_end end = {.token = token};
 
 	m.advert_late_max_us = 777;
+	m.advert_late_sum_us = 1500777;
 	m.advert_late[0] = 40;
 	m.advert_late[2] = 1;
 	m.discarded[VRRP_DROP_VRID] = 9;

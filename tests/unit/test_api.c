@@ -58,7 +58,8 @@ test_status_document(void **state)
 	assert_has(t, "\"instances\":[{\"name\":\"pg\",\"mode\":\"vrrp\",\"state\":\"active\",\"since_s\":4.2");
 	assert_has(t,
 		   "\"reason\":\"no adverts from 10.0.0.2 for 361 ms\",\"reason_code\":\"no_adverts\","
-		   "\"priority\":{\"base\":150,\"effective\":90},\"leaving\":false,\"drained\":false,"
+		   "\"priority\":{\"base\":150,\"effective\":90,\"override\":null,\"override_left_s\":null},"
+		   "\"leaving\":false,\"drained\":false,\"drained_left_s\":null,\"takeover\":false,\"takeover_left_s\":null,"
 		   "\"active_node\":{\"address\":\"10.0.0.1\",\"priority\":90,\"self\":true},"
 		   "\"addresses\":[{\"address\":\"192.168.34.85/24\",\"interface\":\"eth0\",\"held\":true},"
 		   "{\"address\":\"192.168.34.86/24\",\"interface\":\"eth0\",\"held\":false,\"extra\":true}],"
@@ -255,6 +256,7 @@ test_events_and_their_counters(void **state)
 	t = get_until(w, "/metrics",
 		      "\nvrrpd_transitions_total{instance=\"pg\",to=\"active\",reason=\"active_left\"} 2\n");
 	assert_has(t, "\nvrrpd_transitions_total{instance=\"six\",to=\"fault\",reason=\"active_left\"} 1\n");
+	assert_has(t, "\nvrrpd_state_changes_total{instance=\"pg\"} 2\nvrrpd_state_changes_total{instance=\"six\"} 1\n");
 	free(t);
 	t = world_get(w, "/v1/events");
 	assert_has(t, "{\"events\":[{\"time\":\"20");
@@ -336,8 +338,78 @@ test_metrics(void **state)
 	assert_has(t, "\nvrrpd_check_runs_total{check=\"haproxy\",result=\"up\"} 1\n");
 	assert_has(t, "\nvrrpd_advert_lateness_seconds_bucket{le=\"0.0001\"} 40\n");
 	assert_has(t, "\nvrrpd_advert_lateness_seconds_bucket{le=\"+Inf\"} 41\n");
-	assert_has(t, "\nvrrpd_advert_lateness_seconds_count 41\n");
+	assert_has(t, "\nvrrpd_advert_lateness_seconds_sum 1.500777\nvrrpd_advert_lateness_seconds_count 41\n");
+	assert_has(t, "\nvrrpd_advert_lateness_max_seconds 0.000777\n");
+	assert_has(t, "\nvrrpd_engine_realtime 1\n");
+	assert_has(t, "\nvrrpd_engine_memory_locked 0\n");
+	assert_has(t, "\nvrrpd_engine_memory_lock_configured 1\n");
+	assert_has(t, "\nvrrpd_engine_uptime_seconds 12.300000\n");
 	free(t);
+}
+
+static void
+test_metrics_of_instances_and_checks(void **state)
+{
+	struct world *w = *state;
+	char *t = get_until(w, "/metrics", "\nvrrpd_check_duration_seconds_count{check=\"haproxy\"} 1\n");
+
+	assert_has(t, "\nvrrpd_instance_info{instance=\"pg\",mode=\"vrrp\",interface=\"eth0\",vrid=\"51\"} 1\n");
+	assert_has(t, "\nvrrpd_instance_reason{instance=\"pg\",reason=\"no_adverts\"} 1\n");
+	assert_has(t, "\nvrrpd_instance_state_age_seconds{instance=\"pg\"} 4.200000\n");
+	assert_has(t, "\nvrrpd_instance_base_priority{instance=\"pg\"} 150\n");
+	assert_has(t, "\nvrrpd_instance_active_heard{instance=\"pg\"} 1\n");
+	assert_has(t, "\nvrrpd_instance_active_heard{instance=\"six\"} 0\n");
+	assert_has(t, "\nvrrpd_instance_drained{instance=\"pg\"} 0\n");
+	assert_has(t, "\nvrrpd_addresses_configured{instance=\"pg\"} 2\n");
+	assert_has(t, "\nvrrpd_became_active_total{instance=\"pg\"} 2\n");
+	assert_has(t, "\nvrrpd_state_changes_total{instance=\"pg\"} 0\n");
+	assert_has(t, "\nvrrpd_peer_priority{instance=\"pg\",peer=\"10.0.0.2\"} 90\n");
+	assert_has(t, "\nvrrpd_track_up{instance=\"pg\",kind=\"check\",name=\"haproxy\"} 1\n");
+	assert_has(t, "\nvrrpd_track_up{instance=\"pg\",kind=\"interface\",name=\"eth1\"} 0\n");
+	assert_has(t, "\nvrrpd_check_info{check=\"haproxy\",kind=\"script\"} 1\n");
+	assert_has(t, "\nvrrpd_check_state{check=\"haproxy\",state=\"up\"} 1\n");
+	assert_has(t, "\nvrrpd_check_state{check=\"haproxy\",state=\"pending\"} 0\n");
+	assert_has(t, "\nvrrpd_check_duration_seconds_bucket{check=\"haproxy\",le=\"+Inf\"} 1\n");
+	assert_has(t, "\nvrrpd_check_last_duration_seconds{check=\"haproxy\"} ");
+	assert_has(t, "\n# TYPE vrrpd_store_latency_seconds summary\n");
+	assert_has_not(t, "\nvrrpd_store_latency_seconds_sum"); /* there is no store */
+	assert_has_not(t, "\nvrrpd_hook_runs_total{");
+	free(t);
+}
+
+/* Restarts as vrrpd tells them, of the engine and of agents before this one. */
+static void
+test_metrics_of_restarts(void **state)
+{
+	struct world *w = *state;
+	struct ipc_trouble m = {.restarts = 3, .agent_restarts = 2};
+
+	world_send(w, IPC_TROUBLE, &m);
+	free(get_until(w, "/metrics", "\nvrrpd_engine_restarts_total 3\n"));
+	free(get_until(w, "/metrics", "\nvrrpd_agent_restarts_total 2\n"));
+}
+
+/* Counters go on over a reload, also those of a check that is defined otherwise now. */
+static void
+test_counters_go_on_over_reloads(void **state)
+{
+	struct world *w = *state;
+	struct ipc_conf_check c = world_check("haproxy", "echo '2 of 2 servers up'");
+
+	free(get_until(w, "/metrics", "\nvrrpd_check_runs_total{check=\"haproxy\",result=\"up\"} 1\n"));
+	for (unsigned runs = 2; runs < 5; runs++) {
+		char want[80];
+
+		c.timeout_us += USEC_PER_SEC;
+		world_send_conf(w, &c, 1);
+		world_commit(w);
+		assert_true(world_wait_ready(w, w->gen));
+		w->engine_gen = w->gen;
+		snprintf(want, sizeof(want), "\nvrrpd_check_runs_total{check=\"haproxy\",result=\"up\"} %u\n", runs);
+		free(get_until(w, "/metrics", want));
+		snprintf(want, sizeof(want), "\nvrrpd_check_duration_seconds_count{check=\"haproxy\"} %u\n", runs);
+		free(get_until(w, "/metrics", want));
+	}
 }
 
 /* Requests that come together share a snapshot; under load there is at most one every 20 ms. */
@@ -745,6 +817,9 @@ main(void)
 		T(test_events_of_other_generations),
 		T(test_events_keep_the_last_thousand),
 		T(test_metrics),
+		T(test_metrics_of_instances_and_checks),
+		T(test_metrics_of_restarts),
+		T(test_counters_go_on_over_reloads),
 		T(test_snapshots_are_shared),
 		T(test_snapshots_are_fresh),
 		T(test_silent_engine_is_503),

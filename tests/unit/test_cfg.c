@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 #include "config/cfg_int.h"
 #include "support/cfg_fixture.h"
 
@@ -79,7 +79,7 @@ test_duration_parse(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		usec_t us = 12345;
-		int r = cfg_duration_parse(rows[i].text, &us);
+		int r = duration_parse(rows[i].text, &us);
 
 		if (r != rows[i].result || us != (r == 0 ? rows[i].us : 12345))
 			print_error("\"%s\": %d, %" PRIu64 "\n", rows[i].text, r, us);
@@ -126,9 +126,9 @@ test_duration_format(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char buf[CFG_DURATION_TEXT];
+		char buf[DURATION_TEXT];
 
-		assert_ptr_equal(cfg_duration_format(rows[i].us, buf), buf);
+		assert_ptr_equal(duration_format(rows[i].us, buf), buf);
 		assert_string_equal(buf, rows[i].text);
 	}
 }
@@ -141,14 +141,14 @@ test_duration_format_reads_back(void **state)
 	(void)state;
 	print_message("seed %" PRIu64 "\n", seed);
 	for (size_t i = 0; i < 20000; i++) {
-		char buf[CFG_DURATION_TEXT];
+		char buf[DURATION_TEXT];
 		usec_t us = 0, back = 0;
 
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
 		us = (seed >> 20) % (i % 2 ? 3600u * (uint64_t)USEC_PER_SEC : 5u * USEC_PER_SEC);
 		if (i % 3 == 0)
 			us -= us % 1000;
-		assert_int_equal(cfg_duration_parse(cfg_duration_format(us, buf), &back), 0);
+		assert_int_equal(duration_parse(duration_format(us, buf), &back), 0);
 		assert_int_equal(back, us);
 	}
 }

@@ -53,7 +53,9 @@
 #define NAME_FORM    "holds other characters than letters, digits, _ . and -: write "
 #define INCLUDE_HELP                                                                                           \
 	"write the name of a readable file (without a leading / it counts from the folder of this file)"
-#define SYNTAX_HELP "look on this line and the one before it for a missing ; , quote or bracket"
+#define SYNTAX_HELP                                                                                            \
+	"look on this line and the one before it for a missing or doubled ; a missing quote or bracket, or a word "    \
+	"that needs quotes"
 #define PASS_HELP   "write the path of a file that holds the secret"
 
 #define URL	    "url = \"http://192.0.2.1/\"; "
@@ -92,14 +94,18 @@ static const struct row type_rows[] = {
 	 "1: instances.a.advert_interval: is a number without a unit: write \"1s\""},
 	{NULL, "duration as a fraction", ONE("advert_interval = 0.1;"),
 	 "1: instances.a.advert_interval: is a number without a unit: write \"100ms\""},
-	{NULL, "duration as a number out of range", ONE("advert_interval = 1000;"),
+	{NULL, "duration as a number out of range", ONE("advert_interval = 1000000;"),
 	 "1: instances.a.advert_interval: is a number without a unit: write " ADVERT_RANGE},
+	{NULL, "duration as a number of milliseconds", ONE("advert_interval = 1000;"),
+	 "1: instances.a.advert_interval: is a number without a unit: write \"1000ms\""},
+	{NULL, "duration as a number of either", ONE("advert_interval = 100;"),
+	 "1: instances.a.advert_interval: is a number without a unit: write \"100s\" or \"100ms\""},
 	{NULL, "duration as a negative number", ONE("start_delay = -1;"),
 	 "1: instances.a.start_delay: is a number without a unit: write a duration from \"0s\" to \"1000s\""},
 	{NULL, "duration without a unit", ONE("advert_interval = \"5\";"),
-	 "1: instances.a.advert_interval: \"5\" has no unit: write one of us, ms, s, m, h behind the number, "
-	 "e.g. "
-	 "\"5s\""},
+	 "1: instances.a.advert_interval: \"5\" has no unit: write \"5s\""},
+	{NULL, "large duration without a unit", ONE("advert_interval = \"200\";"),
+	 "1: instances.a.advert_interval: \"200\" has no unit: write \"200s\" or \"200ms\""},
 	{NULL, "duration of an unknown unit", ONE("advert_interval = \"5sec\";"),
 	 "1: instances.a.advert_interval: \"5sec\" is no duration: write " ADVERT_RANGE},
 	{NULL, "duration finer than a microsecond", ONE("start_delay = \"1.5us\";"),

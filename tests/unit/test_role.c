@@ -78,6 +78,7 @@ test_sentences(void **state)
 		{ROLE_REASON_STARTED, NULL, 3609375, 0, "", "started, listening for adverts for 3609 ms"},
 		{ROLE_REASON_RESUMED, NULL, 250000, 0, "",
 		 "went on after 250 ms: the engine was started again"},
+		{ROLE_REASON_TAKEOVER, NULL, 0, 0, "", "told to take over by command"},
 		{ROLE_REASON_OWNER, NULL, 0, 0, "", "priority 255: this host owns the address"},
 		{ROLE_REASON_NO_ADVERTS, "10.0.0.2", 361000, 0, "", "no adverts from 10.0.0.2 for 361 ms"},
 		{ROLE_REASON_NOBODY_HEARD, NULL, 3609999, 0, "", "nobody was heard for 3609 ms"},
@@ -129,7 +130,7 @@ test_sentences(void **state)
 		{ROLE_REASON_HOOK_TIMED_OUT, NULL, 30000000, 0, "notify",
 		 "notify was ended after 30000 ms: it took longer than its time-out"},
 		{ROLE_REASON_HOOK_NOT_RUN, NULL, 0, 0, "gate", "gate could not be run"},
-		{ROLE_REASON_DRAINED, NULL, 0, 0, "", "drained: handed over, stays away until resumed"},
+		{ROLE_REASON_DRAINED, NULL, 0, 0, "", "drained: hands over, stays away until resumed"},
 		{ROLE_REASON_REMOVED, NULL, 0, 0, "", "no longer configured"},
 		{ROLE_REASON_STOPPING, NULL, 0, 0, "", "vrrpd is stopping"},
 	};

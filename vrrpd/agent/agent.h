@@ -42,7 +42,8 @@ struct agent {
 	struct hooks *hooks;
 	struct stores *stores;
 	struct api *api;
-	struct ipc_trouble trouble; /* what vrrpd last said of the engine; restarts 0: nothing yet */
+	struct ipc_trouble trouble; /* what vrrpd last said of the engine; all zero: nothing yet */
+	mono_t started;
 	int exit_status;
 };
 

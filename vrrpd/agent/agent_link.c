@@ -18,6 +18,7 @@
 #include "agent/api.h"
 #include "agent/hooks.h"
 #include "agent/store.h"
+#include "elect/elect.h"
 
 #define LINK_BATCH     256 /* messages taken in one go, so that a stream of them does not starve the status API */
 #define TOLD_TIMES     2   /* a new verdict: the engine may not be at this generation yet when it comes */
@@ -36,15 +37,22 @@ ask_ok(const struct ipc_ask *m)
 }
 
 static bool
+reply_ok(const struct ipc_control_reply *m)
+{
+	return m->result < IPC_CONTROL_RESULT_COUNT && m->refusal < ELECT_REFUSAL_COUNT &&
+	       m->state < ROLE_STATE_COUNT && agent_cause_ok(&m->cause);
+}
+
+static bool
 take(struct agent *a, const union ipc_msg *m)
 {
 	bool ok;
 
 	if (m->h.type == IPC_CONTROL_REPLY) {
-		api_control_reply(a->api, &m->CONTROL_REPLY);
-		return true;
-	}
-	if (m->h.type == IPC_EVENT) {
+		ok = reply_ok(&m->CONTROL_REPLY);
+		if (ok)
+			api_control_reply(a->api, &m->CONTROL_REPLY);
+	} else if (m->h.type == IPC_EVENT) {
 		ok = event_ok(&m->EVENT) && events_add(a->events, &m->EVENT);
 		if (ok)
 			hooks_event(a->hooks, &m->EVENT);
@@ -175,11 +183,10 @@ agent_link_get_snap(struct agent *a, uint32_t token)
 }
 
 int
-agent_link_control(struct agent *a, uint32_t token, uint32_t index, enum ipc_control_verb verb)
+agent_link_control(struct agent *a, struct ipc_control *m)
 {
-	struct ipc_control m = {.h.gen = a->conf->gen, .token = token, .index = index, .verb = (uint8_t)verb};
-
-	return ipc_chan_send(&a->engine, IPC_CONTROL, &m, -1);
+	m->h.gen = a->conf->gen;
+	return ipc_chan_send(&a->engine, IPC_CONTROL, m, -1);
 }
 
 void

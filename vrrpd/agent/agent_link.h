@@ -24,7 +24,7 @@ bool agent_link_up(const struct agent *a);
 int agent_link_get_snap(struct agent *a, uint32_t token);
 
 /* Pass a command about an instance on; its answer goes to api_control_reply(). 0 or -errno. */
-int agent_link_control(struct agent *a, uint32_t token, uint32_t index, enum ipc_control_verb verb);
+int agent_link_control(struct agent *a, struct ipc_control *m);
 
 /* Take in everything that the engine has sent so far. */
 void agent_link_read_rest(struct agent *a);

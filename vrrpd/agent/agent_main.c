@@ -231,6 +231,7 @@ run(void)
 	struct agent a = {.engine.fd = -1, .exit_status = -1};
 
 	a.loop = loop_new();
+	a.started = loop_now(a.loop);
 	set_signals(&a);
 	keep_files_from_scripts();
 	ipc_chan_init(&a.parent, IPC_CHAN_FD, IPC_AGENT_TO_PARENT, IPC_PARENT_TO_AGENT);

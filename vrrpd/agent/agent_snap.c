@@ -178,6 +178,11 @@ instance_ok(const struct ipc_snap_instance *m, const struct ipc_conf_instance *c
 		return false;
 	if (m->fact >= ELECT_FACT_COUNT || m->asking >= ROLE_ASK_COUNT)
 		return false;
+	if (m->override.priority >= VRRP_PRIORITY_OWNER ||
+	    (m->differ_peer.family != IP_FAMILY_NONE && ip_family_size(m->differ_peer.family) == 0) ||
+	    (m->differ_missing.family != IP_FAMILY_NONE && ip_family_size(m->differ_missing.family) == 0) ||
+	    (m->differ_foreign.family != IP_FAMILY_NONE && ip_family_size(m->differ_foreign.family) == 0))
+		return false;
 	if (m->conflict_us != 0 && ip_family_size(m->conflict_addr.family) == 0)
 		return false;
 	if ((m->source.family != IP_FAMILY_NONE && ip_family_size(m->source.family) == 0) ||

@@ -18,6 +18,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
 #include "agent/agent.h"
@@ -265,6 +266,48 @@ on_request(struct evhttp_request *http, void *arg)
 		TAILQ_INSERT_TAIL(&api->waiting, r, link);
 		snaps_wait(api->a->snaps, &r->wait, on_snap);
 	}
+}
+
+/* What is wrong with a key and its value, or NULL. */
+static const char *
+take_query(struct api_query *q, unsigned n, const struct evkeyval *kv)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(kv->key, q[i].key) != 0)
+			continue;
+		if (q[i].given)
+			return "is given twice";
+		q[i].given = true;
+		return str_copy(q[i].value, sizeof(q[i].value), kv->value) ? NULL : "is too long";
+	}
+	return "is not understood here";
+}
+
+bool
+api_query_read(struct api_req *r, struct api_query *q, unsigned n)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(r->http);
+	const char *text = uri != NULL ? evhttp_uri_get_query(uri) : NULL, *wrong = NULL;
+	char key[API_QUERY_MAX] = "";
+	struct evkeyvalq all = {0};
+	struct evkeyval *kv;
+
+	if (text == NULL || *text == '\0')
+		return true;
+	TAILQ_INIT(&all);
+	if (evhttp_parse_query_str(text, &all) < 0) {
+		api_reply_error(r, 400, "wrong query", "what stands after \"?\" is no list of KEY=VALUE with \"&\" between");
+		return false;
+	}
+	TAILQ_FOREACH (kv, &all, next) {
+		wrong = wrong == NULL ? take_query(q, n, kv) : wrong;
+		if (wrong != NULL && key[0] == '\0')
+			(void)str_copy(key, sizeof(key), kv->key);
+	}
+	evhttp_clear_headers(&all);
+	if (wrong != NULL)
+		api_reply_error(r, 400, "wrong query", "\"%s\" %s", key, wrong);
+	return wrong == NULL;
 }
 
 /* ---- requests that wait for an answer of vrrpd or the engine ----------------------------------- */
@@ -527,6 +570,12 @@ api_listen(struct api *api, int fd, bool control)
 		evhttp_del_accept_socket(port->http, port->bound);
 	port->bound = bound;
 	return 0;
+}
+
+unsigned
+api_connections(const struct api *api)
+{
+	return api->n_connections;
 }
 
 /* All `size` octets of a file, or false. */

@@ -28,6 +28,9 @@ void api_free(struct api *api);
  */
 int api_listen(struct api *api, int fd, bool control);
 
+/* Open connections, on all sockets together. */
+unsigned api_connections(const struct api *api);
+
 /* The text of GET /v1/config: `size` octets to be read from fd, which becomes ours. 0 or -errno. */
 int api_set_config(struct api *api, int fd, uint32_t size);
 

@@ -40,7 +40,9 @@ struct api_req {
 	struct snap_waiter wait; /* first: the waiter is the request */
 	uint8_t waits;		 /* enum api_wait */
 	uint8_t verb;		 /* CONTROL: enum ipc_control_verb */
+	bool check;		 /* RELOAD: only what it would change */
 	uint32_t token;		 /* CONTROL, RELOAD: comes back with the answer */
+	usec_t for_us;		 /* CONTROL: how long it was asked for, 0 = until undone */
 	mono_t deadline;	 /* CONTROL, RELOAD */
 	char name[LIMIT_NAME];	 /* CONTROL: the instance; CHECK: the check */
 	struct json_out lines;	 /* RELOAD: what vrrpd said, an array */
@@ -59,6 +61,18 @@ void api_reply_json(struct api_req *r, int code, struct json_out *j);
 
 /* {"error": what is wrong in short, "detail": a sentence} */
 void api_reply_error(struct api_req *r, int code, const char *error, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+#define API_QUERY_MAX 64 /* octets of a value in the query of a URL, with the NUL */
+
+/* What a route understands in its query. */
+struct api_query {
+	const char *key;
+	bool given;
+	char value[API_QUERY_MAX]; /* decoded */
+};
+
+/* Read the query into q[0..n-1]. False: it holds something else, and then the request is answered (400) and gone. */
+bool api_query_read(struct api_req *r, struct api_query *q, unsigned n);
 
 /* Wait for an answer under a new token (r->token), at most `limit`; then the request is answered with an error. */
 void api_wait(struct api_req *r, enum api_wait what, usec_t limit);
@@ -99,6 +113,35 @@ const struct agent_instance *api_instance_of(struct api_req *r);
 void api_control_begin(struct api_req *r, enum ipc_control_verb verb);
 void api_reload_begin(struct api_req *r);
 void api_check_begin(struct api_req *r);
+
+/* ---- api_warnings.c: what is wrong, and what the documents share -------------------------------- */
+
+/* Everything about one instance. */
+struct api_view {
+	const struct agent *a;
+	const struct snap *s;
+	const struct agent_instance *inst;
+	const struct ipc_snap_instance *now;
+};
+
+struct api_view api_view_of(const struct agent *a, const struct snap *s, uint32_t index);
+
+/* How long a time lay before the snapshot; how long it is still to come, UINT64_MAX: for ever, never. */
+usec_t api_ago(const struct snap *s, uint64_t then_us);
+usec_t api_left(const struct snap *s, uint64_t until_us);
+
+/* Only VRRPv3 over IPv4 has two forms of the checksum. */
+bool api_has_forms(const struct api_view *v);
+
+/* Take one sentence, which is the caller's. */
+typedef void api_say_fn(void *arg, const char *text);
+
+/* Say each thing about the instance that its operator should look at. */
+void api_warnings(const struct api_view *v, api_say_fn *say, void *arg);
+
+/* ---- api_explain.c: GET /v1/instances/NAME/explain ---------------------------------------------- */
+
+void api_explain_json(struct json_out *j, const struct api_view *v);
 
 /* ---- api_status.c: JSON. Each writes one object. --------------------------------------------- */
 

@@ -1,232 +1,102 @@
 /*
- * api_metrics.c - GET /metrics in Prometheus' text format 0.0.4.
+ * api_metrics.c - GET /metrics in Prometheus' text format: the node and its processes.
  *
- * Runs in vrrpd-agent, called by api.c. Names follow Prometheus' rules: prefix vrrpd_, base units, _total for
- * counters.
+ * Runs in vrrpd-agent, called by api.c; instances are in api_metrics_instance.c, what the agent itself does in
+ * api_metrics_agent.c. What the engine counts begins anew with each engine, the rest with each agent; what vrrpd counts
+ * (restarts) with vrrpd.
  */
-#include "agent/api_int.h"
+#include "agent/api_metrics.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "agent/agent.h"
+#include "agent/api.h"
+#include "agent/api_int.h"
 
 const uint64_t api_lateness_bounds_us[IPC_LATENESS_BUCKETS] = {100, 500, 1000, 2000, 5000, 10000, 100000, 0};
 
-struct out {
-	FILE *f;
-	const struct agent *a;
-	const struct snap *s;
-};
-
-static void
-family(const struct out *o, const char *name, const char *type, const char *help)
+usec_t
+metrics_ago(const struct metrics *m, uint64_t then_us)
 {
-	fprintf(o->f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	return mono_since((mono_t){m->s->engine.now_us}, (mono_t){then_us});
 }
 
-/* A label value in quotes; the format wants three characters escaped. */
-static void
-label(const struct out *o, const char *value)
+const char *
+metrics_instance(const struct metrics *m, uint32_t i)
 {
-	putc('"', o->f);
-	for (; *value != '\0'; value++) {
-		if (*value == '\n') {
-			fputs("\\n", o->f);
-			continue;
-		}
-		if (*value == '"' || *value == '\\')
-			putc('\\', o->f);
-		putc(*value, o->f);
-	}
-	putc('"', o->f);
-}
-
-static const char *
-name_of(const struct out *o, uint32_t i)
-{
-	return o->a->conf->instances[i].c.name;
-}
-
-/* name{instance="..." : the rest of the labels and the value are the caller's. */
-static void
-sample(const struct out *o, const char *name, uint32_t i)
-{
-	fprintf(o->f, "%s{instance=", name);
-	label(o, name_of(o, i));
-}
-
-/* One counter per instance, found at `offset` of its struct ipc_counters. */
-static void
-counter(const struct out *o, const char *name, const char *help, size_t offset)
-{
-	family(o, name, "counter", help);
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		const char *base = (const char *)&o->s->instances[i].counters;
-
-		sample(o, name, i);
-		fprintf(o->f, "} %" PRIu64 "\n", *(const uint64_t *)(const void *)(base + offset));
-	}
+	return m->a->conf->instances[i].c.name;
 }
 
 static void
-info(const struct out *o)
+gauge(struct metrics *m, const char *name, const char *help, uint64_t value)
 {
-	family(o, "vrrpd_info", "gauge", "Version and name of this node.");
-	fputs("vrrpd_info{version=", o->f);
-	label(o, VRRPD_VERSION);
-	fputs(",node=", o->f);
-	label(o, o->a->conf->begin.node);
-	fputs("} 1\n", o->f);
+	metrics_family(&m->o, METRICS_GAUGE, name, help);
+	metrics_uint(&m->o, value, NULL);
 }
 
 static void
-states(const struct out *o)
+count(struct metrics *m, const char *name, const char *help, uint64_t value)
 {
-	family(o, "vrrpd_instance_state", "gauge", "1 for the state the instance is in, 0 for the others.");
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		for (unsigned st = 0; st < ROLE_STATE_COUNT; st++) {
-			sample(o, "vrrpd_instance_state", i);
-			fprintf(o->f, ",state=\"%s\"} %d\n", role_state_name(st),
-				o->s->instances[i].state == st);
-		}
-	}
-	family(o, "vrrpd_instance_priority", "gauge", "Effective priority of this node.");
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		sample(o, "vrrpd_instance_priority", i);
-		fprintf(o->f, "} %u\n", o->s->instances[i].priority);
-	}
-	family(o, "vrrpd_addresses_held", "gauge", "Addresses of the instance that are in place on this node.");
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		sample(o, "vrrpd_addresses_held", i);
-		fprintf(o->f, "} %u\n", o->s->instances[i].n_held);
-	}
+	metrics_family(&m->o, METRICS_COUNTER, name, help);
+	metrics_uint(&m->o, value, NULL);
 }
 
 static void
-conflicts(const struct out *o)
+node(struct metrics *m)
 {
-	family(o, "vrrpd_conflicts_total", "counter", "Claims of other hosts to an address while it was held here.");
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		sample(o, "vrrpd_conflicts_total", i);
-		fprintf(o->f, "} %" PRIu64 "\n", o->s->instances[i].conflicts);
-	}
-	family(o, "vrrpd_engine_restarts_total", "counter", "Times the engine ended unexpectedly.");
-	fprintf(o->f, "vrrpd_engine_restarts_total %u\n", o->a->trouble.restarts);
+	metrics_family(&m->o, METRICS_GAUGE, "vrrpd_info", "Version and name of this node.");
+	metrics_uint(&m->o, 1, "version", VRRPD_VERSION, "node", m->a->conf->begin.node, NULL);
+	gauge(m, "vrrpd_config_generation", "Number of the configuration in force: it grows with each reload.",
+	      m->a->conf->gen);
+	count(m, "vrrpd_engine_restarts_total", "Times the engine ended unexpectedly.", m->a->trouble.restarts);
+	count(m, "vrrpd_agent_restarts_total", "Times the agent ended unexpectedly.", m->a->trouble.agent_restarts);
 }
 
 static void
-discarded(const struct out *o)
+engine(struct metrics *m)
 {
-	family(o, "vrrpd_packets_discarded_total", "counter",
-	       "Received packets that failed a check, by its name; instance is empty when the packet belongs "
-	       "to none.");
-	for (unsigned d = VRRP_DROP_NONE + 1; d < VRRP_DROP_COUNT; d++)
-		fprintf(o->f, "vrrpd_packets_discarded_total{instance=\"\",reason=\"%s\"} %" PRIu64 "\n",
-			vrrp_drop_label(d), o->s->engine.discarded[d]);
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		for (unsigned d = VRRP_DROP_NONE + 1; d < VRRP_DROP_COUNT; d++) {
-			sample(o, "vrrpd_packets_discarded_total", i);
-			fprintf(o->f, ",reason=\"%s\"} %" PRIu64 "\n", vrrp_drop_label(d),
-				o->s->instances[i].counters.discarded[d]);
-		}
-	}
+	const struct ipc_snap_engine *e = &m->s->engine;
+	const struct ipc_conf_begin *wanted = &m->a->conf->begin;
+
+	metrics_family(&m->o, METRICS_GAUGE, "vrrpd_engine_uptime_seconds", "Time since this engine started.");
+	metrics_seconds(&m->o, metrics_ago(m, e->started_us), NULL);
+	gauge(m, "vrrpd_engine_realtime", "1 while the engine has real-time priority.", e->realtime);
+	gauge(m, "vrrpd_engine_realtime_configured", "1 when it is to have one (engine.realtime_priority).",
+	      wanted->realtime_priority > 0);
+	gauge(m, "vrrpd_engine_memory_locked", "1 while the engine's memory is locked.", e->locked);
+	gauge(m, "vrrpd_engine_memory_lock_configured", "1 when it is to be (engine.lock_memory).", wanted->lock_memory);
+	gauge(m, "vrrpd_address_lifetime_seconds",
+	      "After this long the kernel removes addresses that nobody renews, as configured; 0: never.",
+	      e->address_lifetime_s);
 }
 
 static void
-transitions(const struct out *o)
+lateness(struct metrics *m)
 {
-	family(o, "vrrpd_transitions_total", "counter", "State changes by the state entered and the reason.");
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		const struct event_counts *c = events_counts(o->a->events, i);
+	const struct ipc_snap_engine *e = &m->s->engine;
 
-		for (unsigned to = 0; to < ROLE_STATE_COUNT; to++) {
-			for (unsigned why = 0; why < ROLE_REASON_COUNT; why++) {
-				if (c->n[to][why] == 0)
-					continue;
-				sample(o, "vrrpd_transitions_total", i);
-				fprintf(o->f, ",to=\"%s\",reason=\"%s\"} %" PRIu64 "\n", role_state_name(to),
-					role_reason_label(why), c->n[to][why]);
-			}
-		}
-	}
+	metrics_family(&m->o, METRICS_HISTOGRAM, "vrrpd_advert_lateness_seconds",
+		       "How much later than planned adverts were sent.");
+	metrics_buckets(&m->o, api_lateness_bounds_us, e->advert_late, IPC_LATENESS_BUCKETS, e->advert_late_sum_us, NULL);
+	metrics_family(&m->o, METRICS_GAUGE, "vrrpd_advert_lateness_max_seconds", "The latest advert of this engine.");
+	metrics_seconds(&m->o, e->advert_late_max_us, NULL);
 }
 
 static void
-peers(const struct out *o)
+agent(struct metrics *m)
 {
-	family(o, "vrrpd_peer_last_heard_seconds", "gauge", "Time since the last advert of this peer.");
-	for (uint32_t i = 0; i < o->s->n_instances; i++) {
-		const struct ipc_snap_instance *now = &o->s->instances[i];
+	struct timespec ts = {0};
 
-		for (unsigned k = 0; k < now->n_peers; k++) {
-			char addr[IP_ADDR_TEXT];
-			usec_t ago =
-				mono_since((mono_t){o->s->engine.now_us}, (mono_t){now->peers[k].heard_us});
-
-			if (now->peers[k].heard_us == 0)
-				continue;
-			sample(o, "vrrpd_peer_last_heard_seconds", i);
-			fprintf(o->f, ",peer=\"%s\"} %.6f\n", ip_addr_format(&now->peers[k].addr, addr),
-				(double)ago / USEC_PER_SEC);
-		}
-	}
-}
-
-static void
-checks(const struct out *o)
-{
-	family(o, "vrrpd_check_up", "gauge",
-	       "1 while the check is up, 0 while it is down or has no result yet.");
-	for (uint32_t i = 0; i < checks_count(o->a->checks); i++) {
-		const struct check *c = checks_get(o->a->checks, i);
-
-		fputs("vrrpd_check_up{check=", o->f);
-		label(o, c->def.conf.name);
-		fprintf(o->f, "} %d\n", c->state == IPC_CHECK_UP);
-	}
-	family(o, "vrrpd_check_score", "gauge", "Score of a graded check, 0 to 100, once it has one.");
-	for (uint32_t i = 0; i < checks_count(o->a->checks); i++) {
-		const struct check *c = checks_get(o->a->checks, i);
-		char text[SCORE_TEXT];
-
-		if (!check_is_graded(c) || c->score_shown < 0)
-			continue;
-		fputs("vrrpd_check_score{check=", o->f);
-		label(o, c->def.conf.name);
-		fprintf(o->f, "} %s\n", score_format(c->score_shown, text));
-	}
-	family(o, "vrrpd_check_runs_total", "counter", "Finished runs of the check by their result.");
-	for (uint32_t i = 0; i < checks_count(o->a->checks); i++) {
-		const struct check *c = checks_get(o->a->checks, i);
-
-		for (unsigned r = 0; r < CHECK_RESULT_COUNT; r++) {
-			fputs("vrrpd_check_runs_total{check=", o->f);
-			label(o, c->def.conf.name);
-			fprintf(o->f, ",result=\"%s\"} %" PRIu64 "\n", check_result_name(r), c->runs[r]);
-		}
-	}
-}
-
-/* Buckets are cumulative in this format. The engine keeps no sum, and the format does not insist on one. */
-static void
-lateness(const struct out *o)
-{
-	const struct ipc_snap_engine *e = &o->s->engine;
-	uint64_t sum = 0;
-
-	family(o, "vrrpd_advert_lateness_seconds", "histogram",
-	       "How much later than planned adverts were sent.");
-	for (unsigned i = 0; i < IPC_LATENESS_BUCKETS; i++) {
-		sum += e->advert_late[i];
-		if (api_lateness_bounds_us[i] != 0)
-			fprintf(o->f, "vrrpd_advert_lateness_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
-				(double)api_lateness_bounds_us[i] / USEC_PER_SEC, sum);
-		else
-			fprintf(o->f, "vrrpd_advert_lateness_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", sum);
-	}
-	fprintf(o->f, "vrrpd_advert_lateness_seconds_count %" PRIu64 "\n", sum);
+	metrics_family(&m->o, METRICS_GAUGE, "vrrpd_agent_uptime_seconds", "Time since this agent started.");
+	metrics_seconds(&m->o, mono_since(loop_now(m->a->loop), m->a->started), NULL);
+	metrics_family(&m->o, METRICS_COUNTER, "vrrpd_agent_cpu_seconds_total", "Processor time used by this agent.");
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) == 0)
+		metrics_seconds(&m->o, (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000, NULL);
+	gauge(m, "vrrpd_api_connections", "Open connections to the status API, followers of events included.",
+	      api_connections(m->a->api));
 }
 
 char *
@@ -234,29 +104,19 @@ api_metrics_text(const struct agent *a, const struct snap *s, size_t *ret_len)
 {
 	char *text = NULL;
 	size_t len = 0;
-	struct out o = {.f = open_memstream(&text, &len), .a = a, .s = s};
+	struct metrics m = {.o.f = open_memstream(&text, &len), .a = a, .s = s};
 
-	ASSERT(o.f != NULL);
-	info(&o);
-	states(&o);
-	counter(&o, "vrrpd_adverts_sent_total", "Adverts sent.", offsetof(struct ipc_counters, adverts_sent));
-	counter(&o, "vrrpd_adverts_received_total", "Adverts received and accepted.",
-		offsetof(struct ipc_counters, adverts_received));
-	counter(&o, "vrrpd_announcements_sent_total", "Gratuitous ARP and unsolicited NA frames sent.",
-		offsetof(struct ipc_counters, announces_sent));
-	counter(&o, "vrrpd_advert_send_errors_total", "Adverts that could not be sent.",
-		offsetof(struct ipc_counters, send_errors));
-	counter(&o, "vrrpd_addresses_healed_total", "Addresses that another program removed and that were put back.",
-		offsetof(struct ipc_counters, addresses_healed));
-	counter(&o, "vrrpd_connections_reset_total", "TCP connections reset when their address left this node.",
-		offsetof(struct ipc_counters, connections_reset));
-	conflicts(&o);
-	discarded(&o);
-	transitions(&o);
-	peers(&o);
-	checks(&o);
-	lateness(&o);
-	ASSERT(fclose(o.f) == 0);
+	ASSERT(m.o.f != NULL);
+	(void)__fsetlocking(m.o.f, FSETLOCKING_BYCALLER); /* nobody else has it */
+	node(&m);
+	engine(&m);
+	lateness(&m);
+	agent(&m);
+	api_metrics_instances(&m);
+	api_metrics_checks(&m);
+	api_metrics_stores(&m);
+	api_metrics_hooks(&m);
+	ASSERT(fclose(m.o.f) == 0);
 	*ret_len = len;
 	return text;
 }

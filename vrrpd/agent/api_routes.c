@@ -56,6 +56,22 @@ get_instance(struct api_req *r, const struct snap *s)
 }
 
 static void
+get_explain(struct api_req *r, const struct snap *s)
+{
+	const struct agent *a = r->agent;
+	const struct agent_instance *inst = api_instance_of(r);
+	struct api_view v;
+	struct json_out j;
+
+	if (inst == NULL)
+		return;
+	v = api_view_of(a, s, (uint32_t)(inst - a->conf->instances));
+	json_out_init(&j);
+	api_explain_json(&j, &v);
+	api_reply_json(r, 200, &j);
+}
+
+static void
 get_active(struct api_req *r, const struct snap *s)
 {
 	const struct agent_instance *inst = api_instance_of(r);
@@ -120,6 +136,20 @@ post_resume(struct api_req *r, const struct snap *s)
 }
 
 static void
+post_takeover(struct api_req *r, const struct snap *s)
+{
+	(void)s;
+	api_control_begin(r, IPC_CONTROL_TAKEOVER);
+}
+
+static void
+post_priority(struct api_req *r, const struct snap *s)
+{
+	(void)s;
+	api_control_begin(r, IPC_CONTROL_PRIORITY);
+}
+
+static void
 post_garp(struct api_req *r, const struct snap *s)
 {
 	(void)s;
@@ -143,9 +173,12 @@ post_reload(struct api_req *r, const struct snap *s)
 static const struct api_route routes[] = {
 	{API_METHOD_GET, "/v1/status", false, true, get_status},
 	{API_METHOD_GET, "/v1/instances/*", false, true, get_instance},
+	{API_METHOD_GET, "/v1/instances/*/explain", false, true, get_explain},
 	{API_METHOD_GET, "/v1/instances/*/active", false, true, get_active},
 	{API_METHOD_POST, "/v1/instances/*/drain", true, false, post_drain},
 	{API_METHOD_POST, "/v1/instances/*/resume", true, false, post_resume},
+	{API_METHOD_POST, "/v1/instances/*/takeover", true, false, post_takeover},
+	{API_METHOD_POST, "/v1/instances/*/priority", true, false, post_priority},
 	{API_METHOD_POST, "/v1/instances/*/garp", true, false, post_garp},
 	{API_METHOD_POST, "/v1/checks/*/run", true, false, post_check},
 	{API_METHOD_POST, "/v1/reload", true, false, post_reload},

@@ -23,32 +23,10 @@ put_addr(struct json_out *j, const char *key, const struct ip_addr *a)
 	json_out_text(j, key, a->family == IP_FAMILY_NONE ? NULL : ip_addr_format(a, text));
 }
 
-/* How long before the snapshot, on the clock that engine and agent share. */
-static usec_t
-ago(const struct snap *s, uint64_t then_us)
-{
-	return mono_since((mono_t){s->engine.now_us}, (mono_t){then_us});
-}
-
 /* ---- one instance ---------------------------------------------------------------------------- */
 
-/* Everything about one instance that its parts need. */
-struct view {
-	const struct agent *a;
-	const struct snap *s;
-	const struct agent_instance *inst;
-	const struct ipc_snap_instance *now;
-};
-
-/* Only VRRPv3 over IPv4 has two forms of the checksum. */
-static bool
-has_forms(const struct view *v)
-{
-	return v->inst->c.version == 3 && v->inst->c.family == IP_FAMILY_V4;
-}
-
 static void
-put_addresses(struct json_out *j, const struct view *v)
+put_addresses(struct json_out *j, const struct api_view *v)
 {
 	json_out_open(j, "addresses", '[');
 	for (uint32_t i = 0; i < v->inst->c.n_addresses; i++) {
@@ -98,7 +76,7 @@ put_score(struct json_out *j, const struct check *c)
 }
 
 static void
-put_track(struct json_out *j, const struct view *v, const struct ipc_conf_track *t,
+put_track(struct json_out *j, const struct api_view *v, const struct ipc_conf_track *t,
 	  enum elect_track_state state)
 {
 	json_out_open(j, NULL, '{');
@@ -127,7 +105,7 @@ put_track(struct json_out *j, const struct view *v, const struct ipc_conf_track 
 }
 
 static void
-put_checks(struct json_out *j, const struct view *v)
+put_checks(struct json_out *j, const struct api_view *v)
 {
 	json_out_open(j, "checks", '[');
 	for (uint32_t i = 0; i < v->inst->c.n_tracks; i++)
@@ -136,7 +114,7 @@ put_checks(struct json_out *j, const struct view *v)
 }
 
 static void
-put_peer(struct json_out *j, const struct view *v, const struct ipc_peer *p)
+put_peer(struct json_out *j, const struct api_view *v, const struct ipc_peer *p)
 {
 	json_out_open(j, NULL, '{');
 	put_addr(j, "address", &p->addr);
@@ -148,9 +126,9 @@ put_peer(struct json_out *j, const struct view *v, const struct ipc_peer *p)
 		json_out_null(j, "advert_interval_ms");
 	} else {
 		json_out_uint(j, "priority", p->priority);
-		json_out_uint(j, "last_heard_ms", ago(v->s, p->heard_us) / USEC_PER_MS);
+		json_out_uint(j, "last_heard_ms", api_ago(v->s, p->heard_us) / USEC_PER_MS);
 		json_out_uint(j, "version", p->version);
-		json_out_text(j, "checksum", has_forms(v) ? vrrp_checksum_form_name(p->form) : NULL);
+		json_out_text(j, "checksum", api_has_forms(v) ? vrrp_checksum_form_name(p->form) : NULL);
 		json_out_uint(j, "advert_interval_ms", p->adver_int_cs * 10u);
 	}
 	json_out_close(j, '}');
@@ -167,7 +145,7 @@ is_listed(const struct ipc_snap_instance *now, const struct ip_addr *a)
 
 /* Who was heard, then configured unicast peers that never were. */
 static void
-put_peers(struct json_out *j, const struct view *v)
+put_peers(struct json_out *j, const struct api_view *v)
 {
 	json_out_open(j, "peers", '[');
 	for (unsigned i = 0; i < v->now->n_peers; i++)
@@ -214,75 +192,9 @@ put_counters(struct json_out *j, const struct ipc_snap_instance *now)
 	json_out_close(j, '}');
 }
 
-/* What differs between one heard peer and this node. */
-static void
-warn_peer(struct json_out *j, const struct view *v, const struct ipc_peer *p)
-{
-	char addr[IP_ADDR_TEXT];
-
-	ip_addr_format(&p->addr, addr);
-	if (has_forms(v) && p->form != v->now->form)
-		json_out_textf(
-			j, NULL,
-			"%s sends the %s checksum and we send the %s one: one of us may discard the other's "
-			"adverts; set the same form on both",
-			addr, vrrp_checksum_form_name(p->form), vrrp_checksum_form_name(v->now->form));
-	if (p->addresses_differ)
-		json_out_textf(j, NULL, "%s announces other addresses than we have", addr);
-	/* One that leaves announces a short interval on purpose. */
-	if (p->priority != 0 && p->adver_int_cs != v->inst->c.adver_int_cs)
-		json_out_textf(j, NULL,
-			       "%s adverts every %u ms, we every %u ms: set the same advert_interval on both",
-			       addr, p->adver_int_cs * 10u, v->inst->c.adver_int_cs * 10u);
-	if (p->priority != 0 && p->priority == v->now->priority)
-		json_out_textf(
-			j, NULL,
-			"%s has our priority %u: the higher address decides; give each node its own priority",
-			addr, p->priority);
-}
-
-/* What differs between two heard peers. */
-static void
-warn_pair(struct json_out *j, const struct view *v, const struct ipc_peer *p, const struct ipc_peer *q)
-{
-	char a[IP_ADDR_TEXT], b[IP_ADDR_TEXT];
-
-	ip_addr_format(&p->addr, a);
-	ip_addr_format(&q->addr, b);
-	if (has_forms(v) && p->form != q->form)
-		json_out_textf(
-			j, NULL,
-			"%s sends the %s checksum and %s the %s one: hosts that accept only one form hear only "
-			"some peers; set the same form everywhere",
-			a, vrrp_checksum_form_name(p->form), b, vrrp_checksum_form_name(q->form));
-	if (p->priority != 0 && p->priority == q->priority)
-		json_out_textf(
-			j, NULL,
-			"%s and %s both have priority %u: the higher address decides; give each node its own "
-			"priority",
-			a, b, p->priority);
-}
-
-/* A claim is news for this long. */
-#define CONFLICT_NEWS_US (60 * USEC_PER_SEC)
-
-static void
-warn_conflict(struct json_out *j, const struct view *v)
-{
-	const struct ipc_snap_instance *now = v->now;
-	char addr[IP_ADDR_TEXT], mac[MAC_ADDR_TEXT];
-
-	if (now->conflict_us == 0 || ago(v->s, now->conflict_us) > CONFLICT_NEWS_US)
-		return;
-	json_out_textf(j, NULL,
-		       "the host with MAC address %s claims %s, too: find out who that is (ARP or NA heard %llu times)",
-		       mac_addr_format(&now->conflict_mac, mac), ip_addr_format(&now->conflict_addr, addr),
-		       (unsigned long long)now->conflicts);
-}
-
 /* The last claim of another host to one of the addresses while we were Active. */
 static void
-put_conflict(struct json_out *j, const struct view *v)
+put_conflict(struct json_out *j, const struct api_view *v)
 {
 	const struct ipc_snap_instance *now = v->now;
 	char mac[MAC_ADDR_TEXT];
@@ -294,32 +206,28 @@ put_conflict(struct json_out *j, const struct view *v)
 	json_out_open(j, "conflict", '{');
 	put_addr(j, "address", &now->conflict_addr);
 	json_out_text(j, "mac", mac_addr_format(&now->conflict_mac, mac));
-	json_out_seconds(j, "ago_s", ago(v->s, now->conflict_us));
+	json_out_seconds(j, "ago_s", api_ago(v->s, now->conflict_us));
 	json_out_uint(j, "count", now->conflicts);
 	json_out_close(j, '}');
 }
 
 static void
-put_warnings(struct json_out *j, const struct view *v)
+put_warning(void *arg, const char *text)
 {
-	const struct ipc_peer *peers = v->now->peers;
+	json_out_text(arg, NULL, text);
+}
 
+static void
+put_warnings(struct json_out *j, const struct api_view *v)
+{
 	json_out_open(j, "warnings", '[');
-	warn_conflict(j, v);
-	for (unsigned i = 0; i < v->now->n_peers; i++) {
-		if (peers[i].heard_us == 0)
-			continue;
-		warn_peer(j, v, &peers[i]);
-		for (unsigned k = i + 1; k < v->now->n_peers; k++)
-			if (peers[k].heard_us != 0)
-				warn_pair(j, v, &peers[i], &peers[k]);
-	}
+	api_warnings(v, put_warning, j);
 	json_out_close(j, ']');
 }
 
 /* By address as VRRP knows it, by name as a store does. */
 static void
-put_active_node(struct json_out *j, const struct view *v)
+put_active_node(struct json_out *j, const struct api_view *v)
 {
 	const struct ipc_snap_instance *now = v->now;
 	const char *name = stores_leader(v->a->stores, now->index);
@@ -337,27 +245,54 @@ put_active_node(struct json_out *j, const struct view *v)
 	json_out_close(j, '}');
 }
 
+/* Null while it is not in force, or has no end. */
+static void
+put_left(struct json_out *j, const char *key, bool in_force, usec_t left)
+{
+	if (in_force && left != UINT64_MAX)
+		json_out_seconds(j, key, left);
+	else
+		json_out_null(j, key);
+}
+
+/* The priority that was set by command. */
+static void
+put_override(struct json_out *j, const struct api_view *v)
+{
+	const struct ipc_override *o = &v->now->override;
+
+	if (o->priority != 0)
+		json_out_uint(j, "override", o->priority);
+	else
+		json_out_null(j, "override");
+	put_left(j, "override_left_s", o->priority != 0, api_left(v->s, o->priority_until_us));
+}
+
 void
 api_instance_json(struct json_out *j, const struct agent *a, const struct snap *s, uint32_t index)
 {
 	const struct agent_instance *inst = &a->conf->instances[index];
 	const struct ipc_snap_instance *now = &s->instances[index];
-	const struct view v = {.a = a, .s = s, .inst = inst, .now = now};
+	const struct api_view v = {.a = a, .s = s, .inst = inst, .now = now};
 	char reason[LIMIT_CAUSE_TEXT];
 
 	json_out_open(j, NULL, '{');
 	json_out_text(j, "name", inst->c.name);
 	json_out_text(j, "mode", elect_mode_name(inst->c.mode));
 	json_out_text(j, "state", role_state_name(now->state));
-	json_out_seconds(j, "since_s", ago(s, now->since_us));
+	json_out_seconds(j, "since_s", api_ago(s, now->since_us));
 	json_out_text(j, "reason", role_cause_text(&now->cause, reason, sizeof(reason)));
 	json_out_text(j, "reason_code", role_reason_label(now->cause.reason));
 	json_out_open(j, "priority", '{');
 	json_out_uint(j, "base", inst->c.priority);
 	json_out_uint(j, "effective", now->priority);
+	put_override(j, &v);
 	json_out_close(j, '}');
 	json_out_bool(j, "leaving", now->leaving);
-	json_out_bool(j, "drained", now->drained);
+	json_out_bool(j, "drained", now->override.drained);
+	put_left(j, "drained_left_s", now->override.drained, api_left(s, now->override.drained_until_us));
+	json_out_bool(j, "takeover", now->override.takeover);
+	put_left(j, "takeover_left_s", now->override.takeover, api_left(s, now->override.takeover_until_us));
 	put_active_node(j, &v);
 	put_addresses(j, &v);
 	put_checks(j, &v);
@@ -372,7 +307,7 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	json_out_text(j, "interface", inst->c.ifname);
 	put_addr(j, "source", &now->source);
 	json_out_uint(j, "advert_interval_ms", inst->c.adver_int_cs * 10u);
-	json_out_text(j, "checksum", has_forms(&v) ? vrrp_checksum_form_name(now->form) : NULL);
+	json_out_text(j, "checksum", api_has_forms(&v) ? vrrp_checksum_form_name(now->form) : NULL);
 	put_warnings(j, &v);
 	json_out_close(j, '}');
 }
@@ -444,7 +379,7 @@ api_status_json(struct json_out *j, const struct agent *a, const struct snap *s)
 	json_out_open(j, NULL, '{');
 	json_out_text(j, "node", a->conf->begin.node);
 	json_out_text(j, "version", VRRPD_VERSION);
-	json_out_seconds(j, "uptime_s", ago(s, e->started_us));
+	json_out_seconds(j, "uptime_s", api_ago(s, e->started_us));
 	json_out_bool(j, "realtime", e->realtime);
 	json_out_bool(j, "memory_locked", e->locked);
 	json_out_uint(j, "engine_restarts", a->trouble.restarts);

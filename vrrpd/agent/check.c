@@ -181,17 +181,6 @@ set_state(struct check *c, enum ipc_check_state state, mono_t now)
 	c->since = now;
 }
 
-/* An initial verdict stands until then. */
-static bool
-first_result(const struct check *c)
-{
-	uint64_t n = 0;
-
-	for (unsigned r = 0; r < CHECK_RESULT_COUNT; r++)
-		n += c->runs[r];
-	return n == 1;
-}
-
 static void
 note_duration(struct check *c, mono_t now)
 {
@@ -204,18 +193,20 @@ note_duration(struct check *c, mono_t now)
 	c->took[b]++;
 }
 
-/* The first result decides at once; later ones need `rise` or `fall` in a row to change the verdict. */
+/* The first result decides at once (an initial verdict stands until then); later ones need `rise` or `fall` in a row to
+ * change the verdict. */
 static void
 take_result(struct check *c, enum check_result result)
 {
 	mono_t now = loop_now(c->checks->loop);
-	bool good = result == CHECK_RESULT_UP;
+	bool good = result == CHECK_RESULT_UP, first = !c->judged;
 
+	c->judged = true;
 	note_duration(c, now);
 	c->runs[result]++;
 	if (result == CHECK_RESULT_TIMEOUT && c->def.conf.on_timeout == IPC_POLICY_HOLD)
 		; /* says nothing, for or against */
-	else if (c->state == IPC_CHECK_PENDING || first_result(c))
+	else if (c->state == IPC_CHECK_PENDING || first)
 		set_state(c, good ? IPC_CHECK_UP : IPC_CHECK_DOWN, now);
 	else if (good == (c->state == IPC_CHECK_UP))
 		c->streak = 0;
@@ -410,6 +401,20 @@ keep_or_new(struct checks *cs, struct check **old, uint32_t n_old, const struct 
 	return c;
 }
 
+/* Counters go on by the check's name, also where it is asked something else now. */
+static void
+keep_counting(struct check *c, struct check **old, uint32_t n_old)
+{
+	for (uint32_t i = 0; i < n_old; i++) {
+		if (old[i] == NULL || strcmp(old[i]->def.conf.name, c->def.conf.name) != 0)
+			continue;
+		memcpy(c->runs, old[i]->runs, sizeof(c->runs));
+		memcpy(c->took, old[i]->took, sizeof(c->took));
+		c->took_us = old[i]->took_us;
+		c->took_sum_us = old[i]->took_sum_us;
+	}
+}
+
 static void
 retire(struct checks *cs, struct check *c, mono_t now)
 {
@@ -437,6 +442,7 @@ checks_configure(struct checks *cs, const char *node, const struct check_def *de
 
 		c->index = i;
 		if (c->next.us == MONO_NEVER.us) {
+			keep_counting(c, old, n_old);
 			usec_t spread = n > CHECKS_AT_ONCE ? c->def.conf.interval_us / n * i : 0;
 
 			c->next = mono_add(now, spread);

@@ -74,6 +74,7 @@ struct check {
 	uint64_t took_us;		      /* by the last run that ended */
 	uint64_t took[CHECK_BUCKETS];	      /* runs by how long they took */
 	uint64_t took_sum_us;
+	bool judged; /* a run has ended since it was defined so */
 	/* scheduling */
 	bool running;	 /* between start() and check_done() */
 	bool cancelled;	 /* its time-out was counted; what it says now does not matter */

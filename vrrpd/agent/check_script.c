@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,6 +298,15 @@ start_foreign(struct script *s, int out)
 	return -r;
 }
 
+/* Who the agent is, for people. */
+static const char *
+own_name(void)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	return pw != NULL ? pw->pw_name : "the agent's user";
+}
+
 static void
 script_start(struct check *c)
 {
@@ -321,7 +331,7 @@ script_start(struct check *c)
 		err = watch(s);
 	if (err != 0) {
 		close_run(s);
-		check_donef(c, false, "cannot run %s: %s", c->def.conf.command, strerror(err));
+		check_donef(c, false, "cannot run %s as %s: %s", c->def.conf.command, own_name(), strerror(err));
 	}
 }
 

@@ -63,6 +63,7 @@ on_done(struct hook_command *c, const struct hook_result *result)
 	struct role_cause cause;
 
 	hook_result_cause(result, "gate", &cause);
+	hooks_count(r, HOOK_GATE, result);
 	if (!result->cancelled)
 		hooks_tell(r, hook_result_ok(result) ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, &cause, result->line);
 	if (g->asked && !g->again && !result->cancelled) {

@@ -127,6 +127,7 @@ on_done(struct hook_command *c, const struct hook_result *result)
 
 	snprintf(name, sizeof(name), "%s%s", names[kind_of(n->telling, n->step)], n->step >= 2 ? " (for all)" : "");
 	hook_result_cause(result, name, &cause);
+	hooks_count(r, HOOK_NOTIFY, result);
 	hooks_tell(r, hook_result_ok(result) ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, &cause, result->line);
 	n->step++;
 	next_step(r);

@@ -332,6 +332,8 @@ on_done(struct hook_command *c, const struct hook_result *result)
 	struct hook_role *r = c->arg;
 	struct hook_service *v = find(&r->services, r->services.current);
 
+	if (r->services.doing != DOING_STATUS)
+		hooks_count(r, r->services.doing == DOING_START ? HOOK_SERVICE_START : HOOK_SERVICE_STOP, result);
 	if (v != NULL)
 		take_result(r, v, result);
 	hook_service_go_on(r);

@@ -40,6 +40,23 @@ void hooks_run_ended(struct hooks *h, const struct ipc_run_ended *m);
  */
 void hooks_stop(struct hooks *h, void (*done)(struct agent *a));
 
+/* Why a command was run, and what became of it. */
+enum hook_what { HOOK_NOTIFY, HOOK_GATE, HOOK_SERVICE_START, HOOK_SERVICE_STOP, HOOK_WHAT_COUNT };
+enum hook_outcome { HOOK_OK, HOOK_BAD, HOOK_TIMED_OUT, HOOK_NOT_RUN, HOOK_OUTCOME_COUNT };
+
+/* "notify", "gate", "service_start", "service_stop"; "ok", "failed", "timeout", "not_run". */
+const char *hook_what_name(enum hook_what w);
+const char *hook_outcome_name(enum hook_outcome r);
+
+/*
+ * How often commands of instance `index` of the present generation have ended, by enum hook_outcome; NULL when it has none.
+ * They count from the instance's first generation in this agent on.
+ */
+const uint64_t *hooks_runs(const struct hooks *h, uint32_t index, enum hook_what what);
+
+/* The name of the n-th service of an instance and whether it runs; NULL when there are not so many. */
+const char *hooks_service(const struct hooks *h, uint32_t index, uint32_t n, bool *ret_running);
+
 /* "waiting_for" (`asking` as a snapshot says it), "notified" and "services" of instance `index` of the present generation, into its document. */
 void hooks_json(struct json_out *j, const struct hooks *h, uint32_t index, enum role_ask asking);
 

@@ -85,6 +85,7 @@ struct hook_role {
 	struct hook_notify notify;
 	struct hook_gate gate;
 	struct hook_services services;
+	uint64_t runs[HOOK_WHAT_COUNT][HOOK_OUTCOME_COUNT];
 };
 
 struct hooks {
@@ -117,6 +118,9 @@ void hooks_fill_run(const struct hook_role *r, uint32_t number, struct ipc_run *
 
 /* Something worth an event and a line of the log. `detail` may be "". */
 void hooks_tell(const struct hook_role *r, enum log_level level, const struct role_cause *cause, const char *detail);
+
+/* A command has ended: counted, unless it was cancelled (hook_count.c). */
+void hooks_count(struct hook_role *r, enum hook_what what, const struct hook_result *result);
 
 /* Something of an instance has come to its end: perhaps all that was waited for. */
 void hooks_went_on(struct hook_role *r);

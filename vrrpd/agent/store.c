@@ -82,6 +82,14 @@ store_http_ask(const struct store *s, const char *url, struct net_http_ask *ret)
 	};
 }
 
+void
+store_answered(struct store *s, uint64_t asked_us)
+{
+	s->latency_us = clock_boot_us() - asked_us;
+	s->latency_sum_us += s->latency_us;
+	s->answers++;
+}
+
 /* ---- what they say --------------------------------------------------------------------------------- */
 
 static void
@@ -160,6 +168,7 @@ store_fail(struct store *s, enum elect_fact fact, const char *in_short, const ch
 	if (strcmp(text, s->trouble) != 0)
 		log_warning("%s: %s", s->instance, text);
 	str_copy(s->trouble, sizeof(s->trouble), text);
+	s->failures++;
 	s->said.fact = (uint8_t)fact;
 	str_copy(s->said.name, sizeof(s->said.name), in_short);
 	send(s);
@@ -375,11 +384,29 @@ stores_leader(const struct stores *all, uint32_t index)
 	return s != NULL && s->leader[0] != '\0' ? s->leader : NULL;
 }
 
+const struct store *
+stores_get(const struct stores *all, uint32_t index)
+{
+	return index < all->n ? all->v[index] : NULL;
+}
+
+bool
+store_speaks(const struct store *s)
+{
+	return s->said.fact == ELECT_FACT_SELF || s->said.fact == ELECT_FACT_OTHER || s->said.fact == ELECT_FACT_NONE;
+}
+
+const char *
+store_warning(const struct store *s)
+{
+	return s->trouble[0] != '\0' ? s->trouble : store_doubt_text(s->doubt);
+}
+
 void
 stores_json(struct json_out *j, const struct stores *all, uint32_t index, const struct ipc_snap_instance *now,
 	    uint64_t now_us)
 {
-	const struct store *s = index < all->n ? all->v[index] : NULL;
+	const struct store *s = stores_get(all, index);
 
 	if (s == NULL) {
 		json_out_null(j, "leader");
@@ -399,6 +426,6 @@ stores_json(struct json_out *j, const struct stores *all, uint32_t index, const 
 		json_out_seconds(j, "lease_left_s", now->held_until_us - now_us);
 	else
 		json_out_null(j, "lease_left_s");
-	json_out_text(j, "trouble", s->trouble[0] != '\0' ? s->trouble : store_doubt_text(s->doubt));
+	json_out_text(j, "trouble", store_warning(s));
 	json_out_close(j, '}');
 }

@@ -58,7 +58,10 @@ struct store {
 	char leader[STORE_LEADER_MAX]; /* "" = none, or not known */
 	uint64_t revision;
 	char endpoint[STORE_LEADER_MAX]; /* that answered last */
-	usec_t latency_us;
+	usec_t latency_us; /* of its last answer */
+	/* counted: */
+	uint64_t answers, failures;
+	usec_t latency_sum_us;
 	char trouble[LIMIT_LOG_TEXT]; /* what is wrong, "" = nothing */
 };
 
@@ -76,12 +79,21 @@ void stores_campaign(struct stores *all, const struct ipc_campaign *m);
 /* vrrpd stops: give leases back, then call done(); soon at the latest. */
 void stores_stop(struct stores *all, void (*done)(struct agent *a));
 
+/* The watch of an instance, for those who tell people of it; NULL in mode vrrp without an arbiter. */
+const struct store *stores_get(const struct stores *all, uint32_t index);
+
 /* The leader's name as the store says it, or NULL. */
 const char *stores_leader(const struct stores *all, uint32_t index);
 
 /* "leader" of an instance into its document; null in mode vrrp. `now` is its part of a snapshot. */
 void stores_json(struct json_out *j, const struct stores *all, uint32_t index, const struct ipc_snap_instance *now,
 		 uint64_t now_us);
+
+/* Does it say who the leader is, or that there is none? */
+bool store_speaks(const struct store *s);
+
+/* What is to be mended, as a sentence, or NULL. */
+const char *store_warning(const struct store *s);
 
 /* ---- for the kinds ------------------------------------------------------------------------------- */
 
@@ -93,6 +105,9 @@ int64_t store_number(const struct store *s, const char *path, int64_t otherwise)
 const struct agent_conf *store_conf(const struct store *s);
 struct loop *store_loop(const struct store *s);
 struct net_http *store_http(const struct store *s);
+
+/* A question that was sent at asked_us (CLOCK_BOOTTIME) has got an answer, whatever it says: counted. */
+void store_answered(struct store *s, uint64_t asked_us);
 
 /*
  * The store has answered: `leader` holds the key, NULL: nobody does. asked_us: CLOCK_BOOTTIME before the question was

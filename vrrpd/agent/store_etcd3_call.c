@@ -25,7 +25,7 @@ on_answer(void *arg, const struct net_http_answer *a)
 		str_copy(answer.text, sizeof(answer.text), a->error);
 	} else {
 		etcd3_parse(a->status, a->body, a->len, &answer);
-		e->s->latency_us = clock_boot_us() - c->asked_us;
+		store_answered(e->s, c->asked_us);
 	}
 	c->busy = false;
 	c->done(e, c, &answer);

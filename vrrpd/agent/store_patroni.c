@@ -57,7 +57,7 @@ on_node(void *arg, const struct patroni_node *n, const char *wrong, bool answere
 
 	if (n != NULL) {
 		str_copy(s->endpoint, sizeof(s->endpoint), endpoint_of(s));
-		s->latency_us = clock_boot_us() - asked_us;
+		store_answered(s, asked_us);
 		take_node(s, n, asked_us);
 	} else if (answered) {
 		store_fail(s, ELECT_FACT_DENIED, "no Patroni", "%s: %s: write the URL of Patroni's REST API (restapi.listen)",

@@ -270,7 +270,7 @@ on_read(struct store_poll *p, const struct poll_answer *a)
 	p->failed = 0;
 	p->backoff_us = BACKOFF_MIN_US;
 	str_copy(s->endpoint, sizeof(s->endpoint), endpoint_name(p, p->read.endpoint));
-	s->latency_us = clock_boot_us() - asked;
+	store_answered(s, asked);
 	if (a->index < p->index) {
 		log_warning("%s: the index of %s went back from %llu to %llu (restored, or another cluster): read anew", s->instance,
 			    p->kind->name, (unsigned long long)p->index, (unsigned long long)a->index);

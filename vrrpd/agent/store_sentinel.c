@@ -176,7 +176,7 @@ answered(struct voter *v, const struct redis_name *name)
 		v->wrong[0] = '\0';
 		v->denied = false;
 		str_copy(a->s->endpoint, sizeof(a->s->endpoint), v->endpoint);
-		a->s->latency_us = clock_boot_us() - v->asked_us;
+		store_answered(a->s, v->asked_us);
 	}
 	judge(a);
 	if (v->again)

@@ -1,2 +1,2 @@
-base_SRCS := addr.c role.c strbuf.c
+base_SRCS := addr.c duration.c role.c strbuf.c
 base_CFLAGS := $(STRICT)

@@ -32,6 +32,7 @@ enum role_state {
 	X(START_DELAY, "start_delay", "waiting {ms} ms before taking part (start_delay)")                      \
 	X(STARTED, "started", "started, listening for adverts for {ms} ms")                                    \
 	X(RESUMED, "resumed", "went on after {ms} ms: the engine was started again")                           \
+	X(TAKEOVER, "takeover", "told to take over by command")                                                \
 	X(OWNER, "owner", "priority 255: this host owns the address")                                          \
 	X(NO_ADVERTS, "no_adverts", "no adverts from {addr} for {ms} ms")                                      \
 	X(NOBODY_HEARD, "nobody_heard", "nobody was heard for {ms} ms")                                        \
@@ -70,7 +71,7 @@ enum role_state {
 	X(HOOK_KILLED, "hook_killed", "{name} was ended by signal {b} after {ms} ms")                          \
 	X(HOOK_TIMED_OUT, "hook_timed_out", "{name} was ended after {ms} ms: it took longer than its time-out") \
 	X(HOOK_NOT_RUN, "hook_not_run", "{name} could not be run")                                              \
-	X(DRAINED, "drained", "drained: handed over, stays away until resumed")                                \
+	X(DRAINED, "drained", "drained: hands over, stays away until resumed")                                \
 	X(REMOVED, "removed", "no longer configured")                                                          \
 	X(STOPPING, "stopping", "vrrpd is stopping")
 

@@ -341,8 +341,27 @@ bool cfg_run_find(const struct cfg *c, uint32_t number, struct cfg_run *ret);
 /* How long the services of an instance may take to stop, all together; 0: it has none. */
 usec_t cfg_services_stop_us(const struct cfg_instance *i);
 
-/* Do these two instances say the same? */
-bool cfg_instance_equal(const struct cfg_instance *a, const struct cfg_instance *b);
+/*
+ * What differs between two configurations, in the words of the file, with defaults filled in; instances, checks and
+ * stores are matched by name. Each line begins with the option: `instances.pg.priority: 150 -> 100`,
+ * `instances.pg.addresses: + 10.0.0.2/24 on eth1`, `checks.web: removed`. Passwords and keys are not shown, but that
+ * they changed is, also in a file of the same name. Long values are cut; a line has less than LIMIT_LOG_TEXT octets.
+ */
+#define CFG_DIFF_LINES	  100 /* after these comes one that counts the rest */
+#define CFG_DIFF_RESTARTS 8
+
+struct cfg_diff {
+	size_t n_changes; /* 0: the two say the same */
+	size_t n_lines;
+	char **lines; /* at most CFG_DIFF_LINES + 1 */
+	uint32_t n_changed, n_added, n_removed; /* instances */
+	size_t n_restarts;
+	const char *restarts[CFG_DIFF_RESTARTS]; /* options among them that only a restart puts in force; static */
+};
+
+/* Fill *ret; free it with cfg_diff_free. Ends the process when memory is exhausted. */
+void cfg_diff(const struct cfg *old, const struct cfg *now, struct cfg_diff *ret);
+void cfg_diff_free(struct cfg_diff *d);
 
 /* Take control.listen apart: "address:port" or "[IPv6 address]:port". 0 or -EINVAL. */
 int cfg_listen_parse(const char *text, struct ip_addr *ret_addr, uint16_t *ret_port);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 #include "config/cfg_options.h"
 
 typedef int option_fn(void *arg, const char *path, const char *text);
@@ -73,7 +73,7 @@ export_lag(const struct cfg_option *o, const struct cfg_check *k, option_fn *fn,
 {
 	usec_t us;
 
-	if (k->max_lag == NULL || cfg_duration_parse(k->max_lag, &us) < 0)
+	if (k->max_lag == NULL || duration_parse(k->max_lag, &us) < 0)
 		return 0; /* the rules have seen to it */
 	return export_number(o, (int64_t)us, fn, arg);
 }

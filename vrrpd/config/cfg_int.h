@@ -114,6 +114,12 @@ int cfg_source_errors(struct cfg_source *s, struct cfg_errors *ret);
  * only reported and leave their default. */
 int cfg_read(struct cfg_source *s, struct cfg *c);
 
+/* Parts of a configuration as they are printed (cfg_print.c): the value of an option that is set and no secret, a
+ * string in quotes, an element of a compact list. */
+void cfg_print_value(const struct cfg_option *o, const void *obj, FILE *out);
+void cfg_print_string(const char *text, FILE *out);
+void cfg_print_element(const struct cfg_option *o, const void *element, FILE *out);
+
 /* A rule across options. Rules that report several things name each in its own words (cfg_rules_*.c). */
 struct cfg_rule {
 	const char *name;

@@ -1,7 +1,7 @@
 /*
- * cfg_option.c - what is done with a row of the table of options: find, describe, set to default, free.
+ * cfg_option.c - what is done with a row of the table of options: find, describe, set to default, compare, free.
  *
- * Used by reader, printer and rules, in the parent. Knows types and scopes, but no single option.
+ * Used by reader, printer, rules and comparison, in the parent. Knows types and scopes, but no single option.
  */
 #include "config/cfg_options.h"
 
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/macros.h"
 #include "config/cfg.h"
-#include "config/cfg_duration.h"
 #include "config/cfg_int.h"
 
 #define WORD_MAX_OCTETS 32
@@ -170,6 +170,87 @@ cfg_option_defaults(enum cfg_scope scope, void *obj)
 			set_default(o, obj);
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+same_strings(const struct cfg_option *o, const void *a, const void *b)
+{
+	size_t n = *(const size_t *)cfg_field_of(a, o->count);
+	char *const *x = *(char *const *const *)cfg_field_of(a, o->offset);
+	char *const *y = *(char *const *const *)cfg_field_of(b, o->offset);
+	bool same = n == *(const size_t *)cfg_field_of(b, o->count);
+
+	for (size_t i = 0; same && i < n; i++)
+		same = strcmp(x[i], y[i]) == 0;
+	return same;
+}
+
+bool
+cfg_option_same(const struct cfg_option *o, const void *a, const void *b)
+{
+	const void *x = cfg_field_of(a, o->offset), *y = cfg_field_of(b, o->offset);
+
+	switch (o->type) {
+	case CFG_TYPE_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case CFG_TYPE_INT:
+	case CFG_TYPE_WORD:
+		return *(const int *)x == *(const int *)y;
+	case CFG_TYPE_DURATION:
+		return *(const usec_t *)x == *(const usec_t *)y;
+	case CFG_TYPE_TEXT:
+		return strcmp(x, y) == 0;
+	case CFG_TYPE_STRING:
+		return same_text(*(char *const *)x, *(char *const *)y);
+	case CFG_TYPE_IP:
+		return ip_addr_equal(x, y);
+	case CFG_TYPE_PREFIX:
+		return ip_addr_equal(x, y) && ((const struct ip_prefix *)x)->len == ((const struct ip_prefix *)y)->len;
+	case CFG_TYPE_STRINGS:
+		return same_strings(o, a, b);
+	case CFG_TYPE_GROUP:
+	case CFG_TYPE_NAMED:
+	case CFG_TYPE_LIST:
+	case CFG_TYPE_IPS:
+	case CFG_TYPE_COUNT:
+		break; /* not compared as a whole */
+	}
+	return true;
+}
+
+bool
+cfg_option_is_default(const struct cfg_option *o, const void *obj)
+{
+	const void *x = cfg_field_of(obj, o->offset);
+
+	switch (o->type) {
+	case CFG_TYPE_BOOL:
+		return *(const bool *)x == (o->def != 0);
+	case CFG_TYPE_INT:
+	case CFG_TYPE_WORD:
+		return *(const int *)x == o->def;
+	case CFG_TYPE_DURATION:
+		return *(const usec_t *)x == (usec_t)o->def;
+	case CFG_TYPE_STRING:
+		return same_text(*(char *const *)x, o->text);
+	case CFG_TYPE_TEXT:
+	case CFG_TYPE_IP:
+	case CFG_TYPE_PREFIX:
+	case CFG_TYPE_GROUP:
+	case CFG_TYPE_NAMED:
+	case CFG_TYPE_LIST:
+	case CFG_TYPE_STRINGS:
+	case CFG_TYPE_IPS:
+	case CFG_TYPE_COUNT:
+		break;
+	}
+	return false;
+}
+
 static void
 free_value(const struct cfg_option *o, void *obj)
 {
@@ -217,12 +298,12 @@ cfg_option_free(enum cfg_scope scope, void *obj)
 static void
 wanted_duration(const struct cfg_option *o, struct strbuf *s)
 {
-	char low[CFG_DURATION_TEXT], high[CFG_DURATION_TEXT], step[CFG_DURATION_TEXT];
+	char low[DURATION_TEXT], high[DURATION_TEXT], step[DURATION_TEXT];
 
 	strbuf_addf(s, "%sa duration from \"%s\" to \"%s\"", o->zero ? "\"0s\" or " : "",
-		    cfg_duration_format((usec_t)o->min, low), cfg_duration_format((usec_t)o->max, high));
+		    duration_format((usec_t)o->min, low), duration_format((usec_t)o->max, high));
 	if (o->step > 0)
-		strbuf_addf(s, " in steps of \"%s\"", cfg_duration_format((usec_t)o->step, step));
+		strbuf_addf(s, " in steps of \"%s\"", duration_format((usec_t)o->step, step));
 }
 
 static void

@@ -21,6 +21,7 @@
 	 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((struct st *)NULL)->field), kind) ? 1        \
 												    : -1]))
 #define FLAG(st, field) .flag = 1 + AT(st, field, bool)
+#define CONTENT(st, field) .content = 1 + AT(st, field, char *)
 
 #define BOOL(st, field, d) .type = CFG_TYPE_BOOL, .offset = AT(st, field, bool), .def = (d), .max = 1
 #define INT(st, field, d, low, high)                                                                           \
@@ -188,7 +189,7 @@ has_own_commands(const void *obj)
 	 .syntax = CFG_SYNTAX_ANY, .shown = has_password, .example = "\"secret\"",                             \
 	 .help = "its password; better in a file"},                                                            \
 	{SCOPE = prefix "password_file", STRING(st, f.password_file, 1023), .only = which,                     \
-	 .syntax = CFG_SYNTAX_PATH, .example = "\"/etc/vrrpd/etcd.pass\"",                                     \
+	 CONTENT(st, f.password), .syntax = CFG_SYNTAX_PATH, .example = "\"/etc/vrrpd/etcd.pass\"",            \
 	 .help = "file that holds the password in its only line"},                                             \
 	{SCOPE = prefix "tls", GROUP, FLAG(st, f.tls), .only = which, .shown = has_tls,                        \
 	 .example = "{ ca = \"/etc/ssl/ca.pem\"; }", .help = "certificates for https:// endpoints"},           \
@@ -196,8 +197,9 @@ has_own_commands(const void *obj)
 	 .example = "\"/etc/ssl/ca.pem\"", .help = "certificates to trust; the system's when not written"},    \
 	{SCOPE = prefix "tls.cert", STRING(st, f.tls_cert, 1023), .only = which, .syntax = CFG_SYNTAX_PATH,    \
 	 .example = "\"/etc/vrrpd/client.pem\"", .help = "own certificate"},                                   \
-	{SCOPE = prefix "tls.key", STRING(st, f.tls_key, 1023), .only = which, .syntax = CFG_SYNTAX_PATH,      \
-	 .example = "\"/etc/vrrpd/client.key\"", .help = "its private key; only its owner may read the file"}, \
+	{SCOPE = prefix "tls.key", STRING(st, f.tls_key, 1023), .only = which, CONTENT(st, f.tls_key_pem),     \
+	 .syntax = CFG_SYNTAX_PATH, .example = "\"/etc/vrrpd/client.key\"",                                    \
+	 .help = "its private key; only its owner may read the file"},                                         \
 	{SCOPE = prefix "tls.server_name", STRING(st, f.tls_server_name, 255), .only = which,                  \
 	 .example = "\"etcd1\"", .help = "name in the server's certificate, when it is not the one asked"},    \
 	{SCOPE = prefix "tls.verify", BOOL(st, f.tls_verify, true), .only = which,                             \
@@ -216,9 +218,10 @@ static const struct cfg_option options[] = {
 
 	{ROOT = "engine", GROUP, .example = "{ realtime_priority = 50; }",
 	 .help = "how the process that speaks VRRP runs"},
-	{ROOT = "engine.realtime_priority", INT(cfg, engine.realtime_priority, 50, 0, 99),
+	{ROOT = "engine.realtime_priority", INT(cfg, engine.realtime_priority, 50, 0, 99), .restart = true,
 	 .alias = " vrrp_rt_priority ", .help = "priority under SCHED_FIFO; 0: ordinary scheduling"},
-	{ROOT = "engine.lock_memory", BOOL(cfg, engine.lock_memory, true), .alias = " vrrp_no_swap ",
+	{ROOT = "engine.lock_memory", BOOL(cfg, engine.lock_memory, true), .restart = true,
+	 .alias = " vrrp_no_swap ",
 	 .help = "keep the engine in memory, so that paging never delays an advert"},
 	{ROOT = "engine.address_lifetime", DURATION(cfg, engine.address_lifetime, SEC(3), SEC(2), HOUR),
 	 .step = SEC(1), .zero = true,
@@ -226,11 +229,11 @@ static const struct cfg_option options[] = {
 
 	{ROOT = "control", GROUP, .example = "{ group = \"vrrpd\"; }", .help = "the status API"},
 	{ROOT = "control.socket", STRING(cfg, control.socket, LIMIT_PATH - 1), .syntax = CFG_SYNTAX_PATH,
-	 .text = NULL, .example = "\"/run/vrrpd/vrrpd.sock\"",
+	 .text = NULL, .restart = true, .example = "\"/run/vrrpd/vrrpd.sock\"",
 	 .help = "Unix socket of the API; vrrpd.sock in the run folder when not written"},
 	{ROOT = "control.group", STRING(cfg, control.group, LIMIT_NAME - 1), .syntax = CFG_SYNTAX_NAME,
-	 .text = "vrrpd", .example = "\"vrrpd\"", .help = "group whose members may use the socket"},
-	{ROOT = "control.listen", STRING(cfg, control.listen, 0), .example = "\"127.0.0.1:9650\"",
+	 .restart = true, .text = "vrrpd", .example = "\"vrrpd\"", .help = "group whose members may use the socket"},
+	{ROOT = "control.listen", STRING(cfg, control.listen, 0), .restart = true, .example = "\"127.0.0.1:9650\"",
 	 .help = "address and port of a read-only API over TCP; none when not written"},
 
 	{ROOT = "notify", COMMAND(cfg, hooks.notify[CFG_NOTIFY_ANY]), .example = "\"/etc/vrrpd/notify.sh\"",
@@ -299,7 +302,7 @@ static const struct cfg_option options[] = {
 	{CHECK = "password", STRING(cfg_check, password, 1023), ONLY(LOGIN), .secret = true, .syntax = CFG_SYNTAX_ANY,
 	 .shown = has_own_password, .example = "\"secret\"", .help = "its password; better in a file"},
 	{CHECK = "password_file", STRING(cfg_check, password_file, 1023), ONLY(LOGIN), .syntax = CFG_SYNTAX_PATH,
-	 .example = "\"/etc/vrrpd/redis.pass\"", .help = "file that holds the password in its only line"},
+	 CONTENT(cfg_check, password), .example = "\"/etc/vrrpd/redis.pass\"", .help = "file that holds the password in its only line"},
 	{CHECK = "tls", GROUP, FLAG(cfg_check, tls), .shown = has_tls, ONLY(TLS_PG), .example = "{ ca = \"/etc/ssl/ca.pem\"; }",
 	 .help = "speak TLS (https:// needs no group)"},
 	{CHECK = "tls.ca", STRING(cfg_check, tls_ca, 1023), ONLY(TLS_PG), .syntax = CFG_SYNTAX_PATH,
@@ -307,7 +310,7 @@ static const struct cfg_option options[] = {
 	{CHECK = "tls.cert", STRING(cfg_check, tls_cert, 1023), ONLY(TLS), .syntax = CFG_SYNTAX_PATH,
 	 .example = "\"/etc/vrrpd/client.pem\"", .help = "own certificate"},
 	{CHECK = "tls.key", STRING(cfg_check, tls_key, 1023), ONLY(TLS), .syntax = CFG_SYNTAX_PATH,
-	 .example = "\"/etc/vrrpd/client.key\"", .help = "its private key; only its owner may read the file"},
+	 CONTENT(cfg_check, tls_key_pem), .example = "\"/etc/vrrpd/client.key\"", .help = "its private key; only its owner may read the file"},
 	{CHECK = "tls.server_name", STRING(cfg_check, tls_server_name, 255), ONLY(TLS_PG), .example = "\"redis1\"",
 	 .help = "name in the server's certificate, when it is not the one asked"},
 	{CHECK = "tls.verify", BOOL(cfg_check, tls_verify, true), ONLY(TLS_PG), .help = "check the server's certificate"},
@@ -500,7 +503,7 @@ static const struct cfg_option options[] = {
 	 .syntax = CFG_SYNTAX_ANY, .shown = has_own_pass, .example = "\"secret\"", .alias = " auth_pass ",
 	 .help = "password of 1 to 8 octets"},
 	{INSTANCE = "auth.pass_file", STRING(cfg_instance, auth_pass_file, 0), .only = CFG_ONLY_V2,
-	 .syntax = CFG_SYNTAX_PATH, .example = "\"/etc/vrrpd/pg.pass\"",
+	 CONTENT(cfg_instance, auth_pass), .syntax = CFG_SYNTAX_PATH, .example = "\"/etc/vrrpd/pg.pass\"",
 	 .help = "file that holds the password in its only line"},
 
 	{INSTANCE = "garp", GROUP, .example = "{ repeat = 5; }",

@@ -1,9 +1,9 @@
 /*
  * cfg_options.h - the table of options: one row says everything about one option.
  *
- * Private to vrrpd/config. The table drives reading (cfg_read.c), printing (cfg_print.c) and the remedies in
- * errors; manual page, completion and the commented conf/vrrpd.conf follow it. Holds no values: those are in
- * cfg.h's structs.
+ * Private to vrrpd/config. The table drives reading (cfg_read.c), printing (cfg_print.c), comparing (cfg_diff.c)
+ * and the remedies in errors; manual page, completion and the commented conf/vrrpd.conf follow it. Holds no values:
+ * those are in cfg.h's structs.
  */
 #ifndef VRRPD_CONFIG_CFG_OPTIONS_H
 #define VRRPD_CONFIG_CFG_OPTIONS_H
@@ -71,6 +71,7 @@ struct cfg_option {
 	size_t count;	  /* lists: offset of the size_t that counts the elements */
 	size_t size;	  /* TEXT: octets with the NUL; LIST and NAMED: octets of one element */
 	size_t flag;	  /* 1 + offset of a bool that becomes true when the option is written; 0 = none */
+	size_t content;	  /* STRING that names a file of secrets: 1 + offset of the char * with its content; 0 = none */
 	int64_t def;	  /* default of BOOL, INT, WORD, DURATION (microseconds) */
 	int64_t min, max; /* values; lists: how many elements; STRING: octets, 0 = no maximum */
 	int64_t step;	  /* DURATION: a multiple of this; 0 = any */
@@ -80,6 +81,7 @@ struct cfg_option {
 	bool shorthand;	  /* a list element that is no group means this option */
 	bool one;	  /* STRINGS: a string alone is a list of one */
 	bool compact;	  /* lists: elements are printed on one line each */
+	bool restart;	  /* a reload does not change it, a restart does */
 	enum cfg_only only;
 	uint32_t kinds; /* checks: bit per kind that has it; 0 = all */
 	enum cfg_syntax syntax;
@@ -112,6 +114,15 @@ bool cfg_option_applies(const struct cfg_option *o, const void *obj);
 
 /* True when there is a value to print. */
 bool cfg_option_is_set(const struct cfg_option *o, const void *obj);
+
+/*
+ * Is the value the same in two objects of its scope? Not for groups and lists of groups or addresses, which have no
+ * value as a whole: true.
+ */
+bool cfg_option_same(const struct cfg_option *o, const void *a, const void *b);
+
+/* Is the value what the table says when nothing is written? False for what has no default there. */
+bool cfg_option_is_default(const struct cfg_option *o, const void *obj);
 
 /* Set every option of a scope to its default in a zeroed object. Allocates strings. */
 void cfg_option_defaults(enum cfg_scope scope, void *obj);

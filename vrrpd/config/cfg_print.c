@@ -2,7 +2,8 @@
  * cfg_print.c - a configuration as text, driven by the table of options; see cfg.h.
  *
  * Used by the parent for --print and for GET /v1/config. What it writes, cfg_load reads back to the same
- * values, and printing those yields the same text. Writes to the stream it is given and nowhere else.
+ * values, and printing those yields the same text. Single values are printed for cfg_diff.c. Writes to the stream it is
+ * given and nowhere else.
  */
 #include "config/cfg.h"
 
@@ -10,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/macros.h"
-#include "config/cfg_duration.h"
+#include "config/cfg_int.h"
 #include "config/cfg_options.h"
 
 struct printer {
@@ -126,7 +128,7 @@ static void
 print_value(const struct printer *p, const struct cfg_option *o, const void *obj, int depth)
 {
 	const void *field = cfg_field_of(obj, o->offset);
-	char buf[MAX(MAX(IP_PREFIX_TEXT, IP_ADDR_TEXT), CFG_DURATION_TEXT)];
+	char buf[MAX(MAX(IP_PREFIX_TEXT, IP_ADDR_TEXT), DURATION_TEXT)];
 	size_t n;
 
 	switch (o->type) {
@@ -137,7 +139,7 @@ print_value(const struct printer *p, const struct cfg_option *o, const void *obj
 		fprintf(p->out, "%d", *(const int *)field);
 		return;
 	case CFG_TYPE_DURATION:
-		print_string(p, cfg_duration_format(*(const usec_t *)field, buf));
+		print_string(p, duration_format(*(const usec_t *)field, buf));
 		return;
 	case CFG_TYPE_WORD:
 		print_string(p, o->words[*(const int *)field]);
@@ -222,32 +224,28 @@ cfg_print_public(const struct cfg *c, FILE *out)
 	return print(c, out, true);
 }
 
-/* An instance as text; malloc'd, NULL when there is no memory. */
-static char *
-instance_text(const struct cfg_instance *i)
+void
+cfg_print_value(const struct cfg_option *o, const void *obj, FILE *out)
 {
-	char *text = NULL;
-	size_t size;
-	const struct printer p = {.out = open_memstream(&text, &size)};
+	const struct printer p = {.out = out};
 
-	if (p.out == NULL)
-		return NULL;
-	print_scope(&p, CFG_SCOPE_INSTANCE, "", i, 0, false);
-	fputs(i->auth_pass != NULL ? i->auth_pass : "", p.out); /* a file's content may change under its name */
-	if (fclose(p.out) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	ASSERT(!o->secret);
+	print_value(&p, o, obj, 0);
 }
 
-bool
-cfg_instance_equal(const struct cfg_instance *a, const struct cfg_instance *b)
+void
+cfg_print_string(const char *text, FILE *out)
 {
-	char *x = instance_text(a), *y = instance_text(b);
-	bool equal = x != NULL && y != NULL && strcmp(x, y) == 0;
+	const struct printer p = {.out = out};
 
-	free(x);
-	free(y);
-	return equal;
+	print_string(&p, text);
+}
+
+void
+cfg_print_element(const struct cfg_option *o, const void *element, FILE *out)
+{
+	const struct printer p = {.out = out};
+
+	ASSERT(o->compact);
+	print_compact(&p, o, element);
 }

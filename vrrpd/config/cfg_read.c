@@ -14,7 +14,7 @@
 
 #include <libconfig.h>
 
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 
 #define WANTED_TEXT 512
 
@@ -112,24 +112,37 @@ read_int(struct cfg_source *s, const config_setting_t *v, const struct cfg_optio
 		*ret = (int)value;
 }
 
-/* A number where a duration belongs most likely means seconds. */
+static bool
+in_range(const struct cfg_option *o, int64_t us)
+{
+	return ((us >= o->min && us <= o->max) || (o->zero && us == 0)) && (o->step == 0 || us % o->step == 0);
+}
+
+/* What a number without a unit most likely means: seconds; a large one perhaps milliseconds. */
+static const char *
+add_unit(const struct cfg_option *o, double number, char *buf)
+{
+	bool sane = number >= 0 && number <= 1e6;
+	int64_t sec = sane ? (int64_t)(number * USEC_PER_SEC + 0.5) : -1;
+	int64_t ms = sane && number >= 10 ? (int64_t)number * USEC_PER_MS : -1;
+	char text[DURATION_TEXT];
+	struct strbuf s;
+
+	strbuf_init(&s, buf, WANTED_TEXT);
+	if (sec >= 0 && in_range(o, sec))
+		strbuf_addf(&s, "write \"%s\"", duration_format((usec_t)sec, text));
+	if (ms >= 0 && in_range(o, ms))
+		strbuf_addf(&s, "%s \"%" PRId64 "ms\"", s.len > 0 ? " or" : "write", ms / (int64_t)USEC_PER_MS);
+	return s.len > 0 ? buf : remedy(o, buf);
+}
+
 static void
 bare_number(struct cfg_source *s, const config_setting_t *v, const struct cfg_option *o, size_t node)
 {
-	double sec = is_int(v) ? (double)config_setting_get_int64(v) : config_setting_get_float(v);
-	char text[CFG_DURATION_TEXT], buf[WANTED_TEXT];
-	int64_t us;
+	double number = is_int(v) ? (double)config_setting_get_int64(v) : config_setting_get_float(v);
+	char buf[WANTED_TEXT];
 
-	if (!(sec >= 0 && sec <= 1e6)) {
-		cfg_source_error(s, node, "is a number without a unit: %s", remedy(o, buf));
-		return;
-	}
-	us = (int64_t)(sec * USEC_PER_SEC + 0.5);
-	if ((us < o->min && !(o->zero && us == 0)) || us > o->max || (o->step && us % o->step))
-		cfg_source_error(s, node, "is a number without a unit: %s", remedy(o, buf));
-	else
-		cfg_source_error(s, node, "is a number without a unit: write \"%s\"",
-				 cfg_duration_format((usec_t)us, text));
+	cfg_source_error(s, node, "is a number without a unit: %s", add_unit(o, number, buf));
 }
 
 static void
@@ -150,13 +163,10 @@ read_duration(struct cfg_source *s, const config_setting_t *v, const struct cfg_
 		wrong_type(s, v, o, node);
 		return;
 	}
-	r = cfg_duration_parse(text, &value);
+	r = duration_parse(text, &value);
 	us = r == 0 ? (int64_t)value : 0;
 	if (r == -ENOMSG)
-		cfg_source_error(
-			s, node,
-			"\"%s\" has no unit: write one of us, ms, s, m, h behind the number, e.g. \"%ss\"",
-			text, text);
+		cfg_source_error(s, node, "\"%s\" has no unit: %s", text, add_unit(o, strtod(text, NULL), buf));
 	else if (r == -EDOM)
 		cfg_source_error(s, node, "\"%s\" is finer than a microsecond: %s", text, remedy(o, buf));
 	else if (r == -EINVAL)
@@ -552,7 +562,8 @@ syntax_remedy(const char *text)
 		return "remove one of the two settings of that name";
 	if (strcmp(text, "mismatched element type in array") == 0)
 		return "write ( ) around values of different types, [ ] only around values of one type";
-	return "look on this line and the one before it for a missing ; , quote or bracket";
+	return "look on this line and the one before it for a missing or doubled ; a missing quote or bracket, or a word "
+	       "that needs quotes";
 }
 
 int

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 
 /* Options of another kind, and required ones of this kind. */
 static void
@@ -50,7 +50,7 @@ static void
 timeout_within_interval(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_check *check = obj;
-	char timeout[CFG_DURATION_TEXT], interval[CFG_DURATION_TEXT];
+	char timeout[DURATION_TEXT], interval[DURATION_TEXT];
 
 	(void)c;
 	if (check->timeout <= check->interval)
@@ -59,8 +59,8 @@ timeout_within_interval(struct cfg_source *s, struct cfg *c, void *obj)
 		      "\"%s\" is longer than the interval \"%s\", so runs would overlap: write at most \"%s\", "
 		      "or a longer "
 		      "interval",
-		      cfg_duration_format(check->timeout, timeout),
-		      cfg_duration_format(check->interval, interval), interval);
+		      duration_format(check->timeout, timeout),
+		      duration_format(check->interval, interval), interval);
 }
 
 static void

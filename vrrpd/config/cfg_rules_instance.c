@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 
 #define MTU	       1500 /* of the interface that an advert must pass unfragmented */
 #define PASS_OCTETS    8    /* RFC 2338 5.3.10 */
@@ -105,8 +105,8 @@ static void
 advert_interval(struct cfg_source *s, struct cfg *c, void *obj)
 {
 	const struct cfg_instance *i = obj;
-	char text[CFG_DURATION_TEXT];
-	const char *interval = cfg_duration_format(i->advert_interval, text);
+	char text[DURATION_TEXT];
+	const char *interval = duration_format(i->advert_interval, text);
 
 	(void)c;
 	if (i->version == 2 && i->advert_interval % USEC_PER_SEC != 0)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 
 #define KEY_OCTETS LIMIT_OPTION_TEXT
 #define URL_OCTETS                                                                                             \
@@ -179,7 +179,7 @@ lag(struct cfg_source *s, struct cfg *c, void *obj)
 		cfg_source_at(s, k, "max_lag", -1,
 			      "is for a role that may lag behind: write role = \"replica\", \"read-only\", "
 			      "\"sync\" or alike");
-	if (k->kind == CFG_CHECK_REDIS && cfg_duration_parse(k->max_lag, &us) < 0)
+	if (k->kind == CFG_CHECK_REDIS && duration_parse(k->max_lag, &us) < 0)
 		cfg_source_at(s, k, "max_lag", -1, "\"%s\" is no duration: write e.g. \"10s\"", k->max_lag);
 }
 

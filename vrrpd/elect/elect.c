@@ -76,6 +76,7 @@ elect_init(struct elect *e, const struct elect_conf *conf, mono_t now)
 		.retry_at = MONO_NEVER,
 		.send_failing = MONO_NEVER,
 		.ask_until = MONO_NEVER,
+		.override = ELECT_OVERRIDE_NONE,
 		.ask_epoch = (uint32_t)now.us, /* no number that an engine before this one has used */
 	};
 	e->priority = elect_fit_priority(e);
@@ -225,7 +226,7 @@ evaluate(struct elect *e, mono_t now, struct role_actions *out)
 	} else if (elect_fit_unfit(e, &cause)) {
 		if (stop_mode(e, now, out))
 			enter(e, ROLE_STATE_FAULT, &cause, now, out);
-	} else if (e->drained) {
+	} else if (e->override.drained) {
 		cause = (struct role_cause){.reason = ROLE_REASON_DRAINED};
 		if (stop_mode(e, now, out))
 			enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
@@ -397,6 +398,32 @@ obey_arbiter(struct elect *e, mono_t now, struct role_actions *out)
 	e->at_once = false;
 }
 
+/* Another override, or what is left of it. */
+static void
+override(struct elect *e, const struct elect_override *o, mono_t now, struct role_actions *out)
+{
+	static const struct elect_event changed = {.kind = ELECT_EVENT_OVERRIDE};
+	bool takeover = e->override.takeover;
+	uint8_t before = e->priority;
+
+	e->override = *o;
+	e->overrides++;
+	e->priority = elect_fit_priority(e);
+	if (e->priority != before || o->takeover != takeover)
+		step_mode(e, &changed, now, out);
+	evaluate(e, now, out);
+}
+
+/* Some of it was to last until now. */
+static void
+end_overrides(struct elect *e, mono_t now, struct role_actions *out)
+{
+	struct elect_override left = elect_override_left(&e->override, now);
+
+	if (mono_due(now, elect_override_until(&e->override)))
+		override(e, &left, now, out);
+}
+
 static void
 on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
@@ -404,6 +431,7 @@ on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 		e->delay_until = MONO_NEVER;
 	if (mono_due(now, e->retry_at))
 		e->retry_at = MONO_NEVER;
+	end_overrides(e, now, out);
 	if (mono_due(now, e->ask_until))
 		give_up_asking(e, now, out);
 	if (e->conf->arbiter)
@@ -421,7 +449,7 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	e->started = true;
 	if (!ev->on && !e->stopping && e->conf->start_delay_us > 0)
 		e->delay_until = mono_add(now, e->conf->start_delay_us);
-	if (ev->on && !e->drained && !e->stopping && !elect_fit_unfit(e, &cause)) {
+	if (ev->on && !e->override.drained && !e->stopping && !elect_fit_unfit(e, &cause)) {
 		e->running = true;
 		if (e->conf->arbiter && e->follow.leader.fact == ELECT_FACT_NOTHING)
 			e->follow.leader.lease_until = mono_add(now, ev->left_us);
@@ -557,9 +585,8 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 	case ELECT_EVENT_LOST:
 		on_lost(e, ev, now, out);
 		break;
-	case ELECT_EVENT_DRAIN:
-		e->drained = ev->on;
-		evaluate(e, now, out);
+	case ELECT_EVENT_OVERRIDE:
+		override(e, ev->override, now, out);
 		break;
 	case ELECT_EVENT_CONF:
 		on_conf(e, ev, now, out);
@@ -587,7 +614,7 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 mono_t
 elect_deadline(const struct elect *e)
 {
-	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), e->ask_until);
+	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), mono_min(e->ask_until, elect_override_until(&e->override)));
 
 	if (e->conf->arbiter && elect_holds(e))
 		d = mono_min(d, elect_held_until(e));

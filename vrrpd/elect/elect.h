@@ -105,6 +105,30 @@ struct elect_conf {
 	struct elect_track_conf tracks[LIMIT_TRACKS];
 };
 
+/* What an operator wants other than the configuration says, each until its time is over; MONO_NEVER: until undone. */
+struct elect_override {
+	bool drained;	  /* hand over and stay away */
+	bool takeover;	  /* VRRP: be Active, with the priority below the owner's, whatever the settings say of preempting */
+	uint8_t priority; /* VRRP: instead of the base priority, 1..254; 0: none. The owner's stays 255 */
+	mono_t drained_until, takeover_until, priority_until;
+};
+
+/* None of them. */
+#define ELECT_OVERRIDE_NONE                                                                                    \
+	((struct elect_override){                                                                              \
+		.drained_until = MONO_NEVER, .takeover_until = MONO_NEVER, .priority_until = MONO_NEVER})
+
+/* Why an override is refused. */
+enum elect_refusal {
+	ELECT_REFUSAL_NONE,
+	ELECT_REFUSAL_MODE,	 /* a store says who holds the addresses */
+	ELECT_REFUSAL_OWNER,	 /* this node's priority is 255, and stays so */
+	ELECT_REFUSAL_DRAINED,
+	ELECT_REFUSAL_UNFIT,	 /* the cause says why */
+	ELECT_REFUSAL_OUTRANKED, /* the Active node's priority is not below ours then */
+	ELECT_REFUSAL_COUNT
+};
+
 /* A sender of accepted adverts. */
 struct elect_peer {
 	struct ip_addr addr; /* family none: free slot */
@@ -129,7 +153,7 @@ enum elect_event_kind {
 	ELECT_EVENT_CLAIM,    /* another host announced our addresses: while leaving all, while Active any */
 	ELECT_EVENT_LOST,     /* another program removed `addr` again and again */
 	ELECT_EVENT_SLEPT,    /* this host was suspended for `us`, which the monotonic clock does not show */
-	ELECT_EVENT_DRAIN,    /* by command: hand over and stay away (`on`), or take part again */
+	ELECT_EVENT_OVERRIDE, /* by command: `override` from now on, all of it */
 	ELECT_EVENT_CONF,     /* after elect_adopt(): other settings, `on`: and other addresses */
 	ELECT_EVENT_LEADER,   /* FOLLOW, LEASE, arbiter: `leader` */
 	ELECT_EVENT_ANSWER,   /* to ROLE_ACTION_ASK with its epoch; `cause`: the gate refuses, NULL: go on */
@@ -145,7 +169,7 @@ struct elect_event {
 	bool has_weight;		  /* TRACK: the result itself says what it weighs: */
 	int16_t weight;			  /* -253..253, added while up */
 	int err;			  /* ACQUIRED: 0 or errno of the first address that failed; SEND */
-	bool on;			  /* DRAIN, CONF, STOP; START: go on as Active */
+	bool on;			  /* CONF, STOP; START: go on as Active */
 	uint32_t epoch;			  /* ACQUIRED, ANSWER */
 	usec_t us;			  /* SLEPT: duration; START with `on`: since the last advert */
 	usec_t left_us;			  /* START with `on`: the lease lasts for so much longer (FOLLOW, LEASE) */
@@ -153,6 +177,7 @@ struct elect_event {
 	const struct vrrp_advert *advert; /* ADVERT */
 	const struct role_cause *cause;	  /* ANSWER, SERVICES */
 	const struct elect_leader *leader; /* LEADER */
+	const struct elect_override *override; /* OVERRIDE */
 };
 
 /* State of what follows a leader; only elect_follow.c writes it. */
@@ -172,7 +197,8 @@ struct elect {
 	const struct elect_conf *conf;
 	bool started;	  /* ELECT_EVENT_START has come */
 	bool stopping;	  /* ELECT_EVENT_STOP has come: for good */
-	bool drained;	  /* by command: stays away */
+	struct elect_override override; /* by command */
+	uint32_t overrides;  /* times that it was changed */
 	bool running;	  /* fit and past the start delay: the mode takes part */
 	bool at_once;	  /* what makes it unfit now leaves nothing to serve until a successor is there */
 	bool may_leave;	  /* within a step: the services were waited for */
@@ -261,6 +287,16 @@ mono_t elect_held_until(const struct elect *e);
 
 /* Still serving until a successor is there. */
 bool elect_leaving(const struct elect *e);
+
+/* May this node be told to take over? Else why not: with UNFIT the cause, with OUTRANKED its addr and b say more. */
+enum elect_refusal elect_may_take_over(const struct elect *e, mono_t now, struct role_cause *ret);
+
+/* May its base priority be overridden? */
+enum elect_refusal elect_may_set_priority(const struct elect *e);
+
+/* When the first part of it ends, or MONO_NEVER; what is left of it at `now`. */
+mono_t elect_override_until(const struct elect_override *o);
+struct elect_override elect_override_left(const struct elect_override *o, mono_t now);
 
 /* Handle one event; append to *out (not cleared here). */
 void elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out);

@@ -22,8 +22,13 @@ counts_as_up(const struct elect_track_conf *t, uint8_t state)
 uint8_t
 elect_fit_priority(const struct elect *e)
 {
+	uint8_t base = e->conf->priority;
 	int sum = 0;
 
+	if (base != VRRP_PRIORITY_OWNER && e->override.takeover)
+		return VRRP_PRIORITY_OWNER - 1;
+	if (base != VRRP_PRIORITY_OWNER && e->override.priority != 0)
+		base = e->override.priority;
 	for (size_t i = 0; i < e->conf->n_tracks; i++) {
 		const struct elect_track_conf *t = &e->conf->tracks[i];
 		bool up = counts_as_up(t, e->tracks[i]);
@@ -33,7 +38,7 @@ elect_fit_priority(const struct elect *e)
 		if (up)
 			sum += e->weights[i];
 	}
-	return vrrp_track_priority(e->conf->priority, sum);
+	return vrrp_track_priority(base, sum);
 }
 
 static bool
@@ -101,7 +106,7 @@ static void
 adopt_track(struct elect *e, size_t at, const struct elect *old)
 {
 	const struct elect_track_conf *t = &e->conf->tracks[at];
-	bool raises = t->has_weight && (t->weight > 0) != t->inverted;
+	bool raises = t->has_weight && t->weight > 0; /* counts while up: not known adds nothing */
 
 	for (size_t i = 0; i < old->conf->n_tracks; i++) {
 		if (old->conf->tracks[i].is_interface != t->is_interface ||

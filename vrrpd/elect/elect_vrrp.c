@@ -22,7 +22,10 @@ vrrp_adopt(struct elect *e)
 static void
 vrrp_start(struct elect *e, mono_t now, struct role_actions *out)
 {
-	struct vrrp_event ev = {.kind = VRRP_EVENT_STARTUP, .priority = e->priority, .source = e->source};
+	struct vrrp_event ev = {.kind = VRRP_EVENT_STARTUP,
+				.priority = e->priority,
+				.takeover = e->override.takeover,
+				.source = e->source};
 
 	vrrp_fsm_step(&e->vrrp, &ev, now, out);
 }
@@ -33,6 +36,7 @@ vrrp_resume(struct elect *e, const struct elect_event *ev, mono_t now, struct ro
 	struct vrrp_event v = {
 		.kind = VRRP_EVENT_STARTUP,
 		.priority = e->priority,
+		.takeover = e->override.takeover,
 		.source = e->source,
 		.resume = true,
 		.ago_us = ev->us,
@@ -56,7 +60,7 @@ vrrp_stop(struct elect *e, mono_t now, struct role_actions *out)
 static void
 vrrp_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
-	struct vrrp_event v = {.priority = e->priority, .source = e->source};
+	struct vrrp_event v = {.priority = e->priority, .takeover = e->override.takeover, .source = e->source};
 
 	switch (ev->kind) {
 	case ELECT_EVENT_SOURCE:
@@ -86,12 +90,14 @@ vrrp_step(struct elect *e, const struct elect_event *ev, mono_t now, struct role
 	case ELECT_EVENT_CONF:
 		v.kind = VRRP_EVENT_CONF;
 		break;
+	case ELECT_EVENT_OVERRIDE:
+		v.kind = VRRP_EVENT_TAKEOVER;
+		break;
 	case ELECT_EVENT_START:
 	case ELECT_EVENT_STOP:
 	case ELECT_EVENT_LINK:
 	case ELECT_EVENT_SEND:
 	case ELECT_EVENT_LOST:
-	case ELECT_EVENT_DRAIN:
 	case ELECT_EVENT_LEADER:
 	case ELECT_EVENT_ANSWER:
 	case ELECT_EVENT_SERVICES:
@@ -132,6 +138,7 @@ vrrp_check(const struct elect *e)
 	vrrp_fsm_check(&e->vrrp);
 	if (e->running) {
 		ASSERT(e->vrrp.priority == e->priority);
+		ASSERT(e->vrrp.takeover == e->override.takeover);
 		ASSERT(e->state == e->vrrp.state ||
 		       (e->vrrp.acquiring && e->vrrp.state == ROLE_STATE_INITIALIZE));
 	} else {

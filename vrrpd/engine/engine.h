@@ -85,6 +85,13 @@ struct engine_announce {
 	bool first;	   /* the round after a take-over: before everybody else's repeats */
 };
 
+/* Who last announced other addresses than ours, and which. */
+struct engine_differ {
+	struct ip_addr peer; /* family none: nobody, or it has announced ours since */
+	struct ip_addr missing, foreign; /* the first of each; family none: there is none */
+	mono_t at;
+};
+
 /* Other hosts' claims on an instance's addresses (engine_claim.c). */
 struct engine_claims {
 	uint8_t *seen; /* per address: claimed since the instance began to leave */
@@ -125,6 +132,7 @@ struct engine_instance {
 	struct ipc_counters counters;
 	struct engine_announce announce;
 	struct engine_claims claims;
+	struct engine_differ differ;
 	struct engine_heal heal;
 	bool resume;	  /* was Active in the engine before, until resume_ago ago */
 	bool adopted;	  /* goes on from the generation before */
@@ -372,7 +380,7 @@ struct engine {
 	bool leaving_for_good; /* the last will: stop as soon as everything that is resumed is Active */
 	bool realtime, locked;
 	uint64_t lateness[IPC_LATENESS_BUCKETS];
-	uint64_t late_max_us;
+	uint64_t late_max_us, late_sum_us;
 	uint64_t discarded[VRRP_DROP_COUNT];
 };
 

@@ -85,7 +85,8 @@ engine_event(struct engine *e, struct engine_instance *i, const struct elect_eve
 {
 	struct role_actions acts = {.n = 0};
 	uint8_t state = i->elect.state, form = i->elect.form;
-	bool leaving = elect_leaving(&i->elect), drained = i->elect.drained;
+	bool leaving = elect_leaving(&i->elect);
+	uint32_t overrides = i->elect.overrides;
 
 	elect_step(&i->elect, ev, now, &acts);
 	if (!leaving && elect_leaving(&i->elect)) {
@@ -95,7 +96,7 @@ engine_event(struct engine *e, struct engine_instance *i, const struct elect_eve
 	execute(e, i, &acts, state, now);
 	/* Mostly nothing but an advert follows, or nothing at all. */
 	if (acts.n > 1 || (acts.n == 1 && acts.v[0].kind != ROLE_ACTION_ADVERT) || i->elect.form != form ||
-	    i->elect.drained != drained)
+	    i->elect.overrides != overrides)
 		engine_memory_note(e, i);
 	engine_campaign(e, i);
 	e->next_wake = mono_min(e->next_wake, elect_deadline(&i->elect));
@@ -206,6 +207,7 @@ count_lateness(struct engine *e, usec_t late)
 		b++;
 	e->lateness[b]++;
 	e->late_max_us = MAX(e->late_max_us, late);
+	e->late_sum_us += late;
 }
 
 static void

@@ -17,18 +17,50 @@ boot_us(const struct engine *e, mono_t t)
 	return t.us + e->suspended;
 }
 
+/* A time on the one clock as a time on the other; one that is over as 0. */
+static mono_t
+recall_time(const struct engine *e, uint64_t boot)
+{
+	return boot == UINT64_MAX ? MONO_NEVER : (mono_t){boot > e->suspended ? boot - e->suspended : 0};
+}
+
+static uint64_t
+note_time(const struct engine *e, mono_t t)
+{
+	return t.us == MONO_NEVER.us ? UINT64_MAX : boot_us(e, t);
+}
+
+/* What an operator said goes on, as far as its time is not over. */
+static void
+recall_override(struct engine *e, struct engine_instance *i, const struct ipc_override *m, mono_t now)
+{
+	struct elect_override all = {
+		.drained = m->drained,
+		.takeover = m->takeover,
+		.priority = m->priority,
+		.drained_until = recall_time(e, m->drained_until_us),
+		.takeover_until = recall_time(e, m->takeover_until_us),
+		.priority_until = recall_time(e, m->priority_until_us),
+	};
+	struct elect_override left = elect_override_left(&all, now);
+	struct elect_event ev = {.kind = ELECT_EVENT_OVERRIDE, .override = &left};
+
+	if (i->conf.mode != ELECT_MODE_VRRP)
+		left.takeover = false;
+	engine_event(e, i, &ev, now);
+}
+
 static void
 recall_instance(struct engine *e, struct engine_instance *i, mono_t now)
 {
-	struct elect_event drained = {.kind = ELECT_EVENT_DRAIN, .on = true};
 	struct ipc_memory_instance m;
 	uint64_t now_us = boot_us(e, now);
 
 	if (!ipc_memory_instance(e->memory, i->conf.name, &m))
 		return;
 	i->told = m.told;
-	if (m.drained)
-		engine_event(e, i, &drained, now);
+	if (m.override.drained || m.override.takeover || m.override.priority != 0)
+		recall_override(e, i, &m.override, now);
 	/* Its name may be another virtual router's now. */
 	if (!m.active || m.advert_us > now_us || m.vrid != i->codec.vrid || m.family != i->codec.family ||
 	    strncmp(m.ifname, i->conf.ifname, sizeof(m.ifname)) != 0)
@@ -86,6 +118,31 @@ window_us(const struct engine *e, const struct engine_instance *i)
 	return window;
 }
 
+/* vrrpd writes them down for the time after its own end; should it not read now, the next change tells. */
+static void
+tell_overrides(struct engine *e)
+{
+	struct ipc_overrides changed = {0};
+
+	(void)ipc_chan_send(&e->parent, IPC_OVERRIDES, &changed, -1);
+}
+
+static void
+note_override(struct engine *e, const struct engine_instance *i, struct ipc_memory_instance *m)
+{
+	const struct elect_override *o = &i->elect.override;
+	m->overrides = i->elect.overrides;
+	m->override = (struct ipc_override){
+		.drained = o->drained,
+		.takeover = o->takeover,
+		.priority = o->priority,
+		.drained_until_us = note_time(e, o->drained_until),
+		.takeover_until_us = note_time(e, o->takeover_until),
+		.priority_until_us = note_time(e, o->priority_until),
+	};
+	tell_overrides(e);
+}
+
 void
 engine_memory_note(struct engine *e, const struct engine_instance *i)
 {
@@ -95,7 +152,8 @@ engine_memory_note(struct engine *e, const struct engine_instance *i)
 		return;
 	m = &e->memory->instances[i->index];
 	m->transitions = i->elect.transitions;
-	m->drained = i->elect.drained;
+	if (m->overrides != i->elect.overrides)
+		note_override(e, i, m);
 	m->form = i->elect.form;
 	m->told = i->told;
 	m->vrid = i->codec.vrid;
@@ -166,4 +224,5 @@ engine_memory_write(struct engine *e)
 	}
 	write_checks(e);
 	m->n_instances = e->gen->n_configured;
+	tell_overrides(e); /* also of what went with its instance */
 }

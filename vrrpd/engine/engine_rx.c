@@ -124,6 +124,26 @@ count_accepted(struct engine_instance *i, const struct vrrp_advert *adv)
 		c->alt_checksum += adv->form != i->elect.form;
 }
 
+#define DIFFER_MIN_US USEC_PER_SEC /* one look a second: it takes a while with many addresses */
+
+/* Which addresses differ, for status. */
+static void
+note_difference(struct engine_instance *i, const struct vrrp_datagram *d, const struct vrrp_advert *adv, mono_t now)
+{
+	struct engine_differ *f = &i->differ;
+
+	if (!adv->addresses_differ) {
+		if (ip_addr_equal(&f->peer, &adv->src))
+			*f = (struct engine_differ){0};
+		return;
+	}
+	if (f->peer.family != IP_FAMILY_NONE && mono_since(now, f->at) < DIFFER_MIN_US)
+		return;
+	f->peer = adv->src;
+	f->at = now;
+	vrrp_packet_differ(d, &i->codec, &f->missing, &f->foreign);
+}
+
 static void
 take_packet(struct engine *e, struct engine_port *p, struct msghdr *mh, const uint8_t *data, size_t n,
 	    mono_t now)
@@ -153,6 +173,7 @@ take_packet(struct engine *e, struct engine_port *p, struct msghdr *mh, const ui
 		return;
 	}
 	count_accepted(i, &adv);
+	note_difference(i, &d, &adv, now);
 	ev.advert = &adv;
 	engine_event(e, i, &ev, now);
 }

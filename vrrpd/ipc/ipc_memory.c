@@ -71,7 +71,8 @@ ipc_memory_instance(const struct ipc_memory *m, const char *name, struct ipc_mem
 		if (!is_name(m->instances[n].name, name))
 			continue;
 		*ret = m->instances[n];
-		return ret->active <= 1 && ret->drained <= 1 && ret->form < VRRP_CHECKSUM_FORM_COUNT &&
+		return ret->active <= 1 && ret->override.drained <= 1 && ret->override.takeover <= 1 &&
+		       ret->override.priority < VRRP_PRIORITY_OWNER && ret->form < VRRP_CHECKSUM_FORM_COUNT &&
 		       ret->told <= ROLE_STATE_COUNT;
 	}
 	return false;

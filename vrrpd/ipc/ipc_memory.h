@@ -13,18 +13,20 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "ipc/ipc_msg.h"
 
-#define IPC_MEMORY_LAYOUT 0x76720004u /* changes with the structs below: another layout is read as empty */
+#define IPC_MEMORY_LAYOUT 0x76720005u /* changes with the structs below: another layout is read as empty */
 
 struct ipc_memory_instance {
 	char name[LIMIT_NAME];
 	uint64_t advert_us;   /* CLOCK_BOOTTIME of the last advert sent as Active */
 	uint64_t window_us;   /* peers do not take over for this long after it */
 	uint32_t transitions; /* times Active was entered */
+	uint32_t overrides;   /* number of the last change of `override` */
 	char ifname[LIMIT_IFNAME];
 	uint8_t vrid, family; /* with ifname: the virtual router that `active` is about */
 	uint8_t active;	      /* it held the addresses as Active */
-	uint8_t drained;
+	struct ipc_override override; /* CLOCK_BOOTTIME */
 	uint8_t form; /* enum vrrp_checksum_form sent */
 	uint8_t told; /* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
 };

@@ -9,6 +9,7 @@
  *   parent -> engine          MEMORY
  *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE, RUN_ENDED
  *   engine, agent -> parent   READY, LOG
+ *   engine -> parent          OVERRIDES
  *   agent -> parent           RELOAD, RUN, RUN_KILL
  *   agent -> engine           SNAP_GET, CHECK, CONTROL, ANSWER, TOLD, SERVICES, LEADER
  *   engine -> agent           SNAP_*, EVENT, CONTROL_REPLY, ASK, CAMPAIGN
@@ -63,6 +64,7 @@ enum ipc_dir {
 	X(STOP, ipc_stop, IPC_TO_CHILDREN, 0)                                                                  \
 	X(READY, ipc_ready, IPC_TO_PARENT, 0)                                                                  \
 	X(LOG, ipc_log, IPC_TO_PARENT, 0)                                                                      \
+	X(OVERRIDES, ipc_overrides, IPC_ENGINE_TO_PARENT, 0)                                                   \
 	X(SNAP_GET, ipc_snap_get, IPC_AGENT_TO_ENGINE, 0)                                                      \
 	X(CHECK, ipc_check, IPC_AGENT_TO_ENGINE, 0)                                                            \
 	X(CONTROL, ipc_control, IPC_AGENT_TO_ENGINE, 0)                                                        \
@@ -269,16 +271,22 @@ struct ipc_log {
 	char text[LIMIT_LOG_TEXT];
 };
 
+/* What operators said by command has changed: the memory (ipc_memory.h) says what is in force. */
+struct ipc_overrides {
+	struct ipc_head h;
+};
+
 /* The memory that outlives engines (ipc_memory.h); comes before the configuration. */
 struct ipc_memory_fd {
 	struct ipc_head h;
 };
 
-/* What became of the engine, for whoever asks for status. */
+/* What became of the engine and of agents before, for whoever asks for status. */
 struct ipc_trouble {
 	struct ipc_head h;
-	uint32_t restarts; /* times it ended unexpectedly since vrrpd started */
-	uint64_t last_us;  /* CLOCK_MONOTONIC of the last time */
+	uint32_t restarts;	 /* times the engine ended unexpectedly since vrrpd started */
+	uint32_t agent_restarts; /* times an agent did */
+	uint64_t last_us;	 /* CLOCK_MONOTONIC of the engine's last time */
 	char text[LIMIT_LOG_TEXT]; /* why there is none now, or what happened last; may be empty */
 };
 
@@ -286,9 +294,10 @@ struct ipc_trouble {
 struct ipc_reload {
 	struct ipc_head h;
 	uint32_t token; /* comes back */
+	uint8_t check;	/* only say what would change */
 };
 
-/* An error in it, or a note: one line for the operator. */
+/* What changed, an error, or a note: one line for the operator. */
 struct ipc_reload_line {
 	struct ipc_head h;
 	uint32_t token;
@@ -298,7 +307,7 @@ struct ipc_reload_line {
 struct ipc_reload_done {
 	struct ipc_head h;
 	uint32_t token;
-	uint8_t ok; /* the new configuration is in force; else nothing changed */
+	uint8_t ok; /* the new configuration is in force, or would be; else nothing changed */
 	uint32_t n_changed, n_added, n_removed;
 };
 
@@ -372,20 +381,49 @@ struct ipc_check {
 	int16_t weight;	    /* -253..253 */
 };
 
-enum ipc_control_verb { IPC_CONTROL_DRAIN, IPC_CONTROL_RESUME, IPC_CONTROL_GARP, IPC_CONTROL_VERB_COUNT };
+enum ipc_control_verb {
+	IPC_CONTROL_DRAIN,
+	IPC_CONTROL_RESUME, /* drain and take-over end */
+	IPC_CONTROL_TAKEOVER,
+	IPC_CONTROL_PRIORITY,
+	IPC_CONTROL_GARP,
+	IPC_CONTROL_VERB_COUNT
+};
 
 /* A command about an instance. */
 struct ipc_control {
 	struct ipc_head h;
 	uint32_t token; /* comes back */
 	uint32_t index;
-	uint8_t verb; /* enum ipc_control_verb */
+	uint64_t for_us;  /* DRAIN, TAKEOVER, PRIORITY: so long; 0: until undone */
+	uint8_t verb;	  /* enum ipc_control_verb */
+	uint8_t priority; /* PRIORITY: 1..254; 0: the configured one again */
 };
 
+enum ipc_control_result {
+	IPC_CONTROL_DONE,
+	IPC_CONTROL_BUSY,     /* the engine is starting or changes generations: try again */
+	IPC_CONTROL_INACTIVE, /* only the active node announces */
+	IPC_CONTROL_REFUSED,  /* `refusal` and `cause` say why */
+	IPC_CONTROL_RESULT_COUNT
+};
+
+/* What became of it, and where the instance is now. */
 struct ipc_control_reply {
 	struct ipc_head h;
 	uint32_t token;
-	uint32_t err; /* 0; EAGAIN: the engine is starting or changing generations; EINVAL: not possible now */
+	uint8_t result;	 /* enum ipc_control_result */
+	uint8_t refusal; /* enum elect_refusal */
+	uint8_t state;	 /* enum role_state */
+	uint8_t leaving, drained, takeover;
+	uint8_t priority; /* effective */
+	struct role_cause cause; /* of a refusal */
+};
+
+/* struct elect_override; times are microseconds, 0 = not in force, UINT64_MAX = until undone. */
+struct ipc_override {
+	uint8_t drained, takeover, priority;
+	uint64_t drained_until_us, takeover_until_us, priority_until_us;
 };
 
 /* A question of an instance's election; put again to an agent that was connected anew. By name, too: the agent may
@@ -456,7 +494,7 @@ struct ipc_snap_engine {
 	struct ipc_head h;
 	uint64_t now_us;     /* CLOCK_MONOTONIC when the snapshot was taken */
 	uint64_t started_us; /* the same clock */
-	uint64_t advert_late_max_us;
+	uint64_t advert_late_max_us, advert_late_sum_us;
 	uint64_t advert_late[IPC_LATENESS_BUCKETS]; /* adverts by how late they left */
 	uint64_t discarded[VRRP_DROP_COUNT];	    /* packets that belong to no instance */
 	uint32_t n_instances;
@@ -485,7 +523,11 @@ struct ipc_snap_instance {
 	uint8_t active_priority;
 	uint8_t form; /* checksum form sent */
 	uint8_t link; /* enum elect_link */
-	uint8_t leaving, drained;
+	uint8_t leaving;
+	struct ipc_override override; /* CLOCK_MONOTONIC */
+	uint64_t delay_until_us, retry_us, preempt_until_us; /* CLOCK_MONOTONIC, UINT64_MAX: not running */
+	struct ip_addr differ_peer;			       /* announced other addresses than ours; family none: nobody: */
+	struct ip_addr differ_missing, differ_foreign;	       /* the first of ours that is missing there, the first that is not ours */
 	uint8_t fact;	/* enum elect_fact, as the engine knows it */
 	uint64_t held_until_us; /* without other news; CLOCK_MONOTONIC, UINT64_MAX: no end */
 	uint8_t told;	/* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */

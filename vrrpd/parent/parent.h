@@ -47,13 +47,20 @@ struct parent_child {
 	bool was_killed;  /* by us, on purpose */
 };
 
+/* Who asked for a reload: the agent, under a token that comes back, or a signal. */
+struct parent_asker {
+	bool from_agent;
+	bool check; /* only what a reload would change: nothing for the log */
+	bool lost;  /* a line could not be sent: no more of them are */
+	uint32_t token;
+};
+
 /* A reload under way: the engine first, then the agent. */
 struct parent_reload {
 	bool running;
 	bool engine_done; /* it has the new generation; now the agent */
-	bool from_agent;  /* somebody waits for the answer */
 	bool again;	  /* another SIGHUP came meanwhile */
-	uint32_t token;
+	struct parent_asker asker;
 	uint32_t n_changed, n_added, n_removed;
 	struct loop_timer *timer; /* how long the children may take */
 };
@@ -61,6 +68,7 @@ struct parent_reload {
 struct parent {
 	struct loop *loop;
 	struct cfg *cfg;
+	struct cfg *first_cfg; /* the one it started with: what only a restart changes is still in force from it */
 	struct cfg *old_cfg; /* reloading: the one before, for what is removed; else NULL */
 	struct cfg *last_cfgs[PARENT_LAST_CFGS]; /* the ones before, newest first: what was removed may still run commands */
 	const char *file;    /* as given on the command line */
@@ -69,6 +77,7 @@ struct parent {
 	uint32_t gen;
 	int memory_fd; /* ipc_memory.h */
 	uint32_t restarts; /* times the engine ended unexpectedly */
+	uint32_t agent_restarts; /* times the agent did */
 	mono_t last_end;   /* when it last did */
 	char trouble[LIMIT_LOG_TEXT]; /* how */
 	struct parent_reload reload;
@@ -142,6 +151,12 @@ int parent_hooks_send(struct parent *p, struct parent_child *c, const struct cfg
 
 /* Read the file and put it in force; from_agent: say there how it went, under this token. */
 void parent_reload(struct parent *p, bool from_agent, uint32_t token);
+
+/* Free one of the configurations of the parent, unless it is the first one. */
+void parent_free_config(const struct parent *p, struct cfg *c);
+
+/* Read the file and tell the agent, under this token, what a reload would change; nothing is. */
+void parent_reload_check(struct parent *p, uint32_t token);
 
 /* A child says that it has taken the present generation. */
 void parent_reload_ready(struct parent *p, enum parent_child_kind kind);
@@ -231,6 +246,15 @@ void parent_manager_status(struct parent *p);
  * why not.
  */
 bool parent_manager_restarts(struct parent *p);
+
+/* ---- parent_overrides.c: what operators said by command, for the vrrpd after this one
+ * -------------------------------------------------- */
+
+/* Into a memory that is new, from the file in the run folder. */
+void parent_overrides_load(struct parent *p);
+
+/* From the memory to the file; there is none while there is nothing to say. */
+void parent_overrides_save(struct parent *p);
 
 /* ---- parent_socket.c: lock and listening sockets in the run folder
  * --------------------------------------------- */

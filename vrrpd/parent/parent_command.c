@@ -250,6 +250,7 @@ parent_command_spawn(const struct parent *p, const struct ipc_run *m, const stru
 	pid = spawn_command(&s);
 	free_env(&env);
 	if (pid < 0)
-		strbuf_addf(why, "cannot run %s: %s", c->words[0], strerror(-pid));
+		strbuf_addf(why, "cannot run %s as %s: %s", c->words[0],
+			    c->user_name != NULL ? c->user_name : "the agent's user", strerror(-pid));
 	return pid;
 }

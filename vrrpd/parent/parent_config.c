@@ -38,8 +38,11 @@ parent_send_one(struct parent_child *c, uint32_t gen, enum ipc_type type, void *
 	h->gen = gen;
 	while ((r = ipc_chan_send(&c->chan, type, msg, fd)) == -EAGAIN) {
 		struct pollfd pfd = {.fd = c->chan.fd, .events = POLLOUT};
+		int n = poll(&pfd, 1, SEND_MAX_MS);
 
-		if (poll(&pfd, 1, SEND_MAX_MS) <= 0)
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
 			return -ETIMEDOUT;
 	}
 	return r;

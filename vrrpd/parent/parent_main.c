@@ -304,10 +304,11 @@ close_parent(struct parent *p)
 	parent_close_sockets(p);
 	if (p->memory_fd >= 0)
 		close(p->memory_fd);
-	cfg_free(p->old_cfg);
+	parent_free_config(p, p->old_cfg);
 	for (unsigned k = 0; k < PARENT_LAST_CFGS; k++)
-		cfg_free(p->last_cfgs[k]);
-	cfg_free(p->cfg);
+		parent_free_config(p, p->last_cfgs[k]);
+	parent_free_config(p, p->cfg);
+	cfg_free(p->first_cfg);
 	loop_free(p->loop);
 }
 
@@ -344,7 +345,10 @@ prepare(struct parent *p, const struct options *o)
 	else if (p->agent_user.fallback)
 		log_info("no user \"vrrpd\" on this host: vrrpd-agent and its check scripts run as \"nobody\"");
 	parent_open_memory(p);
-	return parent_open_sockets(p);
+	r = parent_open_sockets(p);
+	if (r == 0)
+		parent_overrides_load(p);
+	return r;
 }
 
 /* All sockets are open: from here on the parent has what it needs to keep the other two going, and no more. */
@@ -382,7 +386,7 @@ run(const struct options *o)
 	sigaddset(&early, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &early, NULL);
 	log_init("vrrpd", o->level);
-	p.cfg = load_or_exit(o->file);
+	p.cfg = p.first_cfg = load_or_exit(o->file);
 	open_parent(&p, o);
 	r = prepare(&p, o);
 	if (r == 0) {

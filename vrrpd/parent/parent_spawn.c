@@ -82,7 +82,11 @@ take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 		if (c->kind == PARENT_ENGINE && !c->parent->reload.running)
 			parent_manager_ready(c->parent);
 		parent_reload_ready(c->parent, c->kind);
-	} else if (m->h.type == IPC_RELOAD)
+	} else if (m->h.type == IPC_OVERRIDES)
+		parent_overrides_save(c->parent);
+	else if (m->h.type == IPC_RELOAD && m->RELOAD.check)
+		parent_reload_check(c->parent, m->RELOAD.token);
+	else if (m->h.type == IPC_RELOAD)
 		parent_reload(c->parent, true, m->RELOAD.token);
 	else if (m->h.type == IPC_RUN && m->RUN.what >= IPC_RUN_WHAT_COUNT) {
 		log_error("%s asks for a run of no kind: it is ended", c->program);
@@ -170,7 +174,7 @@ equip(struct parent *p, struct parent_child *c)
 		r = parent_send_config(p, c);
 	if (r == 0 && c->kind == PARENT_AGENT)
 		r = send_listeners(p, c);
-	if (r == 0 && p->restarts > 0)
+	if (r == 0 && p->restarts + p->agent_restarts > 0)
 		parent_tell_trouble(p);
 	return r < 0 ? r : link_children(p);
 }
@@ -282,7 +286,8 @@ parent_withdraw(struct parent *p)
 void
 parent_tell_trouble(struct parent *p)
 {
-	struct ipc_trouble m = {.restarts = p->restarts, .last_us = p->last_end.us};
+	struct ipc_trouble m = {
+		.restarts = p->restarts, .agent_restarts = p->agent_restarts, .last_us = p->last_end.us};
 
 	str_copy(m.text, sizeof(m.text), p->trouble);
 	/* An agent that is not there hears it when it comes. */
@@ -401,6 +406,7 @@ child_ended(struct parent *p, struct parent_child *c, int status)
 		engine_ended(p, c, status);
 		parent_reload_engine_gone(p);
 	} else {
+		p->agent_restarts++; /* the next one is told when it comes */
 		restart_later(c);
 	}
 }

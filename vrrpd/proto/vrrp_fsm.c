@@ -22,10 +22,6 @@
 #define LEAVE_MARGIN_US (200 * USEC_PER_MS)
 #define LEAVE_MAX_US	(10 * USEC_PER_SEC) /* intervals of 10 s and more: planned work waits no longer */
 
-/* The interval that a leaving Active announces: skew times of at most 40 ms, 1.6 ms apart for ten steps of
- * priority. */
-#define HURRY_CS 4
-
 /* A router that preempts has its addresses or gets them now: its announcement follows its advert. */
 #define YIELD_US (15 * USEC_PER_MS)
 
@@ -218,6 +214,7 @@ on_startup(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct r
 	ASSERT(f->state == ROLE_STATE_INITIALIZE);
 	ASSERT(ev->priority > 0);
 	f->priority = ev->priority;
+	f->takeover = ev->takeover;
 	f->source = ev->source;
 	f->active_adver_int_cs = f->conf->adver_int_cs; /* RFC 9568 6.4.1 */
 	f->heard_src = (struct ip_addr){0};
@@ -262,10 +259,10 @@ vrrp_fsm_goodbye(const struct vrrp_fsm_conf *conf, uint8_t priority, struct role
 {
 	struct role_action *a;
 
-	if (conf->version == 3 && conf->adver_int_cs > HURRY_CS) {
+	if (conf->version == 3 && conf->adver_int_cs > VRRP_HURRY_CS) {
 		a = role_actions_add(out, ROLE_ACTION_ADVERT);
 		a->priority = priority;
-		a->adver_int_cs = HURRY_CS;
+		a->adver_int_cs = VRRP_HURRY_CS;
 	}
 	role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;
 }
@@ -375,9 +372,9 @@ keeps_backup(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now)
 		f->preempt_until = MONO_NEVER;
 		return true;
 	}
-	if (!f->conf->preempt)
+	if (!f->conf->preempt && !f->takeover)
 		return true;
-	if (f->conf->preempt_delay_us == 0)
+	if (f->conf->preempt_delay_us == 0 || f->takeover)
 		return false;
 	if (f->preempt_until.us == MONO_NEVER.us)
 		f->preempt_until = mono_add(now, f->conf->preempt_delay_us);
@@ -510,6 +507,19 @@ on_priority(struct vrrp_fsm *f, uint8_t priority, mono_t now, struct role_action
 }
 
 static void
+on_takeover(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct role_actions *out)
+{
+	struct role_cause cause = {.reason = ROLE_REASON_TAKEOVER};
+
+	f->takeover = ev->takeover;
+	on_priority(f, ev->priority, now, out);
+	if (!f->takeover || f->state != ROLE_STATE_BACKUP || f->acquiring)
+		return;
+	f->preempt_until = MONO_NEVER;
+	acquire(f, &cause, out);
+}
+
+static void
 on_source(struct vrrp_fsm *f, const struct ip_addr *source, struct role_actions *out)
 {
 	bool changed = !ip_addr_equal(source, &f->source);
@@ -627,6 +637,9 @@ vrrp_fsm_step(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struc
 		break;
 	case VRRP_EVENT_CONF:
 		on_conf(f, now);
+		break;
+	case VRRP_EVENT_TAKEOVER:
+		on_takeover(f, ev, now, out);
 		break;
 	case VRRP_EVENT_COUNT:
 		ASSERT(ev->kind != VRRP_EVENT_COUNT);

@@ -19,6 +19,7 @@
  *  - Without a virtual MAC address hosts remember who announced last: an Active that hears a claim to its
  *    addresses, or the advert of a lower Active (they could not hear each other for a time), announces them
  *    again, once per second.
+ *  - By command (VRRP_EVENT_TAKEOVER) a Backup preempts at once, also with Preempt_Mode false or within the delay.
  *  - An engine that was started again goes on as Active (STARTUP with `resume`), if no peer can have taken
  * over.
  */
@@ -32,6 +33,10 @@
 #include "base/role.h"
 #include "base/time.h"
 #include "proto/vrrp_packet.h"
+
+/* The interval that a leaving Active announces: skew times of at most 40 ms, 1.6 ms apart for ten steps of
+ * priority. */
+#define VRRP_HURRY_CS 4
 
 /* Immutable while the machine runs. */
 struct vrrp_fsm_conf {
@@ -55,12 +60,14 @@ enum vrrp_event_kind {
 			   */
 	VRRP_EVENT_SLEPT, /* this host was suspended for `slept_us`, which its monotonic clock does not show */
 	VRRP_EVENT_CONF,  /* *conf was changed; the epoch goes on */
+	VRRP_EVENT_TAKEOVER, /* by command: sets priority, and (`takeover`) preempts at once */
 	VRRP_EVENT_COUNT
 };
 
 struct vrrp_event {
 	enum vrrp_event_kind kind;
-	uint8_t priority;      /* STARTUP, PRIORITY: 1..255 */
+	uint8_t priority;      /* STARTUP, PRIORITY, TAKEOVER: 1..255 */
+	bool takeover;	       /* STARTUP, TAKEOVER: preempt whatever the settings say of it */
 	bool silent;	       /* SHUTDOWN: the priority 0 advert cannot leave (no link, no source) */
 	bool at_once;	       /* SHUTDOWN: do not wait for a successor */
 	bool resume;	       /* STARTUP: was Active until `ago_us` ago, the addresses are in place */
@@ -76,6 +83,7 @@ struct vrrp_fsm {
 	const struct vrrp_fsm_conf *conf;
 	enum role_state state; /* INITIALIZE, BACKUP, ACTIVE */
 	bool acquiring;	       /* Backup whose timer fired, waiting for the addresses */
+	bool takeover;	       /* by command: no lower Active keeps it in Backup */
 	uint8_t priority;      /* effective, 1..255 */
 	struct ip_addr source;
 	uint16_t active_adver_int_cs; /* Active_Adver_Interval (RFC 9568 6.1) */

@@ -313,6 +313,32 @@ vrrp_packet_check(const struct vrrp_datagram *d, const struct vrrp_codec *codec,
 	return VRRP_DROP_NONE;
 }
 
+void
+vrrp_packet_differ(const struct vrrp_datagram *d, const struct vrrp_codec *codec, struct ip_addr *ret_missing,
+		   struct ip_addr *ret_foreign)
+{
+	size_t size = ip_family_size(codec->family);
+	unsigned count = read_header(d->msg).count;
+
+	*ret_missing = *ret_foreign = (struct ip_addr){0};
+	for (unsigned i = 0; i < codec->n_addrs && ret_missing->family == IP_FAMILY_NONE; i++) {
+		unsigned k = 0;
+
+		while (k < count && memcmp(d->msg + HEADER_SIZE + k * size, codec->addrs[i].b, size) != 0)
+			k++;
+		if (k == count)
+			*ret_missing = codec->addrs[i];
+	}
+	for (unsigned k = 0; k < count && ret_foreign->family == IP_FAMILY_NONE; k++) {
+		unsigned i = 0;
+
+		while (i < codec->n_addrs && memcmp(d->msg + HEADER_SIZE + k * size, codec->addrs[i].b, size) != 0)
+			i++;
+		if (i == codec->n_addrs)
+			*ret_foreign = ip_addr_from(codec->family, d->msg + HEADER_SIZE + k * size);
+	}
+}
+
 int
 vrrp_packet_encode(const struct vrrp_codec *codec, uint8_t priority, enum vrrp_checksum_form form,
 		   const struct ip_addr *src, const struct ip_addr *dst, uint8_t *buf, size_t size)

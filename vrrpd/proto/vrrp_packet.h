@@ -131,6 +131,13 @@ enum vrrp_drop
 vrrp_packet_check(const struct vrrp_datagram *d, const struct vrrp_codec *codec, struct vrrp_advert *ret);
 
 /*
+ * In what do the addresses of a packet that passed every check differ from ours? The first of ours that is missing
+ * in it, the first in it that is not ours; family none: there is none. Up to 255 x 255 comparisons.
+ */
+void vrrp_packet_differ(const struct vrrp_datagram *d, const struct vrrp_codec *codec, struct ip_addr *ret_missing,
+			struct ip_addr *ret_foreign);
+
+/*
  * Encode one advert into buf. `src` and `dst` enter the checksum where the form has a pseudo-header.
  * priority 0..255; n_addrs as in the codec. Returns the message's octets, or -EMSGSIZE when it does not fit.
  */

@@ -1,10 +1,10 @@
 /*
- * cfg_duration.c - durations as text; see cfg_duration.h.
+ * duration.c - durations as text; see duration.h.
  *
- * Used by the reader, the printer and the remedies in errors. Pure: text and integers, exact, no floating
+ * Used by the configuration and by the status API. Pure: text and integers, exact, no floating
  * point.
  */
-#include "config/cfg_duration.h"
+#include "base/duration.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ fraction_us(const char *digits, int n, const struct unit *u, uint64_t *ret)
 }
 
 int
-cfg_duration_parse(const char *text, usec_t *ret)
+duration_parse(const char *text, usec_t *ret)
 {
 	const struct unit *unit;
 	const char *p = text;
@@ -115,25 +115,25 @@ format_unit(usec_t us, const struct unit *u, char *buf)
 	if (us / u->us == 0 || (rest != 0 && decimals == 0))
 		return false;
 	if (rest == 0) {
-		snprintf(buf, CFG_DURATION_TEXT, "%llu%s", (unsigned long long)(us / u->us), u->name);
+		snprintf(buf, DURATION_TEXT, "%llu%s", (unsigned long long)(us / u->us), u->name);
 		return true;
 	}
 	for (; rest % 10 == 0; rest /= 10)
 		decimals--;
-	snprintf(buf, CFG_DURATION_TEXT, "%llu.%0*llu%s", (unsigned long long)(us / u->us), (int)decimals,
+	snprintf(buf, DURATION_TEXT, "%llu.%0*llu%s", (unsigned long long)(us / u->us), (int)decimals,
 		 (unsigned long long)rest, u->name);
 	return true;
 }
 
 const char *
-cfg_duration_format(usec_t us, char *buf)
+duration_format(usec_t us, char *buf)
 {
-	char text[CFG_DURATION_TEXT];
+	char text[DURATION_TEXT];
 
-	snprintf(buf, CFG_DURATION_TEXT, "0s");
+	snprintf(buf, DURATION_TEXT, "0s");
 	if (us == 0)
 		return buf;
-	snprintf(buf, CFG_DURATION_TEXT, "%lluus", (unsigned long long)us);
+	snprintf(buf, DURATION_TEXT, "%lluus", (unsigned long long)us);
 	for (size_t i = ARRAY_SIZE(units); i-- > 0;) {
 		size_t n, best = strlen(buf);
 		bool whole = us % units[i].us == 0;
