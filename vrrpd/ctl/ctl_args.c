@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/macros.h"
-#include "base/strbuf.h"
 #include "ctl/ctl_verbs.h"
 
 #define SECONDS_LEAST 0.1
@@ -45,15 +45,9 @@ is_decimal(const char *text, const char **ret_rest)
 static bool
 is_duration(const char *text)
 {
-	static const char *const units[] = {"us", "ms", "s", "m", "h"};
-	const char *unit;
+	usec_t us;
 
-	if (strlen(text) > 24 || !is_decimal(text, &unit))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-		if (strcmp(units[i], unit) == 0)
-			return true;
-	return false;
+	return duration_parse(text, &us) == 0 && us > 0;
 }
 
 static bool
