@@ -111,7 +111,10 @@ def daemon():
         text = conf(instance("pg", track=({"check": "haproxy"},)),
                     instance("pg-two.x", "10.77.1.101/24", vrid=52, track=({"check": "haproxy"}, {"check": "redis"})),
                     checks={"haproxy": CHECK, "redis": CHECK})
-        yield lab.host("a").vrrpd(text)
+        one = lab.host("a").vrrpd(text)
+        for name in ("pg", "pg-two.x"):
+            one.wait_state(name, "active")
+        yield one
 
 
 # (line, what is offered, all of it); {dir} is the run folder of a daemon

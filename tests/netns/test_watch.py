@@ -40,6 +40,8 @@ def test_shows_what_is_and_goes_on_by_itself(lab):
         assert any("\033[32m" in line and "active" in line for line in t.lines(colours=True))
         assert daemon.ctl("drain", "pg").returncode == 0
         lab.wait_until(lambda: "drained until vrrpctl resume" in t.text(), 5, "the drain is seen")
+        assert daemon.ctl("resume", "pg").returncode == 0
+        lab.wait_until(lambda: "drained until" not in t.text() and "pg        active" in t.text(), 5, "it is resumed")
         assert daemon.stop() == 0
         lab.wait_until(lambda: "vrrpd does not answer:" in t.text() and "as it was" in t.text(), 5, "it is away")
         daemon = a.vrrpd(conf(instance(priority=150)))

@@ -15,7 +15,7 @@
 
 #define GONE_MAX_US    (10 * (usec_t)USEC_PER_SEC)
 #define RESUME_MAX_US  (3 * (usec_t)USEC_PER_SEC)
-#define HEARD_LEAST_US (5 * (usec_t)USEC_PER_SEC)
+#define HEARD_LEAST_US (3 * (usec_t)USEC_PER_SEC)
 #define HEARD_ADVERTS  5 /* a Backup acts after some three of them */
 
 /* ---- drain ----------------------------------------------------------------------------------- */
