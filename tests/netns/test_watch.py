@@ -53,6 +53,7 @@ def test_shows_what_is_and_goes_on_by_itself(lab):
 def test_the_terminal_is_left_as_it_was(lab):
     a = lab.host("a")
     daemon = a.vrrpd(conf(instance()))
+    daemon.wait_state("pg", "active")
     command = watch(daemon.run_dir, "-n", "0.2")
     modes = [os.path.join(a.dir, f"modes{i}") for i in range(5)]
 
@@ -96,6 +97,7 @@ def waits_for_an_answer(daemon):
 def test_keys_count_while_the_daemon_hangs(lab):
     a = lab.host("a")
     daemon = a.vrrpd(conf(instance()))
+    daemon.wait_state("pg", "active")
     with Terminal(a.dir, 80, 24, a.command) as t:
         start(lab, t, watch(daemon.run_dir, "-n", "0.1"))
         pid = daemon.signal_role("agent", signal.SIGSTOP)
