@@ -7,7 +7,7 @@
 #   make chaos [SECONDS=600] [SEED=...]   three hosts, everything happens to them at random: tests/tools/chaos.py
 #   make splits [SPLITS=200] [SEED=...]   three hosts and an etcd, the network between them cut at random: tests/tools/splits.py
 
-LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(addprefix tests/support/,probe.c udp_echo.c holders.c))
+LAB_TOOLS := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(addprefix tests/support/,probe.c udp_echo.c holders.c api_load.c))
 # The distribution's Python, where its scapy and pytest are; an own one earlier in the path has neither.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 # Says what to type, in one line, and ends make.

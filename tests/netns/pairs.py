@@ -142,7 +142,7 @@ def events_of(d):
     """The events of a daemon, oldest first."""
     code, body = d.get("/v1/events")
     assert code == 200, body
-    return json.loads(body)["events"]
+    return [json.loads(line) for line in body.splitlines()]
 
 
 def transitions_of(d, name="pg"):

@@ -58,7 +58,7 @@ class Diary:
 def events(d, code, name="pg"):
     """Events of one reason, oldest first."""
     _, body = d.get("/v1/events")
-    return [e for e in json.loads(body)["events"] if e["instance"] == name and e["reason"] == code]
+    return [e for e in map(json.loads, body.splitlines()) if e["instance"] == name and e["reason"] == code]
 
 
 def switch(host):

@@ -192,6 +192,23 @@ def test_recordings_are_merged():
     assert once.text("t")[1:] == ["pg@a may: backup -> active (no_adverts); initialize -> backup (started)"]
 
 
+def test_one_reason_or_the_other():
+    other = ACTIVE.replace("no adverts from 10.77.1.2", "nobody was heard")
+    one = reasons_book.Section.recorded(changes(STARTED, ACTIVE))
+    one.merge(reasons_book.Section.recorded(changes(STARTED, other)))
+    (text,) = one.text("t")[1:]
+    assert text == "pg@a: initialize, backup (started), active (no_adverts|nobody_heard)"
+    assert not differs([text], STARTED, ACTIVE) and not differs([text], STARTED, other)
+    left = ACTIVE.replace("no adverts from 10.77.1.2 for 361 ms", "10.77.1.2 left (priority 0)")
+    assert "active_left" in differs([text], STARTED, left)
+    assert "missing: backup -> active (no_adverts|nobody_heard)" in differs([text], STARTED)
+    one.merge(reasons_book.Section.recorded(changes(STARTED)))
+    assert one.text("t")[1:] == [
+        "pg@a must: initialize -> backup (started)",
+        "pg@a may: backup -> active (no_adverts); backup -> active (nobody_heard)",
+    ]
+
+
 def test_many_alike_are_one_line():
     many = changes(*(STARTED.replace("pg", f"i{n}") for n in range(100)))
     one = reasons_book.Section.recorded(many)

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from daemons import conf, instance
+from pairs import events_of
 import lab as labs
 
 VIP = "10.77.1.100"
@@ -80,6 +81,11 @@ class Manager:
 
         return self.lab.wait_until(come, deadline, f"the manager hears {key}={value}")
 
+    def wait_kept(self):
+        """Wait until both memories are kept."""
+        names = {"vrrpd-memory", "vrrpd-events"}
+        self.lab.wait_until(lambda: self.read() and set(self.kept) == names, 5, "both memories are kept")
+
     def order(self):
         """The messages as words, those about the watchdog and status alone left out."""
         words = ("READY", "RELOADING", "STOPPING", "FDSTORE")
@@ -110,11 +116,11 @@ def test_ready_and_alive_only_with_an_engine(lab):
     manager = Manager(a)
     build, go = waiting_engine(a)
     d = a.vrrpd(one(), wait=False, build=build, env=manager.env(WATCHDOG_USEC="200000"))
-    manager.wait("FDSTORE")
+    manager.wait_kept()
     lab.wait_until(lambda: {"engine", "agent"} <= set(d.processes()), 5, "both children run")
     until = time.monotonic() + 0.5  # five times the pause between two signs of life
     while time.monotonic() < until:
-        assert manager.order() == ["FDSTORE"] and not any("WATCHDOG" in m for m in manager.read()), manager.read()
+        assert manager.order() == ["FDSTORE", "FDSTORE"] and not any("WATCHDOG" in m for m in manager.read()), manager.read()
         time.sleep(0.02)
     with open(go, "w", encoding="ascii"):
         pass
@@ -142,7 +148,7 @@ def test_reload_and_stop_are_told(lab):
     manager = Manager(a)
     d = a.vrrpd(one(), env=manager.env())
     manager.wait("READY")
-    assert manager.order() == ["FDSTORE", "READY"]
+    assert manager.order() == ["FDSTORE", "FDSTORE", "READY"]
 
     for text, ok in ((one(priority=120), True), ("instances = (", False)):
         manager.clear()
@@ -170,7 +176,7 @@ def test_a_restart_in_place_keeps_the_manager(lab):
     manager.clear()
     d.signal(signal.SIGUSR2)
     manager.wait("READY")
-    assert manager.order() == ["FDSTORE", "READY"]
+    assert manager.order() == ["FDSTORE", "FDSTORE", "READY"]
     d.wait_state("pg", "active")
     assert "went on after" in d.instance("pg")["reason"]
 
@@ -225,32 +231,35 @@ def test_what_the_manager_kept_outlives_everything(lab):
     db = b.vrrpd(one(100, advert_interval="500ms"))
     lab.wait_until(lambda: db.instance("pg")["peers"], 5, "b has heard a")
     manager.wait("READY")
-    memory = os.dup(manager.kept["vrrpd-memory"])
+    kept = {name: os.dup(manager.kept[name]) for name in ("vrrpd-memory", "vrrpd-events")}
+    before = events_of(da)
     da.kill_all()
     assert a.holds(VIP), "the lifetime of 3 s has not passed"
-    da = handed_over(a, {"vrrpd-memory": memory}, text, manager)
-    os.close(memory)
+    da = handed_over(a, kept, text, manager)
+    for fd in kept.values():
+        os.close(fd)
     now = da.wait_state("pg", "active", 1)
     assert "went on after" in now["reason"], now["reason"]
+    assert before and events_of(da)[: len(before)] == before, "the events go on, too"
     assert lab.holders(VIP) == ["a"]
     assert db.state() == "backup" and db.counters()["transitions"] == 0, db.instance("pg")
 
 
-@pytest.mark.parametrize("name", ["vrrpd-memory", "something-else"])
+@pytest.mark.parametrize("name", ["vrrpd-memory", "vrrpd-events", "something-else"])
 def test_a_descriptor_that_is_no_memory_is_closed(lab, name):
     a = lab.host("a")
     manager = Manager(a)
     before = a.vrrpd(one(), env=manager.env())
-    manager.wait("FDSTORE")
+    manager.wait_kept()
     before.stop()
     path = os.path.join(a.dir, "foreign")
     foreign = os.open(path, os.O_RDWR | os.O_CREAT)
-    os.ftruncate(foreign, os.fstat(manager.kept["vrrpd-memory"]).st_size)  # all is right but that it could shrink
+    os.ftruncate(foreign, os.fstat(manager.kept["vrrpd-events" if name == "vrrpd-events" else "vrrpd-memory"]).st_size)  # all is right but that it could shrink
     d = handed_over(a, {"other": foreign, name: foreign}, one(), manager)
     os.close(foreign)
     d.wait_state("pg", "active")
     assert "went on" not in d.instance("pg")["reason"]
-    assert ("not of its form" in d.log_text()) == (name == "vrrpd-memory"), d.log_text()
+    assert ("not of its form" in d.log_text()) == (name != "something-else"), d.log_text()
     for pid in d.processes().values():
         held = [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")]
         assert path not in held, held

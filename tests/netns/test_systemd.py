@@ -91,7 +91,7 @@ def test_start_waits_for_the_engine(lab):
     machine.run("touch /run/go")
     lab.wait_until(lambda: machine.property("SubState") == "running", 5, "the service is active (running)")
     assert machine.property("StatusText") == "1 instance, 1 check"
-    assert machine.property("NFileDescriptorStore") == "1"
+    assert machine.property("NFileDescriptorStore") == "2"
     assert machine.service().instance("pg")["state"] != "initialize"
 
 

@@ -37,6 +37,7 @@ def test_shows_what_is_and_goes_on_by_itself(lab):
     with Terminal(a.dir, 80, 24, a.command) as t:
         start(lab, t, watch(daemon.run_dir, "-n", "0.2"))
         lab.wait_until(lambda: "pg        active" in t.text(), 5, "the table")
+        lab.wait_until(lambda: "  pg  backup -> active  nobody was heard for" in t.text(), 5, "its event")
         assert any("\033[32m" in line and "active" in line for line in t.lines(colours=True))
         assert daemon.ctl("drain", "pg").returncode == 0
         lab.wait_until(lambda: "drained until vrrpctl resume" in t.text(), 5, "the drain is seen")

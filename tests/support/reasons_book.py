@@ -1,9 +1,10 @@
 """reasons_book.py - which changes of state each netns test expects: the files tests/netns/reasons/<test file>.txt.
 
-A section for each test, [test_name[parameters]]; what a fixture that several tests share does is in [fixture NAME], and
-what is still on its way from one test to the next in [between tests]. Its lines, each for some instances on some hosts:
+A section for each test, [test_name[parameters]]; what a fixture that several tests share does, until the first of them
+begins, is in [fixture NAME], and what is still on its way from one test to the next in [between tests]. Its lines, each for some instances on some hosts:
 
     pg@a: initialize, backup (started), active (nobody_heard)      exactly that, in this order
+    pg@a: initialize, backup (store_awaited|leader_other)          one reason or the other
     i{0..254}@a,b: initialize, backup (started)                    the same for many of them
     pg@b: active, 3 x [backup (slept), active (no_adverts)]        three times over
     pg@a must: backup -> active (no_adverts)                       any order: each of them at least once,
@@ -12,7 +13,7 @@ what is still on its way from one test to the next in [between tests]. Its lines
 
 A state without a reason is the one it begins with: there starts an engine (or, on hosts that tests share, the test).
 Lines that begin with "#" are comments on the section that follows. Recording merges: what is not the same in each run
-becomes "may", and the rest "must".
+becomes "may", and the rest "must", unless only reasons differ.
 """
 
 import os
@@ -30,7 +31,7 @@ SHARED = "between tests"
 class Line:
     """What is expected of one instance on one host: `order` (a list of steps), or `must` and `may` (sets of changes).
 
-    A change is (before, after, reason). A step is (state, reason), where reason None begins a life.
+    A change is (before, after, reason). A step is (state, reason), where reason None begins a life, and "x|y" is either.
     """
 
     def __init__(self, order=None, must=(), may=()):
@@ -41,12 +42,17 @@ class Line:
         return (tuple(self.order or ()), self.order is None, frozenset(self.must), frozenset(self.may))
 
     def sets(self):
-        return (set(changes_of(self.order)), set()) if self.order is not None else (self.must, self.may)
+        if self.order is None:
+            return self.must, self.may
+        sure = {what for what in changes_of(self.order) if "|" not in what[2]}
+        return sure, set(each_of(self.order)) - sure
 
     def merged(self, other):
         """What both allow; the same order only where both have the same."""
-        if self.order is not None and self.order == other.order:
-            return self
+        if self.order is not None and other.order is not None:
+            order = either_of(self.order, other.order)
+            if order is not None:
+                return Line(order=order)
         (must, may), (must2, may2) = self.sets(), other.sets()
         both = must & must2
         return Line(must=both, may=(must | may | must2 | may2) - both)
@@ -57,11 +63,10 @@ class Line:
         if self.order is None:
             extra = [c for c in changes if c.what not in self.must | self.may]
             return extra, self.must - set(seen), False
-        wanted = changes_of(self.order)
-        if steps_of(changes) == self.order:
+        if either_of(self.order, steps_of(changes)) == self.order:
             return [], set(), False
-        extra = [c for c in changes if c.what not in wanted]
-        missing = set(wanted) - set(seen)
+        extra = [c for c in changes if c.what not in each_of(self.order)]
+        missing = {w for w in changes_of(self.order) if not any((*w[:2], r) in seen for r in w[2].split("|"))}
         return extra, missing, not extra and not missing
 
     def text(self, head):
@@ -91,6 +96,19 @@ def changes_of(steps):
     return found
 
 
+def each_of(steps):
+    """The changes of steps, each of alternative reasons by itself."""
+    return [(before, after, r) for before, after, reason in changes_of(steps) for r in reason.split("|")]
+
+
+def either_of(one, two):
+    """Steps that allow for the reasons of both; None where more differs."""
+    if [(state, reason is None) for state, reason in one] != [(state, reason is None) for state, reason in two]:
+        return None
+    both = [{*(a or "").split("|"), *(b or "").split("|")} for (_, a), (_, b) in zip(one, two)]
+    return [(state, "|".join(sorted(reasons_)) or None) for (state, _), reasons_ in zip(one, both)]
+
+
 def _repeated(words, at):
     """(length, times) of what repeats itself from words[at] on, at least three times; (1, 1) for nothing."""
     for length in range(1, 9):
@@ -117,10 +135,11 @@ def read_steps(text):
     text = re.sub(r"(\d+) x \[([^]]*)\]", lambda m: ", ".join([m[2]] * int(m[1])), text)
     steps = []
     for word in text.split(","):
-        found = re.fullmatch(r"\s*(\w+)(?: \((\w+)\))?\s*", word)
-        if not found or found[1] not in reasons.STATES or found[2] not in (None, *reasons.CAUSES):
+        found = re.fullmatch(r"\s*(\w+)(?: \(([\w|]+)\))?\s*", word)
+        why = sorted(found[2].split("|")) if found and found[2] else []
+        if not found or found[1] not in reasons.STATES or not set(why) <= set(reasons.CAUSES):
             raise ValueError(f'"{word.strip()}" is no state with a reason')
-        steps.append((found[1], found[2]))
+        steps.append((found[1], "|".join(why) or None))
     if steps[0][1] is not None:
         raise ValueError(f'"{text}" does not begin with a state alone')
     return steps

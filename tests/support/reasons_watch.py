@@ -148,10 +148,11 @@ class Watch:
         if self.calling and lab.parts:
             found = [c._replace(host=lab.parts.get(c.host, c.host)) for c in found]
             self.parts = lab.parts
-        if self.fixture is not None:
-            self.fixtures.setdefault(self.fixture, []).extend(found)
+        fixture = self.fixture or lab.fixture
+        if fixture is not None:
+            self.fixtures.setdefault(fixture, []).extend(found)
         elif lab.shared and not self.calling:
-            self.between += found
+            self.between += [c._replace(host="any") for c in found] if lab.parts else found
         elif not self.closing:
             self.test += found
 
@@ -243,6 +244,7 @@ class Plugin:
         for lab in labs.OPEN:
             if lab not in before:
                 lab.shared = True
+                lab.fixture = fixturedef.argname
                 watch.settle(lab)
         watch.take_all()
         watch.fixture = outer
@@ -257,6 +259,8 @@ class Plugin:
     def pytest_runtest_call(self, item):
         watch = self.watch
         watch.calling = True
+        for lab in labs.OPEN:
+            lab.fixture = None
         outcome = yield
         try:
             if outcome.excinfo is None:
@@ -301,7 +305,8 @@ class Plugin:
         self.watch.fixtures, self.watch.between = {}, []
         parts_of_hosts, self.watch.parts = self.watch.parts, {}
         for section, seen, ordered in parts:
-            out += self.compared(item, section, seen, ordered and not out)
+            if not (self.mode and out):  # what cannot be is not recorded
+                out += self.compared(item, section, seen, ordered)
         if len(out) > SHOWN:
             out[SHOWN:] = [f"... and {len(out) - SHOWN} more"]
         if out and parts_of_hosts:
@@ -322,4 +327,5 @@ class Plugin:
             how = HOW.format(item.originalname if hasattr(item, "originalname") else item.name, book.path)
             listed = "\n".join(f"    {c}" for c in changes[:SHOWN])
             return [f"{item.name}: [{name}] is not in {book.path}; {how}\n{listed}"]
-        return [f"{item.name}: [{name}] {text}" for text in section.compare(changes)] if section else []
+        where = item.name if name == item.name else f"{item.name}: [{name}]"
+        return [f"{where}: {text}" for text in section.compare(changes)] if section else []

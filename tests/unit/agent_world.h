@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -57,6 +58,8 @@ struct world {
 	atomic_uint engine_gen;	      /* generation of its snapshots */
 	atomic_int state;	      /* enum role_state of instance 0 */
 	atomic_int extra;	      /* more instances, for size */
+	uint32_t n_events;	      /* control.events; 0: 1000 */
+	int events_fd;		      /* the memory of events, handed to each agent; 0: none */
 };
 
 /* The folder of the test program's build, without a slash at its end. */
@@ -326,6 +329,7 @@ world_send_conf(struct world *w, const struct ipc_conf_check *checks, uint32_t n
 				   .n_peers = 1,
 				   .n_tracks = 2 + 2 * extra,
 				   .realtime_priority = 50,
+				   .n_events = w->n_events != 0 ? w->n_events : 1000,
 				   .lock_memory = 1};
 
 	w->gen++;
@@ -390,6 +394,7 @@ world_listen(struct world *w, const char *path, bool control)
 
 	assert_true(fd >= 0);
 	str_copy(sa.sun_path, sizeof(sa.sun_path), path);
+	unlink(path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(fd, 1024), 0);
 	assert_int_equal(ipc_chan_send(&w->parent, IPC_LISTEN, &m, fd), 0);
@@ -427,14 +432,15 @@ world_send_text(struct world *w, const char *text)
 	close(fd);
 }
 
-/* Everything in place, `extra` more instances than the two. */
-static inline struct world *
-world_start(int extra)
+/* What the parent gives a new agent, and an engine. */
+static inline void
+world_equip(struct world *w)
 {
-	struct world *w = world_new();
 	struct ipc_conf_check c = world_check("haproxy", "echo '2 of 2 servers up'");
+	struct ipc_memory_fd memory = {0};
 
-	w->extra = extra;
+	if (w->events_fd > 0)
+		assert_int_equal(ipc_chan_send(&w->parent, IPC_MEMORY, &memory, w->events_fd), 0);
 	world_listen(w, w->socket, true);
 	world_listen(w, w->ro_socket, false);
 	world_send_text(w, "node = \"proxy1\";\n");
@@ -443,6 +449,16 @@ world_start(int extra)
 	assert_true(world_wait_ready(w, w->gen));
 	w->engine_gen = w->gen;
 	world_start_engine(w);
+}
+
+/* Everything in place, `extra` more instances than the two. */
+static inline struct world *
+world_start(int extra)
+{
+	struct world *w = world_new();
+
+	w->extra = extra;
+	world_equip(w);
 	return w;
 }
 
@@ -475,6 +491,8 @@ world_stop(struct world *w)
 	if (w->agent > 0) /* else the test has judged its end */
 		status = world_exit_status(w);
 	world_stop_engine(w);
+	if (w->events_fd > 0)
+		close(w->events_fd);
 	snprintf(command, sizeof(command), "rm -rf %s", w->dir);
 	assert_int_equal(system(command), 0);
 	free(w);
@@ -495,6 +513,19 @@ world_connect(const char *path)
 	str_copy(sa.sun_path, sizeof(sa.sun_path), path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	return fd;
+}
+
+/* This process needs so many descriptors. */
+static inline void
+world_raise_file_limit(rlim_t n)
+{
+	struct rlimit r;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
+	if (r.rlim_cur < n)
+		r.rlim_cur = MIN(n, r.rlim_max);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+	assert_true(r.rlim_cur >= n);
 }
 
 /* Read to the end of the connection; the text is the caller's. */
@@ -561,6 +592,24 @@ assert_has_not(const char *text, const char *part)
 {
 	if (strstr(text, part) != NULL)
 		fail_msg("\"%s\" in:\n%s", part, text);
+}
+
+/* Ask for `path` until the answer has `part`; the last answer is the caller's. */
+static inline char *
+get_until(struct world *w, const char *path, const char *part)
+{
+	mono_t deadline = mono_add(clock_mono(), WORLD_WAIT_US);
+
+	for (;;) {
+		char *text = world_get(w, path);
+
+		if (strstr(text, part) != NULL || mono_due(clock_mono(), deadline)) {
+			assert_has(text, part);
+			return text;
+		}
+		free(text);
+		usleep(5000);
+	}
 }
 
 #endif

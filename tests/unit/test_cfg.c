@@ -169,6 +169,7 @@ test_values_of_the_smallest_configuration(void **state)
 	assert_int_equal(c->engine.realtime_priority, 50);
 	assert_true(c->engine.lock_memory);
 	assert_int_equal(c->engine.address_lifetime, 3000000);
+	assert_int_equal(c->control.events, 1000);
 	assert_null(c->control.socket);
 	assert_string_equal(c->control.group, "vrrpd");
 	assert_null(c->control.listen);
@@ -208,7 +209,7 @@ test_values_of_the_smallest_configuration(void **state)
 static const char rich[] =
 	"node = \"proxy \\\"1\\\" \\\\ \xc3\xa4\";\n"
 	"engine: { realtime_priority = 0, lock_memory = false, address_lifetime = \"0s\" };\n"
-	"control: { socket = \"/run/x/s.sock\"; group = \"adm\"; listen = \"[::1]:9650\"; };\n"
+	"control: { socket = \"/run/x/s.sock\"; group = \"adm\"; listen = \"[::1]:9650\"; events = 50; };\n"
 	"checks: {\n"
 	"  web: { kind = \"script\"; command = (\"/bin/true\", \"-x \\\"y\\\"\", \"\", \"tab\\there\"); user = "
 	"\"nobody\";\n"
@@ -255,6 +256,7 @@ test_values_of_checks(void **state)
 	assert_false(c->engine.lock_memory);
 	assert_int_equal(c->engine.address_lifetime, 0);
 	assert_string_equal(c->control.listen, "[::1]:9650");
+	assert_int_equal(c->control.events, 50);
 	assert_int_equal(c->n_checks, 4);
 	assert_string_equal(k[0].name, "web");
 	assert_int_equal(k[0].line, 5);
@@ -458,6 +460,7 @@ test_print_of_the_smallest_configuration(void **state)
 				       "};\n"
 				       "control: {\n"
 				       "\tgroup = \"vrrpd\";\n"
+				       "\tevents = 1000;\n"
 				       "};\n"
 				       "notify_timeout = \"30s\";\n"
 				       "checks: {\n"

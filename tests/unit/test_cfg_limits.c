@@ -30,6 +30,7 @@ static const struct range {
 } ranges[] = {
 	{CFG_SCOPE_ROOT, "engine.realtime_priority", "engine = { realtime_priority = %s; }; " ONE(""), "-1",
 	 "0", "99", "100"},
+	{CFG_SCOPE_ROOT, "control.events", "control = { events = %s; }; " ONE(""), "9", "10", "100000", "100001"},
 	{CFG_SCOPE_ROOT, "engine.address_lifetime", "engine = { address_lifetime = \"%s\"; }; " ONE(""), "1s",
 	 "2s", "1h", "3601s"},
 	{CFG_SCOPE_ROOT, "notify_timeout", "notify_timeout = \"%s\"; " ONE(""), "99999us", "100ms", "1h", "3600000001us"},

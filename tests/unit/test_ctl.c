@@ -199,10 +199,20 @@ send_event(struct world *w, enum role_state to, uint64_t ms)
 	struct ipc_event m = {
 		.h.gen = w->gen, .from = ROLE_STATE_BACKUP, .to = (uint8_t)to, .at_us = clock_mono().us};
 
+	str_copy(m.name, sizeof(m.name), "pg");
 	m.cause.reason = ROLE_REASON_NO_ADVERTS;
 	m.cause.addr = world_addr("10.0.0.2");
 	m.cause.a = ms * USEC_PER_MS;
 	assert_int_equal(ipc_chan_send(&w->engine, IPC_EVENT, &m, -1), 0);
+}
+
+static const char *
+follow_args(const struct world *w)
+{
+	static char args[512];
+
+	snprintf(args, sizeof(args), "--socket %s events -n 3 -f", w->socket);
+	return args;
 }
 
 static unsigned
@@ -235,8 +245,18 @@ test_events(void **state)
 	assert_has_not(o->out, " 9 ms\n");
 	assert_has(o->out, " 29 ms\n");
 	o = run(w, "events -n 1 -j");
-	assert_has(o->out, "{\"events\":[{\"time\":\"");
-	assert_has(o->out, "\"text\":\"no adverts from 10.0.0.2 for 29 ms\"}]}\n");
+	assert_int_equal(strncmp(o->out, "{\"seq\":30,\"time\":\"", 18), 0);
+	assert_has(o->out, "\"text\":\"no adverts from 10.0.0.2 for 29 ms\",\"priority\":0,"
+			   "\"figures\":{\"address\":\"10.0.0.2\",\"ms\":29}}\n");
+	assert_int_equal(lines(o->out), 1);
+	o = run(w, "events -j");
+	assert_int_equal(lines(o->out), 30);
+	/* Following ends in order when it is told to, having said all there is. */
+	o = run_with(w, "timeout -s INT 1", follow_args(w));
+	assert_int_equal(lines(o->out), 3);
+	assert_has(o->out, " 29 ms\n");
+	assert_string_equal(o->err, "");
+	assert_int_equal(o->status, 124); /* of timeout(1): it had to be told */
 	o = run(w, "events -n x");
 	assert_int_equal(o->status, 2);
 }

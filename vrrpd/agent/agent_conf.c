@@ -46,6 +46,8 @@ begin(struct agent_conf_reader *r, const struct ipc_conf_begin *m)
 		return "a total is above its limit";
 	if (!text_ok(m->node, sizeof(m->node)))
 		return "the node has no name";
+	if (m->n_events == 0 || m->n_events > LIMIT_EVENTS)
+		return "the number of events to keep is out of range";
 	c = agent_alloc(1, sizeof(*c));
 	c->gen = m->h.gen;
 	c->begin = *m;

@@ -27,7 +27,8 @@
 static bool
 event_ok(const struct ipc_event *m)
 {
-	return m->from < ROLE_STATE_COUNT && m->to < ROLE_STATE_COUNT && agent_cause_ok(&m->cause);
+	return m->from < ROLE_STATE_COUNT && m->to < ROLE_STATE_COUNT && agent_cause_ok(&m->cause) &&
+	       memchr(m->name, '\0', sizeof(m->name)) != NULL;
 }
 
 static bool
@@ -54,7 +55,7 @@ take(struct agent *a, const union ipc_msg *m)
 			api_control_reply(a->api, &m->CONTROL_REPLY);
 	} else if (m->h.type == IPC_EVENT) {
 		ok = event_ok(&m->EVENT) && events_add(a->events, &m->EVENT);
-		if (ok)
+		if (ok && !m->EVENT.again) /* how things are, hooks find out from a snapshot */
 			hooks_event(a->hooks, &m->EVENT);
 	} else if (m->h.type == IPC_CAMPAIGN) {
 		stores_campaign(a->stores, &m->CAMPAIGN);

@@ -109,8 +109,12 @@ take_message(struct agent *a, const union ipc_msg *m, int fd)
 			agent_quit(a, 1, "the text of the configuration cannot be read");
 		break;
 	case IPC_LISTEN:
-		if (api_listen(a->api, fd, m->LISTEN.control != 0) < 0)
+		if (api_listen(a->api, fd, &m->LISTEN) < 0)
 			agent_quit(a, 1, "the status API cannot listen on the socket from vrrpd");
+		break;
+	case IPC_MEMORY:
+		if (!events_attach(a->events, fd))
+			agent_quit(a, 1, "the memory of events from vrrpd is none");
 		break;
 	case IPC_LINK:
 		agent_link_open(a, fd);

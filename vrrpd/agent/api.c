@@ -1,8 +1,8 @@
 /*
- * api.c - the status API's server: routes, limits, replies; see api.h.
+ * api.c - the status API: requests, documents, replies; see api.h.
  *
- * Runs in vrrpd-agent on libevent's HTTP server; the only file of the agent that knows it. A request either is
- * answered at once or waits for a snapshot that was asked for after it came. Documents are made once per
+ * Runs in vrrpd-agent on libevent's HTTP server, which only this file, api_conn.c and api_events.c know. A request
+ * either is answered at once or waits for a snapshot that was asked for after it came. Documents are made once per
  * snapshot, however many requests share it.
  */
 #include "agent/api.h"
@@ -15,11 +15,8 @@
 #include <unistd.h>
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
 
 #include "agent/agent.h"
 #include "agent/agent_util.h"
@@ -27,66 +24,12 @@
 #include "base/strbuf.h"
 #include "sys/log.h"
 
-#define API_HEADER_MAX	    8192	       /* octets of a request's head */
-#define API_BODY_MAX	    (64 * 1024)	       /* octets of a request's body */
-#define API_TIMEOUT_S	    10		       /* silence of a client, reading or writing */
-#define API_CONNECTIONS_MAX 512		       /* on all sockets together */
-#define API_TEXT_MAX	    (64 * 1024 * 1024) /* octets of documents that slow readers may hold back */
-#define API_CONFIG_MAX	    (16 * 1024 * 1024)
-#define API_METHODS                                                                                            \
-	(EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |             \
-	 EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH)
-
-#define TYPE_JSON    "application/json"
-#define TYPE_TEXT    "text/plain; charset=utf-8"
-#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
-
-/* A document that several replies share; freed with the last of them. */
-struct api_text {
-	struct api *api;
-	unsigned refs;
-	const char *type; /* Content-Type */
-	size_t len;
-	char *data;
-};
-
-/* A connection that libevent accepted and has not told us of yet. */
-struct api_fresh {
-	TAILQ_ENTRY(api_fresh) link;
-	struct bufferevent *bev; /* with a reference of ours */
-};
-
-/* One of the two kinds of sockets. */
-struct api_port {
-	struct api *api;
-	bool control;
-	struct evhttp *http;
-	struct evhttp_bound_socket *bound;
-};
-
-struct api {
-	struct agent *a;
-	struct api_port ports[2];
-	unsigned n_connections;
-	uint32_t next_token;	   /* of requests that wait for an answer of vrrpd or the engine */
-	struct loop_timer *timer;  /* their deadlines */
-	struct event *settle;	    /* look at fresh connections */
-	struct event *accept_again; /* after a failed accept */
-	TAILQ_HEAD(, api_fresh) fresh;
-	TAILQ_HEAD(, api_req) waiting;
-	size_t text_octets;	 /* in all documents that are alive */
-	struct api_text *config; /* NULL before it came */
-	struct {
-		uint32_t token; /* of the snapshot it was made from */
-		struct api_text *text;
-	} shared[API_SHARED_COUNT];
-};
+#define API_CONFIG_MAX (16 * 1024 * 1024)
 
 /* ---- documents and replies ------------------------------------------------------------------- */
 
-/* Take over `data` (malloc'd); the caller has one reference. */
-static struct api_text *
-text_new(struct api *api, const char *type, char *data, size_t len)
+struct api_text *
+api_text_new(struct api *api, const char *type, char *data, size_t len)
 {
 	struct api_text *t = agent_alloc(1, sizeof(*t));
 
@@ -95,8 +38,8 @@ text_new(struct api *api, const char *type, char *data, size_t len)
 	return t;
 }
 
-static void
-text_unref(struct api_text *t)
+void
+api_text_unref(struct api_text *t)
 {
 	if (t == NULL || --t->refs > 0)
 		return;
@@ -110,14 +53,29 @@ text_sent(const void *data, size_t len, void *arg)
 {
 	(void)data;
 	(void)len;
-	text_unref(arg);
+	api_text_unref(arg);
 }
 
-static void
-free_request(struct api_req *r)
+void
+api_text_append(struct api_text *t, struct evbuffer *to)
+{
+	t->refs++;
+	ASSERT(evbuffer_add_reference(to, t->data, t->len, text_sent, t) == 0);
+}
+
+void
+api_req_free(struct api_req *r)
 {
 	free(r->lines.data);
 	free(r);
+}
+
+/* The answer has gone out; now libevent waits for the next request, or closes. */
+static void
+on_sent(struct evhttp_request *http, void *arg)
+{
+	(void)http;
+	api_conn_set(arg, API_CONN_IDLE);
 }
 
 /* Answer and forget the request. The caller keeps its own reference to the text. */
@@ -133,13 +91,15 @@ reply(struct api_req *r, int code, struct api_text *t)
 	evhttp_add_header(headers, "Content-Type", t->type);
 	evhttp_add_header(headers, "Content-Length", len);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
-	if (evhttp_request_get_command(r->http) != EVHTTP_REQ_HEAD && t->len > 0) {
-		t->refs++;
-		ASSERT(evbuffer_add_reference(body, t->data, t->len, text_sent, t) == 0);
-	}
+	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+	if (evhttp_request_get_command(r->http) != EVHTTP_REQ_HEAD && t->len > 0)
+		api_text_append(t, body);
+	evhttp_request_set_on_complete_cb(r->http, on_sent, r->conn);
+	r->conn->req = NULL;
+	api_conn_set(r->conn, API_CONN_SENDING);
 	evhttp_send_reply(r->http, code, NULL, body); /* NULL: the usual phrase for the code */
 	evbuffer_free(body);
-	free_request(r);
+	api_req_free(r);
 }
 
 void
@@ -147,10 +107,26 @@ api_reply_json(struct api_req *r, int code, struct json_out *j)
 {
 	size_t len;
 	char *data = json_out_take(j, &len);
-	struct api_text *t = text_new(r->api, TYPE_JSON, data, len);
+	struct api_text *t = api_text_new(r->api, API_TYPE_JSON, data, len);
 
 	reply(r, code, t);
-	text_unref(t);
+	api_text_unref(t);
+}
+
+void
+api_add_header(struct api_req *r, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(r->http), name, value);
+}
+
+void
+api_reply_html(struct api_req *r, char *data, size_t len)
+{
+	struct api_text *t = api_text_new(r->api, API_TYPE_HTML, data, len);
+
+	api_conn_make_room(r->api);
+	reply(r, 200, t);
+	api_text_unref(t);
 }
 
 void
@@ -191,14 +167,11 @@ api_reply_shared(struct api_req *r, enum api_shared which, const struct snap *s)
 	size_t len;
 
 	if (*text == NULL || api->shared[which].token != s->token) {
-		text_unref(TAKE(*text));
-		if (api->text_octets > API_TEXT_MAX) {
-			api_reply_error(r, 503, "busy", "too many answers wait for slow readers");
-			return;
-		}
+		api_text_unref(TAKE(*text));
 		data = metrics ? api_metrics_text(api->a, s, &len) : status_text(api->a, s, &len);
-		*text = text_new(api, metrics ? TYPE_METRICS : TYPE_JSON, data, len);
+		*text = api_text_new(api, metrics ? API_TYPE_METRICS : API_TYPE_JSON, data, len);
 		api->shared[which].token = s->token;
+		api_conn_make_room(api);
 	}
 	reply(r, 200, *text);
 }
@@ -237,8 +210,8 @@ method_of(struct evhttp_request *http)
 	return type == EVHTTP_REQ_POST ? API_METHOD_POST : API_METHOD_OTHER;
 }
 
-static void
-on_request(struct evhttp_request *http, void *arg)
+void
+api_on_request(struct evhttp_request *http, void *arg)
 {
 	const struct api_port *port = arg;
 	struct api *api = port->api;
@@ -250,6 +223,9 @@ on_request(struct evhttp_request *http, void *arg)
 	r->api = api;
 	r->agent = api->a;
 	r->http = http;
+	r->conn = api_conn_of(api, http);
+	r->conn->req = r;
+	api_conn_set(r->conn, API_CONN_WORKING);
 	if (path == NULL)
 		path = "";
 	r->route = api_route_find(method_of(http), path, r->segment, &allow);
@@ -260,6 +236,8 @@ on_request(struct evhttp_request *http, void *arg)
 		api_reply_error(r, 405, "method not allowed", "%s takes %s only", path, allow);
 	} else if (r->route->write && !port->control) {
 		api_reply_error(r, 403, "read-only", "this listener is read-only; use the Unix socket");
+	} else if (r->route->write && !api_peer_allowed(r)) {
+		return;
 	} else if (!r->route->snap) {
 		r->route->handle(r, NULL);
 	} else {
@@ -276,11 +254,25 @@ take_query(struct api_query *q, unsigned n, const struct evkeyval *kv)
 		if (strcmp(kv->key, q[i].key) != 0)
 			continue;
 		if (q[i].given)
-			return "is given twice";
+			return "it is there twice";
 		q[i].given = true;
-		return str_copy(q[i].value, sizeof(q[i].value), kv->value) ? NULL : "is too long";
+		return str_copy(q[i].value, sizeof(q[i].value), kv->value) ? NULL : "the value is too long";
 	}
-	return "is not understood here";
+	return "it is not understood here";
+}
+
+/* The same with what is understood. */
+static void
+reply_bad_query(struct api_req *r, const char *key, const char *wrong, const struct api_query *q, unsigned n)
+{
+	char known[LIMIT_CAUSE_TEXT] = "";
+	struct strbuf b;
+
+	strbuf_init(&b, known, sizeof(known));
+	for (unsigned i = 0; i < n; i++)
+		strbuf_addf(&b, "%s%s", i == 0 ? "" : i + 1 == n ? " and " : ", ", q[i].key);
+	api_reply_error(r, 400, "bad query", "%.40s: %s: %s%s", key, wrong, n > 0 ? "the query takes " : "there is no query here",
+			known);
 }
 
 bool
@@ -288,7 +280,6 @@ api_query_read(struct api_req *r, struct api_query *q, unsigned n)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(r->http);
 	const char *text = uri != NULL ? evhttp_uri_get_query(uri) : NULL, *wrong = NULL;
-	char key[API_QUERY_MAX] = "";
 	struct evkeyvalq all = {0};
 	struct evkeyval *kv;
 
@@ -296,17 +287,17 @@ api_query_read(struct api_req *r, struct api_query *q, unsigned n)
 		return true;
 	TAILQ_INIT(&all);
 	if (evhttp_parse_query_str(text, &all) < 0) {
-		api_reply_error(r, 400, "wrong query", "what stands after \"?\" is no list of KEY=VALUE with \"&\" between");
+		api_reply_error(r, 400, "bad query", "\"%.80s\" is not KEY=VALUE&KEY=VALUE", text);
 		return false;
 	}
 	TAILQ_FOREACH (kv, &all, next) {
-		wrong = wrong == NULL ? take_query(q, n, kv) : wrong;
-		if (wrong != NULL && key[0] == '\0')
-			(void)str_copy(key, sizeof(key), kv->key);
+		wrong = take_query(q, n, kv);
+		if (wrong == NULL)
+			continue;
+		reply_bad_query(r, kv->key, wrong, q, n);
+		break;
 	}
 	evhttp_clear_headers(&all);
-	if (wrong != NULL)
-		api_reply_error(r, 400, "wrong query", "\"%s\" %s", key, wrong);
 	return wrong == NULL;
 }
 
@@ -350,6 +341,7 @@ api_wait(struct api_req *r, enum api_wait what, usec_t limit)
 {
 	struct api *api = r->api;
 
+	api_conn_patient(r->conn, true);
 	r->waits = (uint8_t)what;
 	r->token = ++api->next_token;
 	r->deadline = mono_add(loop_now(api->a->loop), limit);
@@ -386,118 +378,16 @@ api_find_waiting_check(struct api *api, const char *name)
 	return NULL;
 }
 
-/* ---- connections ----------------------------------------------------------------------------- */
-
-/*
- * A connection is about to be freed. Its requests that wait are dropped; those that libevent has already cut
- * off from it are ours to free.
- */
-static void
-on_close(struct evhttp_connection *con, void *arg)
+/* Those that libevent has already cut off from their connection are ours to free. */
+void
+api_drop_request(struct api_req *r)
 {
-	struct api *api = arg;
-	struct api_req *r, *next;
-
-	api->n_connections--;
-	for (r = TAILQ_FIRST(&api->waiting); r != NULL; r = next) {
-		struct evhttp_connection *of = evhttp_request_get_connection(r->http);
-
-		next = TAILQ_NEXT(r, link);
-		if (of != con && of != NULL)
-			continue;
-		TAILQ_REMOVE(&api->waiting, r, link);
-		if (r->waits == API_WAIT_SNAP)
-			snaps_cancel(api->a->snaps, &r->wait);
-		if (of == NULL)
-			evhttp_request_free(r->http);
-		free_request(r);
-	}
-}
-
-/*
- * libevent 2.1 neither bounds its connections nor tells when it accepts one, but it asks for each one's
- * bufferevent just before. At that time there is no connection object yet; soon after, it is the argument of
- * the callbacks that libevent has set, and gets our close callback.
- */
-static struct bufferevent *
-on_accept(struct event_base *base, void *arg)
-{
-	struct api_port *port = arg;
-	struct api_fresh *f = agent_alloc(1, sizeof(*f));
-
-	f->bev = bufferevent_socket_new(base, -1, 0);
-	ASSERT(f->bev != NULL);
-	bufferevent_incref(f->bev);
-	TAILQ_INSERT_TAIL(&port->api->fresh, f, link);
-	port->api->n_connections++;
-	event_active(port->api->settle, EV_TIMEOUT, 0);
-	return f->bev;
-}
-
-static void
-settle_one(struct api *api, struct bufferevent *bev)
-{
-	bufferevent_event_cb on_event = NULL;
-	void *arg = NULL;
-
-	bufferevent_getcb(bev, NULL, NULL, &on_event, &arg);
-	if (on_event == NULL || arg == NULL || evhttp_connection_get_bufferevent(arg) != bev) {
-		api->n_connections--; /* freed already */
-		return;
-	}
-	evhttp_connection_set_closecb(arg, on_close, api);
-	if (api->n_connections > API_CONNECTIONS_MAX)
-		evhttp_connection_free(arg);
-}
-
-static void
-on_settle(evutil_socket_t fd, short what, void *arg)
-{
-	struct api *api = arg;
-	struct api_fresh *f;
-
-	(void)fd;
-	(void)what;
-	while ((f = TAILQ_FIRST(&api->fresh)) != NULL) {
-		TAILQ_REMOVE(&api->fresh, f, link);
-		settle_one(api, f->bev);
-		bufferevent_decref(f->bev);
-		free(f);
-	}
-}
-
-/* Out of descriptors or memory: without a pause the loop would do nothing else than fail to accept. */
-static void
-on_accept_error(struct evconnlistener *listener, void *arg)
-{
-	static const struct timeval pause = {.tv_usec = 100000};
-	struct api_port *port = arg;
-
-	log_warning("status API: a connection could not be accepted: %s", strerror(errno));
-	evconnlistener_disable(listener);
-	event_add(port->api->accept_again, &pause);
-}
-
-static void
-on_accept_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct api *api = arg;
-
-	(void)fd;
-	(void)what;
-	for (unsigned i = 0; i < ARRAY_SIZE(api->ports); i++)
-		if (api->ports[i].bound != NULL)
-			evconnlistener_enable(evhttp_bound_socket_get_listener(api->ports[i].bound));
-}
-
-/* libevent's own messages go to our log, or they would land on stderr. */
-static void
-on_libevent_log(int severity, const char *text)
-{
-	if (severity >= EVENT_LOG_ERR)
-		log_error("libevent: %s", text);
-	else
-		log_debug("libevent: %s", text);
+	TAILQ_REMOVE(&r->api->waiting, r, link);
+	if (r->waits == API_WAIT_SNAP)
+		snaps_cancel(r->api->a->snaps, &r->wait);
+	if (evhttp_request_get_connection(r->http) == NULL)
+		evhttp_request_free(r->http);
+	api_req_free(r);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -505,46 +395,26 @@ on_libevent_log(int severity, const char *text)
 struct api *
 api_new(struct agent *a)
 {
-	struct event_base *base = loop_event_base(a->loop);
 	struct api *api = agent_alloc(1, sizeof(*api));
 
-	event_set_log_callback(on_libevent_log);
 	api->a = a;
-	TAILQ_INIT(&api->fresh);
 	TAILQ_INIT(&api->waiting);
-	api->settle = event_new(base, -1, 0, on_settle, api);
-	api->accept_again = evtimer_new(base, on_accept_again, api);
 	api->timer = loop_timer_add(a->loop, on_deadline, api);
 	api->next_token = (uint32_t)loop_now(a->loop).us; /* an answer to the agent before us fits nobody */
-	ASSERT(api->settle != NULL);
-	ASSERT(api->accept_again != NULL);
-	for (unsigned i = 0; i < ARRAY_SIZE(api->ports); i++) {
-		struct api_port *port = &api->ports[i];
-
-		*port = (struct api_port){.api = api, .control = i == 1, .http = evhttp_new(base)};
-		ASSERT(port->http != NULL);
-		evhttp_set_allowed_methods(port->http, API_METHODS);
-		evhttp_set_max_headers_size(port->http, API_HEADER_MAX);
-		evhttp_set_max_body_size(port->http, API_BODY_MAX);
-		evhttp_set_timeout(port->http, API_TIMEOUT_S);
-		evhttp_set_bevcb(port->http, on_accept, port);
-		evhttp_set_gencb(port->http, on_request, port);
-	}
+	api_conn_open(api);
+	api_events_open(api);
 	return api;
 }
 
 void
 api_stop(struct api *api)
 {
-	on_settle(-1, 0, api);
-	for (unsigned i = 0; i < ARRAY_SIZE(api->ports); i++)
-		evhttp_free(api->ports[i].http);
+	api_conn_close(api);
+	api_events_close(api);
 	ASSERT(TAILQ_EMPTY(&api->waiting));
 	for (unsigned i = 0; i < API_SHARED_COUNT; i++)
-		text_unref(api->shared[i].text);
-	text_unref(api->config);
-	event_free(api->settle);
-	event_free(api->accept_again);
+		api_text_unref(api->shared[i].text);
+	api_text_unref(api->config);
 	loop_timer_del(api->timer);
 }
 
@@ -552,30 +422,6 @@ void
 api_free(struct api *api)
 {
 	free(api);
-}
-
-int
-api_listen(struct api *api, int fd, bool control)
-{
-	struct api_port *port = &api->ports[control];
-	struct evhttp_bound_socket *bound;
-
-	if (evutil_make_socket_nonblocking(fd) < 0 ||
-	    (bound = evhttp_accept_socket_with_handle(port->http, fd)) == NULL) {
-		close(fd);
-		return -EINVAL;
-	}
-	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), on_accept_error);
-	if (port->bound != NULL)
-		evhttp_del_accept_socket(port->http, port->bound);
-	port->bound = bound;
-	return 0;
-}
-
-unsigned
-api_connections(const struct api *api)
-{
-	return api->n_connections;
 }
 
 /* All `size` octets of a file, or false. */
@@ -605,7 +451,7 @@ api_set_config(struct api *api, int fd, uint32_t size)
 		free(data);
 		return -EIO;
 	}
-	text_unref(TAKE(api->config));
-	api->config = text_new(api, TYPE_TEXT, data, size);
+	api_text_unref(TAKE(api->config));
+	api->config = api_text_new(api, API_TYPE_TEXT, data, size);
 	return 0;
 }

@@ -23,10 +23,10 @@ void api_stop(struct api *api);
 void api_free(struct api *api);
 
 /*
- * Serve on a listening socket, which becomes ours; it replaces an older one of the same kind. `control`:
- * requests that change something are allowed there. 0 or -errno (the socket is closed then).
+ * Serve on a listening socket, which becomes ours; it replaces an older one of the same kind. m->control:
+ * who may, changes something there (api_peer.c). 0 or -errno (the socket is closed then).
  */
-int api_listen(struct api *api, int fd, bool control);
+int api_listen(struct api *api, int fd, const struct ipc_listen *m);
 
 /* Open connections, on all sockets together. */
 unsigned api_connections(const struct api *api);

@@ -84,7 +84,7 @@ times_active(const struct metrics *m, uint32_t i)
 static uint64_t
 state_changes(const struct metrics *m, uint32_t i)
 {
-	const struct event_counts *c = events_counts(m->a->events, i);
+	const struct ipc_events_counts *c = events_counts(m->a->events, i);
 	uint64_t n = 0;
 
 	for (unsigned to = 0; to < ROLE_STATE_COUNT; to++)
@@ -160,7 +160,7 @@ changes(struct metrics *m)
 	metrics_family(&m->o, METRICS_COUNTER, "vrrpd_transitions_total",
 		       "State changes by the state entered and the reason, once there was one.");
 	for (uint32_t i = 0; i < m->s->n_instances; i++) {
-		const struct event_counts *c = events_counts(m->a->events, i);
+		const struct ipc_events_counts *c = events_counts(m->a->events, i);
 
 		for (unsigned to = 0; to < ROLE_STATE_COUNT; to++)
 			for (unsigned why = 0; why < ROLE_REASON_COUNT; why++)

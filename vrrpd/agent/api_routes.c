@@ -106,12 +106,8 @@ get_healthz(struct api_req *r, const struct snap *s)
 static void
 get_events(struct api_req *r, const struct snap *s)
 {
-	struct json_out j;
-
 	(void)s;
-	json_out_init(&j);
-	api_events_json(&j, r->agent);
-	api_reply_json(r, 200, &j);
+	api_events_begin(r);
 }
 
 static void
@@ -171,6 +167,7 @@ post_reload(struct api_req *r, const struct snap *s)
 }
 
 static const struct api_route routes[] = {
+	{API_METHOD_GET, "/", false, false, api_page_get},
 	{API_METHOD_GET, "/v1/status", false, true, get_status},
 	{API_METHOD_GET, "/v1/instances/*", false, true, get_instance},
 	{API_METHOD_GET, "/v1/instances/*/explain", false, true, get_explain},

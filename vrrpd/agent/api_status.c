@@ -1,5 +1,5 @@
 /*
- * api_status.c - the JSON documents: status, one instance, events.
+ * api_status.c - the JSON documents: status and one instance.
  *
  * Runs in vrrpd-agent, called by api.c. Joins a snapshot of the engine with the configuration and the checks.
  * Field names are a contract with users' scripts: fields may be added, never renamed.
@@ -7,7 +7,6 @@
 #include "agent/api_int.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "agent/agent.h"
 #include "agent/hooks.h"
@@ -390,37 +389,6 @@ api_status_json(struct json_out *j, const struct agent *a, const struct snap *s)
 	json_out_open(j, "instances", '[');
 	for (uint32_t i = 0; i < s->n_instances; i++)
 		api_instance_json(j, a, s, i);
-	json_out_close(j, ']');
-	json_out_close(j, '}');
-}
-
-static void
-put_event(struct json_out *j, const struct event_entry *e)
-{
-	time_t sec = (time_t)(e->wall_us / USEC_PER_SEC);
-	char text[LIMIT_CAUSE_TEXT];
-	struct tm tm;
-
-	gmtime_r(&sec, &tm);
-	json_out_open(j, NULL, '{');
-	json_out_textf(j, "time", "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		       tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		       (unsigned)(e->wall_us % USEC_PER_SEC / USEC_PER_MS));
-	json_out_text(j, "instance", e->name);
-	json_out_text(j, "from", role_state_name(e->from));
-	json_out_text(j, "to", role_state_name(e->to));
-	json_out_text(j, "reason", role_reason_label(e->cause.reason));
-	json_out_text(j, "text", role_cause_text(&e->cause, text, sizeof(text)));
-	json_out_close(j, '}');
-}
-
-void
-api_events_json(struct json_out *j, const struct agent *a)
-{
-	json_out_open(j, NULL, '{');
-	json_out_open(j, "events", '[');
-	for (uint32_t i = 0; i < events_count(a->events); i++)
-		put_event(j, events_get(a->events, i));
 	json_out_close(j, ']');
 	json_out_close(j, '}');
 }

@@ -302,6 +302,8 @@ hooks_tell(const struct hook_role *r, enum log_level level, const struct role_ca
 	char text[LIMIT_CAUSE_TEXT];
 
 	m.to = m.from;
+	m.priority = r->priority;
+	str_copy(m.name, sizeof(m.name), r->name);
 	log_msg(level, "%s: %s%s%s", r->name, role_cause_text(cause, text, sizeof(text)), detail[0] != '\0' ? ": " : "",
 		detail);
 	if (!r->removed)

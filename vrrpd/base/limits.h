@@ -26,6 +26,7 @@
 #define LIMIT_CHECK_TEXT       128   /* one line of a check's result, with the NUL */
 #define LIMIT_LOG_TEXT	       512   /* one log line, with the NUL */
 #define LIMIT_CAUSE_TEXT       256   /* one reason as a sentence, with the NUL */
+#define LIMIT_EVENTS	       100000 /* kept: some 20 MB */
 #define LIMIT_SECRET	       65    /* password read from a file, with the NUL */
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "base/role.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -112,6 +113,59 @@ role_cause_text(const struct role_cause *c, char *buf, size_t size)
 		p += plain;
 	}
 	return buf;
+}
+
+/* What {a} and {b} of a sentence count. */
+static const struct {
+	const char *a, *b;
+} counted[ROLE_REASON_COUNT] = {
+	[ROLE_REASON_PREEMPT] = {"own_priority", "priority"},
+	[ROLE_REASON_HIGHER_PRIORITY] = {"own_priority", "priority"},
+	[ROLE_REASON_HIGHER_ADDRESS] = {"own_priority", NULL},
+	[ROLE_REASON_CONNECTIONS_RESET] = {"connections", NULL},
+	[ROLE_REASON_SERVICES_FAILED] = {"failures", NULL},
+	[ROLE_REASON_SERVICE_TROUBLE] = {NULL, "failures"},
+	[ROLE_REASON_HOOK_ENDED] = {NULL, "status"},
+	[ROLE_REASON_HOOK_KILLED] = {NULL, "signal"},
+};
+
+static bool
+is_word(const char *p, size_t len, const char *word)
+{
+	return strlen(word) == len && memcmp(p, word, len) == 0;
+}
+
+static const char *
+or_else(const char *key, const char *other)
+{
+	return key != NULL ? key : other;
+}
+
+unsigned
+role_cause_figures(const struct role_cause *c, char addr[IP_ADDR_TEXT], struct role_figure ret[ROLE_FIGURES_MAX])
+{
+	const char *p = reasons[c->reason].text;
+	unsigned n = 0;
+
+	while ((p = strchr(p, '{')) != NULL && n < ROLE_FIGURES_MAX) {
+		struct role_figure *f = &ret[n++];
+		size_t len = strcspn(++p, "}");
+
+		if (is_word(p, len, "addr"))
+			*f = (struct role_figure){.key = "address", .text = ip_addr_format(&c->addr, addr)};
+		else if (is_word(p, len, "name"))
+			*f = (struct role_figure){.key = "name", .text = c->name};
+		else if (is_word(p, len, "ms"))
+			*f = (struct role_figure){.key = "ms", .number = c->a / USEC_PER_MS};
+		else if (is_word(p, len, "errno"))
+			*f = (struct role_figure){.key = "error",
+						  .text = or_else(strerrordesc_np((int)c->b), "unknown error")};
+		else if (is_word(p, len, "a"))
+			*f = (struct role_figure){.key = or_else(counted[c->reason].a, "a"), .number = c->a};
+		else
+			*f = (struct role_figure){.key = or_else(counted[c->reason].b, "b"), .number = c->b};
+	}
+	return n;
 }
 
 struct role_action *

@@ -141,6 +141,19 @@ const char *role_action_name(enum role_action_kind k);
  */
 const char *role_cause_text(const struct role_cause *c, char *buf, size_t size);
 
+/* A figure that the sentence of a cause uses: a number, or a text (then text is not NULL). */
+struct role_figure {
+	const char *key; /* "address", "name", "ms", "error", or what the number counts */
+	const char *text;
+	uint64_t number;
+};
+
+#define ROLE_FIGURES_MAX 4
+
+/* The figures in the order of the sentence; their number. Texts are c's own, or in `addr`. */
+unsigned role_cause_figures(const struct role_cause *c, char addr[IP_ADDR_TEXT],
+			    struct role_figure ret[ROLE_FIGURES_MAX]);
+
 /* "nothing", "enter", "lease", "leave". */
 const char *role_ask_name(enum role_ask a);
 

@@ -86,6 +86,7 @@ struct cfg_control {
 	char *socket; /* status socket; default RUN_DIR/vrrpd.sock (NULL = that default) */
 	char *group;  /* group that may use it; default "vrrpd" */
 	char *listen; /* "address:port" of the read-only listener, or NULL */
+	int events;   /* kept for GET /v1/events; 10..LIMIT_EVENTS, default 1000 */
 };
 
 struct cfg_check {

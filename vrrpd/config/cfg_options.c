@@ -235,6 +235,8 @@ static const struct cfg_option options[] = {
 	 .restart = true, .text = "vrrpd", .example = "\"vrrpd\"", .help = "group whose members may use the socket"},
 	{ROOT = "control.listen", STRING(cfg, control.listen, 0), .restart = true, .example = "\"127.0.0.1:9650\"",
 	 .help = "address and port of a read-only API over TCP; none when not written"},
+	{ROOT = "control.events", INT(cfg, control.events, 1000, 10, LIMIT_EVENTS),
+	 .help = "how many events are kept in memory; also over restarts of the agent"},
 
 	{ROOT = "notify", COMMAND(cfg, hooks.notify[CFG_NOTIFY_ANY]), .example = "\"/etc/vrrpd/notify.sh\"",
 	 .help = "of every instance: run at each change of state, with keepalived's arguments and the reason"},

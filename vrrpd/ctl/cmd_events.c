@@ -1,118 +1,129 @@
 /*
  * cmd_events.c - verb events: transitions and their causes, one line each.
  *
- * Runs in vrrpctl.
+ * Runs in vrrpctl. Follows over restarts of the daemon: it asks for what is later than the last number it has seen.
  */
-#include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/macros.h"
-#include "base/strbuf.h"
 #include "ctl/ctl_client.h"
-#include "ctl/ctl_out.h"
+#include "ctl/ctl_event.h"
+#include "ctl/ctl_stream.h"
+#include "ctl/ctl_verbs.h"
 
 #define EVENTS_SHOWN 20
+#define RETRY_MS     200 /* after the connection was lost */
 
-static const char *
-text_of(const json_t *j, const char *key)
+/* What is known of the stream so far. */
+struct view {
+	const struct ctl *c;
+	bool json, follow;
+	json_int_t last; /* number of the last event; 0: none yet */
+};
+
+/* A ctl_line_fn. */
+static void
+on_line(void *arg, char *line, size_t len)
 {
-	const char *s = json_string_value(json_object_get(j, key));
+	struct view *v = arg;
+	json_t *e = json_loadb(line, len, 0, NULL);
 
-	return s != NULL ? s : "?";
-}
-
-/* "2024-05-01T12:00:00.123Z" as local time, "2024-05-01 14:00:00.123"; as it is when it is something else. */
-static const char *
-local_time(const char *utc, char *buf, size_t size)
-{
-	struct tm tm = {0};
-	const char *rest = strptime(utc, "%Y-%m-%dT%H:%M:%S", &tm);
-	char date[32];
-	struct strbuf b;
-	time_t t;
-
-	if (rest == NULL || strlen(rest) != 5)
-		return utc;
-	t = timegm(&tm);
-	localtime_r(&t, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-	strbuf_init(&b, buf, size);
-	strbuf_addf(&b, "%s%.4s", date, rest);
-	return buf;
+	v->last = MAX(v->last, json_integer_value(json_object_get(e, "seq")));
+	if (v->json)
+		puts(line);
+	else if (e != NULL)
+		event_print(v->c, e, false);
+	if (v->follow)
+		fflush(stdout);
+	json_decref(e);
 }
 
 static void
-print_event(const struct ctl *c, const json_t *e)
+on_stop(int signo)
 {
-	const char *from = text_of(e, "from"), *to = text_of(e, "to");
-	char when[64];
-
-	printf("%s  %s  ", local_time(text_of(e, "time"), when, sizeof(when)), text_of(e, "instance"));
-	if (strcmp(from, to) != 0)
-		printf("%s -> ", from);
-	out_text(c, strcmp(to, "fault") == 0 ? OUT_RED : strcmp(to, "active") == 0 ? OUT_GREEN : OUT_PLAIN, to);
-	printf("  %s\n", text_of(e, "text"));
+	(void)signo;
+	ctl_stream_stop();
 }
 
-/* Keep the last n of a JSON array. */
+/* Ctrl-C ends what runs, and what it has written stays whole. */
 static void
-keep_last(json_t *list, size_t n)
+catch_stop(void)
 {
-	while (json_array_size(list) > n)
-		json_array_remove(list, 0);
+	const struct sigaction sa = {.sa_handler = on_stop};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
 }
 
+/* Follow over restarts of the daemon, which is said once for each. */
 static int
-show(const struct ctl *c, const struct ctl_reply *r, bool json, long n)
+follow(struct view *v, char *path, size_t size, struct ctl_stream *s)
 {
-	json_t *doc = NULL, *list;
-	int status = ctl_reply_json(r, &doc);
+	bool ever = false;
 
-	if (status != CTL_OK)
-		return status;
-	list = json_object_get(doc, "events");
-	if (n < 0 && !json)
-		n = EVENTS_SHOWN;
-	if (n >= 0)
-		keep_last(list, (size_t)n);
-	if (json) {
-		json_dumpf(doc, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else {
-		for (size_t i = 0; i < json_array_size(list); i++)
-			print_event(c, json_array_get(list, i));
+	catch_stop();
+	for (;;) {
+		enum ctl_stream_end end = ctl_stream_get(v->c, path, s);
+
+		if (end == CTL_STREAM_STOPPED)
+			return CTL_OK;
+		if (end == CTL_STREAM_REFUSED && !ever)
+			return s->status;
+		ever = ever || s->connected;
+		if (!ever)
+			return CTL_CONNECT;
+		if (s->connected && end != CTL_STREAM_REFUSED)
+			fputs("vrrpctl: the connection to vrrpd was lost; waiting for it to come back\n", stderr);
+		s->connected = false;
+		s->quiet = true;
+		if (v->last > 0)
+			snprintf(path, size, "/v1/events?follow=1&since=%lld", (long long)v->last);
+		if (ctl_stream_pause(RETRY_MS))
+			return CTL_OK;
 	}
-	json_decref(doc);
-	return CTL_OK;
+}
+
+/* All of one answer. */
+static int
+show(struct view *v, const char *path, struct ctl_stream *s)
+{
+	switch (ctl_stream_get(v->c, path, s)) {
+	case CTL_STREAM_REFUSED:
+		return s->status;
+	case CTL_STREAM_LOST:
+		if (s->connected)
+			fprintf(stderr, "vrrpctl: %s: the answer was cut short; is vrrpd restarting?\n", v->c->socket);
+		return CTL_CONNECT;
+	default:
+		return CTL_OK;
+	}
 }
 
 int
 cmd_events(struct ctl *c, int argc, char **argv)
 {
-	CLEANUP(ctl_reply_free) struct ctl_reply r = {0};
-	bool json = false;
-	char *end;
+	struct view v = {.c = c};
+	struct ctl_stream s = {.line = on_line, .arg = &v};
+	struct ctl_args args;
+	char path[96];
 	long n = -1;
-	int o, status;
+	int status = ctl_args_read(argc, argv, &args);
 
-	while ((o = getopt(argc, argv, "jn:")) != -1) {
-		if (o == 'j') {
-			json = true;
-		} else if (o == 'n') {
-			n = strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || n < 0) {
-				fprintf(stderr, "vrrpctl: -n takes a number, not \"%s\"\n", optarg);
-				return CTL_USAGE;
-			}
-		} else {
-			return ctl_usage(argv[0]);
-		}
+	if (status >= 0)
+		return status;
+	v.json = args.given[OPT_JSON];
+	v.follow = args.given[OPT_FOLLOW];
+	if (args.given[OPT_LAST])
+		n = strtol(args.value[OPT_LAST], NULL, 10);
+	if (n > LIMIT_EVENTS) {
+		fprintf(stderr, "vrrpctl: -n takes a number from 0 to %d, not \"%s\"\n", LIMIT_EVENTS, args.value[OPT_LAST]);
+		return CTL_USAGE;
 	}
-	if (optind != argc)
-		return ctl_usage(argv[0]);
-	status = ctl_get(c, "/v1/events", &r);
-	return status != CTL_OK ? status : show(c, &r, json, n);
+	if (n < 0)
+		n = v.json ? LIMIT_EVENTS : EVENTS_SHOWN;
+	snprintf(path, sizeof(path), "/v1/events?n=%ld%s", n, v.follow ? "&follow=1" : "");
+	return v.follow ? follow(&v, path, sizeof(path), &s) : show(&v, path, &s);
 }

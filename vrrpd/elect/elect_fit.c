@@ -112,6 +112,8 @@ adopt_track(struct elect *e, size_t at, const struct elect *old)
 		if (old->conf->tracks[i].is_interface != t->is_interface ||
 		    strcmp(old->conf->tracks[i].name, t->name) != 0)
 			continue;
+		if (old->running && !t->has_weight && old->tracks[i] == ELECT_TRACK_PENDING)
+			break; /* it had a weight, and does not make the node unfit before its first result */
 		e->tracks[at] = old->tracks[i];
 		e->weights[at] = old->weights[i];
 		return;

@@ -111,6 +111,14 @@ struct engine_heal {
 	bool failed;   /* they could not be put back: try again */
 };
 
+/* A transition as it was; at 0: none yet. */
+struct engine_last {
+	mono_t at;
+	struct role_cause cause;
+	uint8_t from, to; /* enum role_state */
+	uint8_t priority; /* effective */
+};
+
 struct engine_instance {
 	uint32_t index;
 	/* configuration */
@@ -156,6 +164,8 @@ struct engine_instance {
 	uint8_t campaign_priority;
 	uint8_t told;	  /* enum role_state that the notify commands know, ROLE_STATE_COUNT: none */
 	bool ask_due;	  /* the agent has not taken the last question */
+	struct engine_last last; /* the last transition, for the next agent */
+	bool last_due;	  /* it is still to be told to this one, which was connected after it */
 	bool event_due;	  /* the agent has not taken an event since it was told of event_from */
 	uint8_t event_from;
 	bool releasing;	  /* a RELEASE is on its way through the kernel thread */

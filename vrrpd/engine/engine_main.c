@@ -292,6 +292,7 @@ take_parent_message(struct engine *e, const union ipc_msg *m, int fd)
 		e->agent_io = loop_io_add(e->loop, fd, on_agent, e);
 		engine_ask_all(e);
 		engine_campaign_all(e);
+		engine_report_continue(e);
 		return 0;
 	}
 	if (m->h.type == IPC_STOP) {

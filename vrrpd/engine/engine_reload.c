@@ -112,6 +112,8 @@ adopt(struct engine_instance *i, const struct engine_instance *o, bool same, mon
 	i->told = o->told;
 	i->campaigns = o->campaigns;
 	i->keep_until_us = o->keep_until_us;
+	i->last = o->last;
+	i->last_due = o->last_due;
 	i->event_due = o->event_due;
 	i->event_from = o->event_from;
 	i->claims.conflicts = o->claims.conflicts;

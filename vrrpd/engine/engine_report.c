@@ -41,10 +41,16 @@ void
 engine_report_reset(struct engine *e)
 {
 	*e->report = (struct engine_report){0};
-	/* Another agent asks for everything. */
-	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++)
-		e->gen->instances[n].event_due = false;
 	e->events_due = e->asks_due = false;
+	/* Another agent asks for everything that is, and is told how it came to that: whoever was there before it may not
+	 * have taken that in. */
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances; n++) {
+		struct engine_instance *i = &e->gen->instances[n];
+
+		i->event_due = false;
+		i->last_due = i->last.at.us != 0 && !i->removed;
+		e->events_due = e->events_due || i->last_due;
+	}
 }
 
 void
@@ -246,12 +252,42 @@ send_event(struct engine *e, const struct engine_instance *i, uint8_t from, uint
 		.cause = *cause,
 	};
 
+	memcpy(m.name, i->conf.name, sizeof(m.name));
 	return e->agent.fd < 0 || i->removed ? 0 : ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
+}
+
+/* Tell the last transition once more; 0 or -EAGAIN, then it stays due. */
+static int
+send_last(struct engine *e, struct engine_instance *i)
+{
+	struct ipc_event m = {
+		.h.gen = e->gen->gen,
+		.index = i->index,
+		.from = i->last.from,
+		.to = i->last.to,
+		.priority = i->last.priority,
+		.again = 1,
+		.at_us = i->last.at.us,
+		.cause = i->last.cause,
+	};
+	int r;
+
+	memcpy(m.name, i->conf.name, sizeof(m.name));
+	r = e->agent.fd < 0 ? 0 : ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
+	i->last_due = r == -EAGAIN;
+	return r == -EAGAIN ? r : 0;
 }
 
 void
 engine_report_event(struct engine *e, struct engine_instance *i, uint8_t from, const struct role_action *a, mono_t now)
 {
+	if (i->last_due)
+		(void)send_last(e, i);
+	if (from != a->state) {
+		i->last = (struct engine_last){
+			.at = now, .cause = a->cause, .from = from, .to = a->state, .priority = i->elect.priority};
+		i->last_due = false;
+	}
 	/* What the agent has no room for is told in short when it has: the last state, and why. */
 	if (i->event_due)
 		return;
@@ -262,16 +298,25 @@ engine_report_event(struct engine *e, struct engine_instance *i, uint8_t from, c
 	loop_io_want(e->agent_io, true, true);
 }
 
-/* Events that found no room. */
+/* Events that found no room, or that another agent than this one was told; a few per wake-up. */
 static void
 send_due_events(struct engine *e)
 {
 	bool all = true;
+	unsigned sent = 0;
 
 	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_instances && all; n++) {
 		struct engine_instance *i = &e->gen->instances[n];
 
-		if (!i->event_due)
+		if (!i->event_due && !i->last_due)
+			continue;
+		if (++sent > 2 * INSTANCES_PER_TURN) {
+			all = false;
+			break;
+		}
+		if (i->last_due)
+			all = send_last(e, i) == 0;
+		if (!i->event_due || !all)
 			continue;
 		all = i->event_from == i->elect.state ||
 		      send_event(e, i, i->event_from, i->elect.state, &i->elect.cause, i->elect.since) != -EAGAIN;

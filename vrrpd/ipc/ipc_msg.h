@@ -5,8 +5,7 @@
  * checks the type against the channel and its direction, the size against the table (ipc_names.c), then the
  * values; a bad message ends the connection and with it the peer. Same host, same build: native byte order.
  *
- *   parent -> engine, agent   the configuration (a generation: BEGIN .. COMMIT), the link between the two, STOP
- *   parent -> engine          MEMORY
+ *   parent -> engine, agent   MEMORY, the configuration (a generation: BEGIN .. COMMIT), the link between the two, STOP
  *   parent -> agent           LISTEN, TROUBLE, RELOAD_LINE, RELOAD_DONE, RUN_ENDED
  *   engine, agent -> parent   READY, LOG
  *   engine -> parent          OVERRIDES
@@ -52,7 +51,7 @@ enum ipc_dir {
 	X(CONF_COMMIT, ipc_conf_commit, IPC_TO_CHILDREN, 0)                                                    \
 	X(CONF_TEXT, ipc_conf_text, IPC_PARENT_TO_AGENT, 1)                                                    \
 	X(LISTEN, ipc_listen, IPC_PARENT_TO_AGENT, 1)                                                          \
-	X(MEMORY, ipc_memory_fd, IPC_PARENT_TO_ENGINE, 1)                                                      \
+	X(MEMORY, ipc_memory_fd, IPC_TO_CHILDREN, 1)                                                           \
 	X(TROUBLE, ipc_trouble, IPC_PARENT_TO_AGENT, 0)                                                        \
 	X(RELOAD, ipc_reload, IPC_AGENT_TO_PARENT, 0)                                                          \
 	X(RELOAD_LINE, ipc_reload_line, IPC_PARENT_TO_AGENT, 0)                                                \
@@ -107,6 +106,7 @@ struct ipc_conf_begin {
 	uint32_t n_own_hooks;						/* of these, those that belong to no instance */
 	int32_t realtime_priority;					/* 0..99 */
 	uint32_t address_lifetime_s;					/* 0 = permanent */
+	uint32_t n_events;						/* that the agent keeps, 1..LIMIT_EVENTS */
 	/* of n_instances: the last ones, which are not configured any more; the agent gets none */
 	uint32_t n_removed;
 	uint8_t lock_memory;
@@ -249,6 +249,9 @@ struct ipc_conf_text {
 struct ipc_listen {
 	struct ipc_head h;
 	uint8_t control; /* 1: the Unix socket; 0: the read-only TCP listener */
+	uint8_t has_group; /* members of `gid`, named `group`, may use the Unix socket; else only root */
+	uint32_t gid;
+	char group[LIMIT_NAME];
 };
 
 /* One end of a new channel between engine and agent; an older one is to be closed. */
@@ -276,7 +279,7 @@ struct ipc_overrides {
 	struct ipc_head h;
 };
 
-/* The memory that outlives engines (ipc_memory.h); comes before the configuration. */
+/* The memory that outlives engines (ipc_memory.h), or agents (ipc_events.h); comes before the configuration. */
 struct ipc_memory_fd {
 	struct ipc_head h;
 };
@@ -560,14 +563,19 @@ struct ipc_snap_end {
 	uint32_t token;
 };
 
-/* A transition, as it happens; with from == to something worth telling that changed no state. */
+/*
+ * A transition, as it happens; with from == to something worth telling that changed no state. By name, too: the agent
+ * may have another generation.
+ */
 struct ipc_event {
 	struct ipc_head h;
 	uint32_t index;
 	uint8_t from, to; /* enum role_state */
 	uint8_t priority; /* effective */
+	uint8_t again;	  /* the last transition, told to an agent that was connected anew and may know it */
 	uint64_t at_us;	  /* CLOCK_MONOTONIC */
 	struct role_cause cause;
+	char name[LIMIT_NAME];
 };
 
 union ipc_msg {

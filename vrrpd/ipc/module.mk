@@ -1,1 +1,1 @@
-ipc_SRCS := ipc_chan.c ipc_memory.c ipc_names.c
+ipc_SRCS := ipc_chan.c ipc_events.c ipc_memory.c ipc_names.c

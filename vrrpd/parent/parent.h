@@ -76,6 +76,7 @@ struct parent {
 	char self[512];	     /* path of this program, as it was at the start */
 	uint32_t gen;
 	int memory_fd; /* ipc_memory.h */
+	int events_fd; /* ipc_events.h */
 	uint32_t restarts; /* times the engine ended unexpectedly */
 	uint32_t agent_restarts; /* times the agent did */
 	mono_t last_end;   /* when it last did */
@@ -92,6 +93,8 @@ struct parent {
 	int lock_fd;
 	int control_fd; /* listening status socket */
 	int listen_fd;	/* read-only TCP listener, -1 = none */
+	bool has_group;	/* members of control_gid may use the status socket; else only root */
+	gid_t control_gid;
 	char control_path[LIMIT_PATH];
 	bool stopping;
 	struct loop_timer *stop_timer;
@@ -216,7 +219,7 @@ void parent_run_end_all(struct parent *p);
 void parent_restart(struct parent *p);
 void parent_on_restart_timer(void *arg, mono_t now); /* its second half */
 
-/* What a restart handed over: descriptors for lock, status sockets and memory, or -1 each. */
+/* What a restart handed over: descriptors for lock, status sockets and memories, or -1 each. */
 void parent_inherit(struct parent *p);
 
 /* Does the program that lies there now accept the configuration? It prints what is wrong. */
@@ -228,7 +231,7 @@ void parent_end_children(struct parent *p);
 /* ---- parent_manager.c: the service manager (systemd); without one all of it does nothing
  * --------------------------------------- */
 
-/* Take the memory over, or make a new one, and have the manager keep it. */
+/* Take the memories over, or make new ones, and have the manager keep them. */
 void parent_open_memory(struct parent *p);
 
 /* Start answering the manager's watchdog. */

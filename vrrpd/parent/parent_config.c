@@ -83,6 +83,7 @@ send_begin(struct parent *p, struct parent_child *c)
 		.realtime_priority = cfg->engine.realtime_priority,
 		.address_lifetime_s = (uint32_t)(cfg->engine.address_lifetime / USEC_PER_SEC),
 		.lock_memory = cfg->engine.lock_memory,
+		.n_events = (uint32_t)cfg->control.events,
 	};
 
 	str_copy(m.node, sizeof(m.node), cfg->node);

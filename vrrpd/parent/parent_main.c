@@ -260,7 +260,7 @@ open_parent(struct parent *p, const struct options *o)
 	p->loop = loop_new();
 	p->gen = 1;
 	p->log_level = o->level;
-	p->lock_fd = p->control_fd = p->listen_fd = p->memory_fd = -1;
+	p->lock_fd = p->control_fd = p->listen_fd = p->memory_fd = p->events_fd = -1;
 	p->file = o->file;
 	p->argv = o->argv;
 	p->stop_timer = loop_timer_add(p->loop, on_stop_timer, p);
@@ -304,6 +304,8 @@ close_parent(struct parent *p)
 	parent_close_sockets(p);
 	if (p->memory_fd >= 0)
 		close(p->memory_fd);
+	if (p->events_fd >= 0)
+		close(p->events_fd);
 	parent_free_config(p, p->old_cfg);
 	for (unsigned k = 0; k < PARENT_LAST_CFGS; k++)
 		parent_free_config(p, p->last_cfgs[k]);

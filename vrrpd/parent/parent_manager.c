@@ -1,10 +1,10 @@
 /*
  * parent_manager.c - what vrrpd and the service manager (systemd) do for each other.
  *
- * The manager hears when vrrpd is ready, reloads and ends, and keeps the memory from which the next engine goes
- * on. When it ends vrrpd only to start it again, nobody says goodbye: the children are ended without a word,
- * the addresses stay, and the next vrrpd finds the memory and resumes. If that one never comes, the addresses
- * go by their lifetime.
+ * The manager hears when vrrpd is ready, reloads and ends, and keeps the memories from which the next engine
+ * and the next agent go on. When it ends vrrpd only to start it again, nobody says goodbye: the children are
+ * ended without a word, the addresses stay, and the next vrrpd finds the memory and resumes. If that one never
+ * comes, the addresses go by their lifetime.
  */
 #include "parent/parent.h"
 
@@ -13,10 +13,12 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "ipc/ipc_events.h"
 #include "ipc/ipc_memory.h"
 #include "sys/notify.h"
 
 #define MEMORY_NAME "vrrpd-memory"
+#define EVENTS_NAME "vrrpd-events"
 #define ASK_MAX_US  (500 * USEC_PER_MS) /* the engine works on meanwhile: waiting costs nothing */
 
 /*
@@ -48,16 +50,37 @@ is_memory(int fd)
 	return m != NULL;
 }
 
-/* From the program before this one, else from the manager, else a new one. */
-void
-parent_open_memory(struct parent *p)
+/* The one from the program before this one counts, then the one that the manager kept. */
+static void
+choose(int *fd, int kept)
 {
-	int kept = notify_take(MEMORY_NAME);
-
-	if (p->memory_fd < 0)
-		p->memory_fd = kept;
+	if (*fd < 0)
+		*fd = kept;
 	else if (kept >= 0)
 		close(kept);
+}
+
+static void
+open_events(struct parent *p)
+{
+	struct ipc_events *m = p->events_fd >= 0 ? ipc_events_map(p->events_fd) : NULL;
+
+	if (m == NULL && p->events_fd >= 0) {
+		log_warning("the events of the vrrpd before this one are not of its form: starting without them");
+		close(p->events_fd);
+	}
+	if (m == NULL)
+		p->events_fd = ipc_events_create();
+	ipc_events_unmap(m);
+	if (p->events_fd < 0)
+		log_warning("no memory for events (%s): they end with each vrrpd-agent", strerror(-p->events_fd));
+	else
+		notify_store(EVENTS_NAME, p->events_fd);
+}
+
+static void
+open_memory(struct parent *p)
+{
 	if (p->memory_fd >= 0 && !is_memory(p->memory_fd)) {
 		log_warning("the memory of the vrrpd before this one is not of its form: starting without it");
 		close(p->memory_fd);
@@ -73,6 +96,20 @@ parent_open_memory(struct parent *p)
 		return;
 	}
 	notify_store(MEMORY_NAME, p->memory_fd);
+}
+
+/* From the program before this one, else from the manager, else a new one. */
+void
+parent_open_memory(struct parent *p)
+{
+	static const char *const names[] = {MEMORY_NAME, EVENTS_NAME};
+	int kept[ARRAY_SIZE(names)];
+
+	notify_take(names, kept, ARRAY_SIZE(names));
+	choose(&p->memory_fd, kept[0]);
+	choose(&p->events_fd, kept[1]);
+	open_memory(p);
+	open_events(p);
 }
 
 static void

@@ -3,7 +3,7 @@
  *
  * SIGUSR2. The new program checks the configuration first. Then the children are ended without a word, so that
  * addresses stay where they are, and this process executes its own file again: same process id, same lock, same
- * status socket, and the memory from which the next engine goes on (ipc_memory.h). The descriptors' numbers go
+ * status socket, and the memories from which the next engine and agent go on (ipc_memory.h, ipc_events.h). The descriptors' numbers go
  * along in the environment, and which table of system calls is in force: that cannot be taken back, and need
  * not be put on top of itself at every restart.
  */
@@ -93,7 +93,7 @@ parent_restart(struct parent *p)
 static void
 execute(struct parent *p)
 {
-	char value[64];
+	char value[96];
 
 	if (p->reload.running) {
 		log_warning("restart: not while vrrpd is reloading");
@@ -104,13 +104,14 @@ execute(struct parent *p)
 		return;
 	}
 	log_info("restart: executing %s", p->self);
-	snprintf(value, sizeof(value), "%d,%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd,
-		 p->call_table);
+	snprintf(value, sizeof(value), "%d,%d,%d,%d,%d,%d", p->lock_fd, p->control_fd, p->listen_fd, p->memory_fd,
+		 p->call_table, p->events_fd);
 	setenv(ENVIRONMENT, value, 1);
 	keep_over_exec(p->lock_fd);
 	keep_over_exec(p->control_fd);
 	keep_over_exec(p->listen_fd);
 	keep_over_exec(p->memory_fd);
+	keep_over_exec(p->events_fd);
 	parent_end_children(p); /* what is left of them is reaped by the next program */
 	parent_run_end_all(p);
 	execv(p->self, p->argv);
@@ -148,17 +149,18 @@ void
 parent_inherit(struct parent *p)
 {
 	const char *value = getenv(ENVIRONMENT);
-	int fds[4] = {-1, -1, -1, -1};
+	int fds[5] = {-1, -1, -1, -1, -1};
 	sigset_t none;
 
-	/* The last one is not told by every version. */
+	/* The last two are not told by every version. */
 	if (value != NULL &&
-	    sscanf(value, "%d,%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3], &p->call_table) >= 4) {
+	    sscanf(value, "%d,%d,%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3], &p->call_table, &fds[4]) >= 4) {
 		p->restarted = true;
 		p->lock_fd = take_over(fds[0]);
 		p->control_fd = take_over(fds[1]);
 		p->listen_fd = take_over(fds[2]);
 		p->memory_fd = take_over(fds[3]);
+		p->events_fd = take_over(fds[4]);
 	}
 	unsetenv(ENVIRONMENT);
 	sigemptyset(&none);

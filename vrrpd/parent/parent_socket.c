@@ -95,14 +95,17 @@ change_group(const char *path, gid_t gid)
 
 /* Members of this group may use the socket. Without such a group only root may. */
 static void
-give_to_group(const char *path, const char *group)
+give_to_group(struct parent *p)
 {
+	const char *path = p->control_path, *group = p->cfg->control.group;
 	const struct group *gr = getgrnam(group);
 
+	p->has_group = gr != NULL;
 	if (gr == NULL) {
 		log_info("no group \"%s\" on this host: only root may use %s", group, path);
 		return;
 	}
+	p->control_gid = gr->gr_gid;
 	if (change_group(path, gr->gr_gid) < 0)
 		log_warning("cannot give %s to group %s: %s", path, group, strerror(errno));
 }
@@ -127,7 +130,7 @@ open_control(struct parent *p)
 		return -ENAMETOOLONG;
 	}
 	if (is_bound_to(p->control_fd, &sun, sizeof(sun)) && access(sun.sun_path, F_OK) == 0) {
-		give_to_group(p->control_path, p->cfg->control.group);
+		give_to_group(p);
 		return 0;
 	}
 	close_kept(&p->control_fd);
@@ -144,7 +147,7 @@ open_control(struct parent *p)
 		log_error("cannot open the status socket %s: %s", p->control_path, strerror(-r));
 		return r;
 	}
-	give_to_group(p->control_path, p->cfg->control.group);
+	give_to_group(p);
 	return 0;
 }
 

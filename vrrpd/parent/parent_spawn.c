@@ -5,7 +5,7 @@
  * An engine has ended when its channel closes; that it can be reaped comes later, because the kernel takes some
  * 20 ms per packet socket to close those. The next one does not wait for that.
  *
- * Each start gets the same things in the same order: memory of the engine before (engine), configuration, listening
+ * Each start gets the same things in the same order: memory of the one before it, configuration, listening
  * sockets (agent), and a fresh link between the two.
  *
  * An engine that keeps ending gets a last will: one more, which only hands over what is held (priority 0, make before
@@ -152,10 +152,12 @@ link_children(struct parent *p)
 static int
 send_listeners(struct parent *p, struct parent_child *c)
 {
-	struct ipc_listen control = {.control = 1};
+	struct ipc_listen control = {.control = 1, .has_group = p->has_group, .gid = p->control_gid};
 	struct ipc_listen tcp = {.control = 0};
-	int r = ipc_chan_send(&c->chan, IPC_LISTEN, &control, p->control_fd);
+	int r;
 
+	str_copy(control.group, sizeof(control.group), p->cfg->control.group);
+	r = ipc_chan_send(&c->chan, IPC_LISTEN, &control, p->control_fd);
 	if (r == 0 && p->listen_fd >= 0)
 		r = ipc_chan_send(&c->chan, IPC_LISTEN, &tcp, p->listen_fd);
 	return r;
@@ -166,10 +168,11 @@ static int
 equip(struct parent *p, struct parent_child *c)
 {
 	struct ipc_memory_fd memory = {0};
+	int fd = c->kind == PARENT_ENGINE ? p->memory_fd : p->events_fd;
 	int r = 0;
 
-	if (c->kind == PARENT_ENGINE && p->memory_fd >= 0)
-		r = ipc_chan_send(&c->chan, IPC_MEMORY, &memory, p->memory_fd);
+	if (fd >= 0)
+		r = ipc_chan_send(&c->chan, IPC_MEMORY, &memory, fd);
 	if (r == 0)
 		r = parent_send_config(p, c);
 	if (r == 0 && c->kind == PARENT_AGENT)

@@ -78,23 +78,27 @@ notify_store(const char *name, int fd)
 	(void)sd_pid_notify_with_fds(0, 0, text, &fd, 1);
 }
 
-int
-notify_take(const char *name)
+void
+notify_take(const char *const *names, int *ret, unsigned n)
 {
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names);
-	int found = -1;
+	char **kept = NULL;
+	int n_kept = sd_listen_fds_with_names(1, &kept);
 
-	for (int i = 0; i < n; i++) {
-		if (found < 0 && names != NULL && strcmp(names[i], name) == 0)
-			found = SD_LISTEN_FDS_START + i;
+	for (unsigned k = 0; k < n; k++)
+		ret[k] = -1;
+	for (int i = 0; i < n_kept; i++) {
+		unsigned k = 0;
+
+		while (k < n && (kept == NULL || ret[k] >= 0 || strcmp(kept[i], names[k]) != 0))
+			k++;
+		if (k < n)
+			ret[k] = SD_LISTEN_FDS_START + i;
 		else
 			close(SD_LISTEN_FDS_START + i);
 	}
-	for (int i = 0; names != NULL && names[i] != NULL; i++)
-		free(names[i]);
-	free(names);
-	return found;
+	for (int i = 0; kept != NULL && kept[i] != NULL; i++)
+		free(kept[i]);
+	free(kept);
 }
 
 /* ---- questions

@@ -39,10 +39,10 @@ void notify_alive(void); /* WATCHDOG=1 */
 void notify_store(const char *name, int fd);
 
 /*
- * Take back what was kept: the first descriptor of this name (the caller's, close-on-exec), or -1. All others
- * the manager handed over are closed. Works once, at the start: it clears LISTEN_* from the environment.
+ * Take back what was kept: the first descriptor of each of the n names (the caller's, close-on-exec), or -1. All
+ * others the manager handed over are closed. Works once, at the start: it clears LISTEN_* from the environment.
  */
-int notify_take(const char *name);
+void notify_take(const char *const *names, int *ret, unsigned n);
 
 /*
  * Ask the manager, waiting at most limit_us: will it start this service again at once, because what ends it now
