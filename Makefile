@@ -12,6 +12,7 @@ BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/vrrpd
 SYSCONFDIR ?= /etc
 UNITDIR ?= /lib/systemd/system
+DATADIR ?= $(PREFIX)/share
 VERSION := 0.1.0
 
 CC ?= cc
@@ -42,8 +43,10 @@ MODULES := vrrpd/base vrrpd/proto vrrpd/elect vrrpd/config vrrpd/ipc vrrpd/sys v
 	vrrpd/parent vrrpd/ctl netlink
 PROGRAMS := vrrpd vrrpd-engine vrrpd-agent vrrpctl
 
+COMPLETIONS := $(addprefix $(BUILD)/completions/vrrpctl.,bash zsh fish)
+
 .PHONY: all
-all: $(addprefix $(BUILD)/,$(PROGRAMS))
+all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(COMPLETIONS)
 
 # Per module: NAME_SRCS (the archive), NAME_MAIN (a program's main file), NAME_PKGS (libraries), NAME_CFLAGS.
 define module
@@ -84,6 +87,12 @@ $(eval $(call program,vrrpd-engine,engine,engine ipc sys elect proto netlink bas
 $(eval $(call program,vrrpd-agent,agent,agent ipc sys elect proto base,libevent hiredis jansson libcurl libpq libcap-ng $(SECCOMP) $(SYSTEMD)))
 $(eval $(call program,vrrpctl,ctl,ctl sys base,jansson))
 
+# What the shells complete, from vrrpctl's own table.
+$(BUILD)/completions/vrrpctl.%: $(BUILD)/vrrpctl
+	@mkdir -p $(@D)
+	@$< completion $* >$@.new
+	@mv $@.new $@
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 include tests/module.mk
@@ -105,6 +114,13 @@ install: all
 	install -m 644 scripts/common.sh $(DESTDIR)$(LIBEXECDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf || \
 		install -m 644 conf/vrrpd.conf $(DESTDIR)$(SYSCONFDIR)/vrrpd/vrrpd.conf
+	install -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions \
+		$(DESTDIR)$(DATADIR)/fish/vendor_completions.d
+	install -m 644 $(BUILD)/completions/vrrpctl.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/vrrpctl
+	ln -sf vrrpctl $(DESTDIR)$(DATADIR)/bash-completion/completions/vrrpd
+	install -m 644 $(BUILD)/completions/vrrpctl.zsh $(DESTDIR)$(DATADIR)/zsh/site-functions/_vrrpctl
+	install -m 644 $(BUILD)/completions/vrrpctl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/vrrpctl.fish
+	ln -sf vrrpctl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/vrrpd.fish
 	install -d $(DESTDIR)$(PREFIX)/share/vrrpd/prometheus $(DESTDIR)$(PREFIX)/share/vrrpd/grafana
 	install -m 644 packaging/prometheus/vrrpd.rules.yml packaging/prometheus/scrape.yml \
 		$(DESTDIR)$(PREFIX)/share/vrrpd/prometheus

@@ -8,7 +8,7 @@ SAN_BUILD := $(BUILD)/san
 SAN_MAKE = $(MAKE) --no-print-directory BUILD=$(SAN_BUILD) SAN=address,undefined CFLAGS="-O1 -g"
 
 UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
-UNIT_LIBS := agent engine parent config ipc sys elect proto netlink base
+UNIT_LIBS := ctl agent engine parent config ipc sys elect proto netlink base
 UNIT_PKGS := cmocka libevent hiredis libcurl libpq jansson libconfig libmnl libnl-3.0 libnl-route-3.0 libcap-ng $(SECCOMP) $(SYSTEMD)
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(foreach l,$(UNIT_LIBS),$(BUILD)/lib$(l).a)

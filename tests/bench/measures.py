@@ -15,6 +15,7 @@ import follow
 import procstat
 import rig as rigs
 import split_brain
+import status
 import survival
 
 LATE_VRID = 128  # of 255: the one whose adverts are timed on the wire
@@ -272,4 +273,4 @@ def _instances(count):
 # In this order; the names are what ONLY= takes.
 ALL = {"silence": silence_host_lost, "survival": survival.survival, "cpu": cpu, "soak": soak, "takeover": takeover,
        "memory": memory, "checks": checks.checks, "follow": follow.follow,
-       "splits": split_brain.split_brain}
+       "splits": split_brain.split_brain, "status": status.status}

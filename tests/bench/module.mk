@@ -3,7 +3,7 @@
 #
 #   make bench [ONLY=silence,cpu] [QUICK=1] [SUBJECTS=keepalived]
 #
-# ONLY: silence, survival, cpu, soak, takeover, memory, checks, follow, splits. QUICK: one round of everything. SUBJECTS: one of the two daemons.
+# ONLY: silence, survival, cpu, soak, takeover, memory, checks, follow, splits, status. QUICK: one round of everything. SUBJECTS: one of the two daemons.
 
 BENCH_PROGS := $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/bench_*.c))
 

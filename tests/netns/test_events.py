@@ -86,7 +86,8 @@ def test_ring_and_counters_outlive_everything(lab):
     assert d.ctl("reload").returncode == 0
     assert events(d)[: len(before)] == before
     for _ in range(6):  # each resume and drain is two events or more
-        assert d.ctl("drain", "pg", "--wait").returncode == 0
+        assert d.ctl("drain", "pg").returncode == 0
+        d.wait_state("pg", "initialize")
         assert d.ctl("resume", "pg").returncode == 0
         d.wait_state("pg", "active")
     now = seqs(d)
@@ -156,7 +157,7 @@ def test_follow_over_restarts_of_the_agent(lab):
         lines = [json.loads(p.stdout.readline())]
         assert lines[0]["seq"] == first
         kill_agent(d)
-        d.ctl("drain", "pg", "--wait")
+        d.ctl("drain", "pg")
         while lines[-1]["to"] != "initialize" and lines[-1]["reason"] != "drained":
             lines.append(json.loads(p.stdout.readline()))
         p.send_signal(signal.SIGINT)

@@ -29,7 +29,7 @@ packages_apt() {
 		etcd-server etcd-client vip-manager ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
-		dbus-daemon python3-dbus python3-gi shellcheck prometheus fonts-dejavu-core
+		dbus-daemon python3-dbus python3-gi shellcheck prometheus fonts-dejavu-core bash-completion zsh fish tmux
 		# Ubuntu has browsers as snaps only, which do not run in network namespaces.
 		grep -qx ID=ubuntu /etc/os-release 2>/dev/null || echo chromium ;;
 	systemd) echo debootstrap ;;
@@ -46,7 +46,7 @@ packages_dnf() {
 	bench) echo keepalived iproute python3 haproxy socat redis postgresql-server openssl ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
 		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject \
-		ShellCheck chromium dejavu-sans-fonts ;;
+		ShellCheck chromium dejavu-sans-fonts bash-completion zsh fish tmux ;;
 	coverage) echo gcovr ;;
 	esac
 }
@@ -58,7 +58,7 @@ packages_apk() {
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 haproxy socat redis postgresql openssl ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
-		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck chromium font-dejavu ;;
+		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck chromium font-dejavu bash-completion zsh fish tmux ;;
 	coverage) echo gcovr ;;
 	esac
 }

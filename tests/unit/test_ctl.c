@@ -272,6 +272,90 @@ test_texts(void **state)
 	o = run(w, "metrics");
 	assert_int_equal(o->status, 0);
 	assert_has(o->out, "vrrpd_instance_state{instance=\"pg\",state=\"active\"} 1\n");
+	o = run(w, "config -j");
+	assert_int_equal(o->status, 0);
+	assert_string_equal(o->out, "{\"config\":\"node = \\\"proxy1\\\";\\n\"}\n");
+	o = run(w, "metrics -j");
+	assert_int_equal(o->status, 0);
+	assert_has(o->out, "{\"name\":\"vrrpd_instance_state\",\"labels\":{\"instance\":\"pg\",\"state\":\"active\"},"
+			   "\"value\":1,\"type\":\"gauge\"}");
+	assert_has_not(o->out, "untyped");
+}
+
+static void
+test_names_for_completion(void **state)
+{
+	struct world *w = *state;
+
+	assert_string_equal(run(w, "completion --names instances")->out, "pg\nsix\n");
+	assert_string_equal(run(w, "completion --names checks")->out, "haproxy\n");
+	w->silent = true; /* an error of the daemon is no word to complete */
+	assert_string_equal(run(w, "completion --names instances")->out, "");
+	assert_string_equal(run(w, "completion --names instances")->err, "");
+}
+
+/* Everything that vrrpd --help tells can be completed. */
+static void
+test_completion_knows_the_daemon(void **state)
+{
+	char dir[PATH_MAX], command[3 * PATH_MAX];
+
+	(void)state;
+	world_build_dir(dir, sizeof(dir));
+	snprintf(command, sizeof(command),
+		 "ok=1; for o in $(%s/vrrpd --help | grep -o -e '--[a-z-]*' | sort -u); do "
+		 "for s in bash zsh fish; do %s/vrrpctl completion $s | grep -q -e \"$o\" -e \"vrrpd.* -l ${o#--} \" || "
+		 "{ echo $s lacks $o; ok=0; }; done; done; [ $ok = 1 ]",
+		 dir, dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* Without a terminal watch is a document a line; it goes on when the daemon does not answer. */
+static void
+test_watch_lines(void **state)
+{
+	struct world *w = *state;
+	char dir[PATH_MAX], args[2 * PATH_MAX];
+	const struct output *o;
+	const char *line;
+
+	world_build_dir(dir, sizeof(dir));
+	snprintf(args, sizeof(args), "--version >/dev/null; timeout 20 %s/vrrpctl --socket %s watch -j -n 0.1 | head -n 3",
+		 dir, w->socket);
+	o = run_with(w, "", args);
+	assert_int_equal(lines(o->out), 3);
+	for (line = o->out; *line != '\0'; line += strcspn(line, "\n") + 1)
+		assert_int_equal(strncmp(line, "{\"node\":\"proxy1\",", 17), 0);
+	snprintf(args, sizeof(args),
+		 "--version >/dev/null; timeout 20 %s/vrrpctl --socket %s.none watch -j -n 0.1 | head -n 2", dir,
+		 w->socket);
+	o = run_with(w, "", args);
+	assert_int_equal(lines(o->out), 2);
+	assert_has(o->out, "{\"error\":\"vrrpd does not answer\",\"detail\":\"");
+	assert_has(o->out, ".none does not exist: is vrrpd running");
+}
+
+static int
+setup_many(void **state)
+{
+	*state = world_start(253);
+	return 0;
+}
+
+/* Far above what it takes (a few milliseconds, see `make bench ONLY=status`), for busy machines and sanitizers. */
+static void
+test_status_of_many_is_quick(void **state)
+{
+	struct world *w = *state;
+	usec_t best = USEC_INFINITY;
+
+	for (int i = 0; i < 50 && best > 100 * USEC_PER_MS; i++) {
+		mono_t start = clock_mono();
+
+		assert_int_equal(run(w, "status")->status, 1); /* six is in fault */
+		best = MIN(best, mono_since(clock_mono(), start));
+	}
+	assert_true(best <= 100 * USEC_PER_MS);
 }
 
 static void
@@ -283,25 +367,44 @@ test_usage(void **state)
 		const char *out, *err;
 	} rows[] = {
 		{"", 2, "", "usage: vrrpctl [--run-dir DIR | --socket PATH] VERB"},
-		{"--help", 0, "  status [-j] [NAME]                who holds what, since when, why\n", ""},
+		{"--help", 0, "  status [NAME]                who holds what, since when, why\n", ""},
 		{"help", 0, "Exit status: 0 all well", ""},
 		{"help events", 0, "usage: vrrpctl events [-n N] [-f] [-j]\n", ""},
-		{"help nothing", 2, "", "there is no verb \"nothing\"; there are: status events"},
-		{"help a b", 2, "", "usage: vrrpctl help [VERB]"},
+		{"help drain", 0, "usage: vrrpctl drain [-j] [--for TIME] [--wait] NAME|--all\n", ""},
+		{"help drain", 0, "\n  --for TIME       it ends by itself after this time", ""},
+		{"help -j", 0, "{\"name\":\"for\",\"value\":\"TIME\",\"type\":\"duration\",", ""},
+		{"help -j garp", 0, "{\"name\":\"garp\",\"usage\":\"vrrpctl garp [-j] NAME\",", ""},
+		{"help nothing", 2, "", "there is no verb \"nothing\"; there are: status explain events"},
+		{"help a b", 2, "", "usage: vrrpctl help [-j] [VERB]"},
 		{"--version", 0, "vrrpctl " VRRPD_VERSION "\n", ""},
 		{"stauts", 2, "",
-		 "vrrpctl: there is no verb \"stauts\"; there are: status events drain resume garp check "
-		 "reload "
-		 "metrics config help\n"},
-		{"drain", 2, "", "usage: vrrpctl drain [-j] NAME|--all [--wait]\n"},
-		{"drain a --all", 2, "", "usage: vrrpctl drain"},
-		{"resume --all --wait", 2, "", "usage: vrrpctl resume [-j] NAME|--all\n"},
+		 "vrrpctl: there is no verb \"stauts\"; there are: status explain events watch drain resume takeover "
+		 "priority garp check reload metrics config completion help\n"},
+		{"drain", 2, "", "vrrpctl: drain wants NAME\nusage: vrrpctl drain"},
+		{"drain a --all", 2, "", "vrrpctl: drain takes --all or NAME, not both\n"},
+		{"drain --all --for 10", 2, "", "--for takes a time with its unit, such as 30s, 10m or 2h, not \"10\"\n"},
+		{"drain --for 1.5.5m a", 2, "", "--for takes a time with its unit"},
+		{"drain --for '1s&x=1' a", 2, "", "--for takes a time with its unit"},
+		{"drain a --for", 2, "", "vrrpctl: drain wants a value after --for\n"},
+		{"resume --all --wait", 2, "", "vrrpctl: resume does not understand \"--wait\"\n"},
+		{"explain", 2, "", "usage: vrrpctl explain [-j] NAME\n"},
+		{"takeover", 2, "", "usage: vrrpctl takeover [-j] [--for TIME] NAME\n"},
+		{"priority a", 2, "", "vrrpctl: priority wants N|reset\n"},
+		{"priority a high", 2, "", "vrrpctl: priority takes a number or the word reset, not \"high\"\n"},
+		{"priority a 1 2", 2, "", "vrrpctl: priority takes no \"2\"\n"},
 		{"garp", 2, "", "usage: vrrpctl garp [-j] NAME\n"},
+		{"garp ''", 2, "", "vrrpctl: garp takes a word, not \"\"\n"},
 		{"reload now", 2, "", "usage: vrrpctl reload [-j] [--wait]\n"},
+		{"watch", 2, "", "vrrpctl: watch needs a terminal"},
+		{"watch -n 0.01", 2, "", "watch -n takes a number of seconds, 0.1 to 3600, not \"0.01\"\n"},
+		{"completion", 2, "", "vrrpctl: completion wants bash|zsh|fish\n"},
+		{"completion csh", 2, "", "vrrpctl: completion takes bash|zsh|fish, not \"csh\"\n"},
+		{"completion --names hosts", 2, "", "takes instances|checks, not \"hosts\"\n"},
+		{"--socket /none/x completion --names instances", 0, "", ""},
 		{"--bad status", 2, "", "unrecognized option '--bad'"},
-		{"status -x", 2, "", "usage: vrrpctl status [-j] [NAME]\n"},
+		{"status -x", 2, "", "vrrpctl: status has no option -x\nusage: vrrpctl status [-j] [NAME]\n"},
 		{"status a b", 2, "", "usage: vrrpctl status [-j] [NAME]\n"},
-		{"metrics x", 2, "", "usage: vrrpctl metrics"},
+		{"metrics x", 2, "", "usage: vrrpctl metrics [-j]"},
 		{"--socket /a --run-dir /b status", 2, "", "--run-dir and --socket exclude each other"},
 	};
 	struct world *w = *state;
@@ -412,6 +515,10 @@ main(void)
 		T(test_engine_silent),
 		T(test_events),
 		T(test_texts),
+		T(test_names_for_completion),
+		T(test_completion_knows_the_daemon),
+		T(test_watch_lines),
+		cmocka_unit_test_setup_teardown(test_status_of_many_is_quick, setup_many, teardown),
 		T(test_usage),
 		T(test_daemon_out_of_reach),
 		T(test_no_permission),

@@ -1,12 +1,14 @@
 /*
- * ctl.h - vrrpctl: its options, its verbs, its exit statuses.
+ * ctl.h - vrrpctl: what its verbs share, and its exit statuses.
  *
- * One file per verb or family of verbs (cmd_*.c); the table of verbs is in ctl_main.c.
+ * One file per verb or family of verbs (cmd_*.c); what they are called and take is told by the table in
+ * ctl_verbs.c and nowhere else.
  */
 #ifndef VRRPD_CTL_CTL_H
 #define VRRPD_CTL_CTL_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/limits.h"
 
@@ -21,20 +23,30 @@ enum ctl_exit {
 
 struct ctl {
 	char socket[LIMIT_PATH];
-	bool color; /* the output is a terminal and colour is not forbidden */
+	FILE *out;   /* where out_*() write: stdout, or the text of a screen */
+	FILE *err;   /* where the client says what is wrong: stderr, or the text of a screen */
+	int columns; /* lines are broken there */
+	bool color;  /* the output is a terminal and colour is not forbidden */
+	int wake_fd; /* a question is given up when this becomes readable; -1: none */
 };
 
 /* Run a verb with its own arguments (argv[0] is its name). An enum ctl_exit. */
 typedef int ctl_verb_fn(struct ctl *c, int argc, char **argv);
 
 ctl_verb_fn cmd_status;
+ctl_verb_fn cmd_explain;
 ctl_verb_fn cmd_events;
+ctl_verb_fn cmd_watch;
 ctl_verb_fn cmd_drain; /* and resume */
+ctl_verb_fn cmd_takeover;
+ctl_verb_fn cmd_priority;
 ctl_verb_fn cmd_garp;
 ctl_verb_fn cmd_check;
 ctl_verb_fn cmd_reload;
 ctl_verb_fn cmd_metrics;
 ctl_verb_fn cmd_config;
+ctl_verb_fn cmd_completion;
+ctl_verb_fn cmd_help;
 
 /* Say how verb argv[0] is used, on stderr. CTL_USAGE. */
 int ctl_usage(const char *verb);

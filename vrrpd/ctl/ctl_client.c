@@ -36,13 +36,13 @@ close_fd(int *fd)
 
 /* Why the socket may not be used, and what to do about it. */
 static void
-explain_denied(const char *path)
+explain_denied(FILE *err, const char *path)
 {
 	struct stat st;
 	const struct group *g;
 
 	if (stat(path, &st) < 0) {
-		fprintf(stderr,
+		fprintf(err,
 			"vrrpctl: no permission to look at %s; use it as root or as a member of its folder's "
 			"group\n",
 			path);
@@ -50,30 +50,30 @@ explain_denied(const char *path)
 	}
 	g = getgrgid(st.st_gid);
 	if (g != NULL)
-		fprintf(stderr,
+		fprintf(err,
 			"vrrpctl: no permission to use %s: members of group \"%s\" may (usermod -aG %s USER, "
 			"then log in anew), and root\n",
 			path, g->gr_name, g->gr_name);
 	else
-		fprintf(stderr, "vrrpctl: no permission to use %s: members of group %u may, and root\n", path,
+		fprintf(err, "vrrpctl: no permission to use %s: members of group %u may, and root\n", path,
 			(unsigned)st.st_gid);
 }
 
 static void
-explain_connect(const char *path, int err)
+explain_connect(FILE *f, const char *path, int err)
 {
 	const char *slash = strrchr(path, '/');
 	int dir = slash != NULL && slash != path ? (int)(slash - path) : 1;
 
 	if (err == ENOENT)
-		fprintf(stderr, "vrrpctl: %s does not exist: is vrrpd running, and with --run-dir %.*s?\n",
+		fprintf(f, "vrrpctl: %s does not exist: is vrrpd running, and with --run-dir %.*s?\n",
 			path, dir, path);
 	else if (err == ECONNREFUSED)
-		fprintf(stderr, "vrrpctl: nobody listens on %s: vrrpd has ended\n", path);
+		fprintf(f, "vrrpctl: nobody listens on %s: vrrpd has ended\n", path);
 	else if (err == EACCES || err == EPERM)
-		explain_denied(path);
+		explain_denied(f, path);
 	else
-		fprintf(stderr, "vrrpctl: cannot connect to %s: %s\n", path, strerror(err));
+		fprintf(f, "vrrpctl: cannot connect to %s: %s\n", path, strerror(err));
 }
 
 int
@@ -85,7 +85,7 @@ ctl_dial(const struct ctl *c, bool quiet)
 
 	if (fd < 0) {
 		if (!quiet)
-			explain_connect(path, errno);
+			explain_connect(c->err, path, errno);
 		return -1;
 	}
 	(void)str_copy(sa.sun_path, sizeof(sa.sun_path), path); /* fits: checked with the options */
@@ -94,45 +94,46 @@ ctl_dial(const struct ctl *c, bool quiet)
 		if (quiet)
 			;
 		else if (errno == EAGAIN)
-			fprintf(stderr,
+			fprintf(c->err,
 				"vrrpctl: %s does not accept connections: vrrpd-agent hangs or is overloaded\n",
 				path);
 		else
-			explain_connect(path, errno);
+			explain_connect(c->err, path, errno);
 		close(fd);
 		return -1;
 	}
 	return fd;
 }
 
-/* Wait until the socket is ready for `events`. False when the deadline came first. */
-static bool
-wait_for(int fd, short events, mono_t deadline)
+/* Wait until the socket is ready for `events`: 0, ETIMEDOUT, ECANCELED when something else woke us, or an errno. */
+static int
+wait_for(const struct ctl *c, int fd, short events, mono_t deadline)
 {
 	for (;;) {
-		struct pollfd p = {.fd = fd, .events = events};
+		struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = c->wake_fd, .events = POLLIN}};
 		mono_t now = clock_mono();
 		int n;
 
 		if (mono_due(now, deadline))
-			return false;
-		n = poll(&p, 1, (int)((deadline.us - now.us) / USEC_PER_MS) + 1);
+			return ETIMEDOUT;
+		n = poll(p, 2, (int)((deadline.us - now.us) / USEC_PER_MS) + 1);
 		if (n > 0)
-			return true;
+			return p[0].revents != 0 ? 0 : ECANCELED;
 		if (n < 0 && errno != EINTR)
-			return false;
+			return errno;
 	}
 }
 
 /* 0, or an errno. */
 static int
-send_all(int fd, const char *p, size_t n, mono_t deadline)
+send_all(const struct ctl *c, int fd, const char *p, size_t n, mono_t deadline)
 {
 	while (n > 0) {
+		int err = wait_for(c, fd, POLLOUT, deadline);
 		ssize_t r;
 
-		if (!wait_for(fd, POLLOUT, deadline))
-			return ETIMEDOUT;
+		if (err != 0)
+			return err;
 		r = send(fd, p, n, MSG_NOSIGNAL);
 		if (r < 0 && errno != EAGAIN && errno != EINTR)
 			return errno;
@@ -146,9 +147,10 @@ send_all(int fd, const char *p, size_t n, mono_t deadline)
 
 /* Read to the end of the connection. 0 and ret->all (with a NUL), ret->len; or an errno. */
 static int
-receive_all(int fd, mono_t deadline, struct ctl_reply *ret)
+receive_all(const struct ctl *c, int fd, mono_t deadline, struct ctl_reply *ret)
 {
 	size_t size = 0;
+	int err;
 
 	for (;;) {
 		ssize_t r;
@@ -162,8 +164,8 @@ receive_all(int fd, mono_t deadline, struct ctl_reply *ret)
 				return EMSGSIZE;
 			ret->all = more;
 		}
-		if (!wait_for(fd, POLLIN, deadline))
-			return ETIMEDOUT;
+		if ((err = wait_for(c, fd, POLLIN, deadline)) != 0)
+			return err;
 		r = recv(fd, ret->all + ret->len, size - ret->len - 1, 0);
 		if (r < 0 && errno != EAGAIN && errno != EINTR)
 			return errno;
@@ -206,24 +208,25 @@ ask(const struct ctl *c, const char *method, const char *path, unsigned seconds,
 	if (fd < 0)
 		return CTL_CONNECT;
 	snprintf(head, sizeof(head), "%s %s HTTP/1.0\r\nHost: vrrpd\r\nContent-Length: 0\r\n\r\n", method, path);
-	err = send_all(fd, head, strlen(head), deadline);
+	err = send_all(c, fd, head, strlen(head), deadline);
 	if (err == 0)
-		err = receive_all(fd, deadline, &r);
+		err = receive_all(c, fd, deadline, &r);
 	if (err != 0) {
 		if (err == ETIMEDOUT)
-			fprintf(stderr, "vrrpctl: %s accepts connections but did not answer within %u s\n",
+			fprintf(c->err, "vrrpctl: %s accepts connections but did not answer within %u s\n",
 				c->socket, seconds);
-		else
-			fprintf(stderr, "vrrpctl: %s: no answer: %s\n", c->socket, strerror(err));
+		else if (err != ECANCELED)
+			fprintf(c->err, "vrrpctl: %s: no answer: %s\n", c->socket, strerror(err));
 		ctl_reply_free(&r);
 		return CTL_CONNECT;
 	}
 	if (!take_apart(&r)) {
-		fprintf(stderr, "vrrpctl: %s: the answer is no HTTP or was cut short; is vrrpd restarting?\n",
+		fprintf(c->err, "vrrpctl: %s: the answer is no HTTP or was cut short; is vrrpd restarting?\n",
 			c->socket);
 		ctl_reply_free(&r);
 		return CTL_CONNECT;
 	}
+	r.err = c->err;
 	*ret = r;
 	return CTL_OK;
 }
@@ -253,16 +256,16 @@ ctl_reply_json(const struct ctl_reply *r, json_t **ret)
 	json_t *j = json_loadb(r->body, r->len, 0, NULL);
 	const char *error, *detail;
 
-	if (r->status == 200 && j != NULL) {
+	if (r->status == 200 && j != NULL && ret != NULL) {
 		*ret = j;
 		return CTL_OK;
 	}
 	error = json_string_value(json_object_get(j, "error"));
 	detail = json_string_value(json_object_get(j, "detail"));
 	if (error != NULL && detail != NULL)
-		fprintf(stderr, "vrrpctl: %s: %s\n", error, detail);
+		fprintf(r->err, "vrrpctl: %s: %s\n", error, detail);
 	else
-		fprintf(stderr,
+		fprintf(r->err,
 			"vrrpctl: the daemon answered with HTTP status %d and nothing that can be understood\n",
 			r->status);
 	json_decref(j);

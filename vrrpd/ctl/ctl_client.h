@@ -14,12 +14,13 @@ struct ctl_reply {
 	size_t len;
 	char *body; /* ended by a NUL that is not counted */
 	char *all;  /* what was received; body points into it */
+	FILE *err;  /* where ctl_reply_json() says what is wrong */
 };
 
-/* A connection to the daemon's socket, not blocking: the caller's. -1 after saying on stderr why not, if not quiet. */
+/* A connection to the daemon's socket, not blocking: the caller's. -1 after saying on c->err why not, if not quiet. */
 int ctl_dial(const struct ctl *c, bool quiet);
 
-/* GET path. CTL_OK and *ret (free with ctl_reply_free), or CTL_CONNECT after saying on stderr what is wrong. */
+/* GET path. CTL_OK and *ret (free with ctl_reply_free), or CTL_CONNECT after saying on c->err what is wrong. */
 int ctl_get(const struct ctl *c, const char *path, struct ctl_reply *ret);
 
 /* POST path without a body, waiting up to `seconds`; else as ctl_get(). */
@@ -32,8 +33,8 @@ void ctl_check_path(const char *name, const char *rest, char *buf, size_t size);
 void ctl_reply_free(struct ctl_reply *r);
 
 /*
- * The body as JSON, *ret to be json_decref'd. CTL_OK; else the answer was an error and has been told on stderr:
- * CTL_UNKNOWN for 404, CTL_UNFIT otherwise.
+ * The body as JSON, *ret to be json_decref'd. CTL_OK; else the answer was an error and has been told on r->err:
+ * CTL_UNKNOWN for 404, CTL_UNFIT otherwise. ret may be NULL when the answer is known to be an error.
  */
 int ctl_reply_json(const struct ctl_reply *r, json_t **ret);
 

@@ -1,5 +1,5 @@
 /*
- * ctl_main.c - vrrpctl: options, the table of verbs, help made from it.
+ * ctl_main.c - vrrpctl: the options in front of the verb, and the way to it.
  *
  * A client of the status API and nothing else: what it can do, curl can do. Links no part of the daemon but
  * base and the clock.
@@ -12,122 +12,13 @@
 
 #include "base/macros.h"
 #include "base/strbuf.h"
-#include "ctl/ctl.h"
+#include "ctl/ctl_help.h"
+#include "ctl/ctl_out.h"
+#include "ctl/ctl_verbs.h"
 
 #define DEFAULT_RUN_DIR "/run/vrrpd"
 #define SOCKET_NAME	"vrrpd.sock"
-
-static ctl_verb_fn cmd_help;
-
-static const struct verb {
-	const char *name;
-	const char *args;
-	const char *help; /* one line */
-	const char *more; /* what `help VERB` adds, or NULL */
-	ctl_verb_fn *run;
-} verbs[] = {
-	{"status", "[-j] [NAME]", "who holds what, since when, why",
-	 "  -j      the JSON of the status API\n"
-	 "  NAME    this instance only\n"
-	 "\n"
-	 "Exit status 1 when an instance is unfit (state fault).\n",
-	 cmd_status},
-	{"events", "[-n N] [-f] [-j]", "transitions and their causes, oldest first",
-	 "  -n N    the last N (20 by default, all that are kept with -j)\n"
-	 "  -f      follow: go on with what happens until Ctrl-C\n"
-	 "  -j      JSON, one object a line\n",
-	 cmd_events},
-	{"drain", "[-j] NAME|--all [--wait]", "hand over without loss and stay away",
-	 "  --all   every instance\n"
-	 "  --wait  until another node has the addresses and they are gone from here\n"
-	 "  -j      JSON\n"
-	 "\n"
-	 "It stays so, also over a restart or a crash of the engine, until vrrpctl resume.\n",
-	 cmd_drain},
-	{"resume", "[-j] NAME|--all", "take part again after a drain", "  --all   every instance\n  -j      JSON\n",
-	 cmd_drain},
-	{"garp", "[-j] NAME", "announce the addresses again (gratuitous ARP, NA)",
-	 "Only the active node can.\n", cmd_garp},
-	{"check", "[-j] NAME", "run a check now and say what it found",
-	 "  -j      JSON\n"
-	 "\n"
-	 "The result counts like any other. Exit status 1 when the check is down.\n",
-	 cmd_check},
-	{"reload", "[-j] [--wait]", "read the configuration file again",
-	 "All of it or nothing: with any error in the file nothing changes, every error is printed,\n"
-	 "and the exit status is 1. Returns when the new configuration is in force (--wait is\n"
-	 "understood, too).\n",
-	 cmd_reload},
-	{"metrics", "", "counters in Prometheus' text format", NULL, cmd_metrics},
-	{"config", "", "the configuration in force, defaults included, secrets masked", NULL, cmd_config},
-	{"help", "[VERB]", "this, or how a verb is used", NULL, cmd_help},
-};
-
-static const struct verb *
-find_verb(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
-static void
-print_usage(FILE *f)
-{
-	fputs("usage: vrrpctl [--run-dir DIR | --socket PATH] VERB\n\n", f);
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		int n = fprintf(f, "  %s %s", verbs[i].name, verbs[i].args);
-
-		fprintf(f, "%*s%s\n", n < 36 ? 36 - n : 1, "", verbs[i].help);
-	}
-	fputs("\n  --run-dir DIR   where vrrpd keeps its socket (default " DEFAULT_RUN_DIR ")\n"
-	      "  --socket PATH   the socket itself\n"
-	      "  --version, --help\n\n"
-	      "Exit status: 0 all well, 1 something is unfit or the daemon reports an error,\n"
-	      "2 wrong usage, 3 no such instance, 4 the daemon cannot be reached.\n",
-	      f);
-}
-
-int
-ctl_usage(const char *verb)
-{
-	const struct verb *v = find_verb(verb);
-
-	fprintf(stderr, "usage: vrrpctl %s %s\n", v->name, v->args);
-	return CTL_USAGE;
-}
-
-static int
-unknown_verb(const char *name)
-{
-	fprintf(stderr, "vrrpctl: there is no verb \"%s\"; there are:", name);
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(stderr, " %s", verbs[i].name);
-	fputc('\n', stderr);
-	return CTL_USAGE;
-}
-
-static int
-cmd_help(struct ctl *c, int argc, char **argv)
-{
-	const struct verb *v;
-
-	(void)c;
-	if (argc > 2)
-		return ctl_usage("help");
-	if (argc < 2) {
-		print_usage(stdout);
-		return CTL_OK;
-	}
-	v = find_verb(argv[1]);
-	if (v == NULL)
-		return unknown_verb(argv[1]);
-	printf("usage: vrrpctl %s %s\n\n%s\n", v->name, v->args, v->help);
-	if (v->more != NULL)
-		printf("\n%s", v->more);
-	return CTL_OK;
-}
+#define GLOBALS_MAX	8
 
 /* Where the socket is. False (and said so) when the path is longer than a socket's can be. */
 static bool
@@ -146,33 +37,29 @@ set_socket(struct ctl *c, const char *run_dir, const char *socket)
 	return !b.cut;
 }
 
-enum { OPT_RUN_DIR = 256, OPT_SOCKET, OPT_VERSION, OPT_HELP };
-
-static const struct option options[] = {
-	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
-	{"socket", required_argument, NULL, OPT_SOCKET},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{"help", no_argument, NULL, OPT_HELP},
-	{NULL, 0, NULL, 0},
-};
-
 /* Read the options in front of the verb. -1 to go on, else the exit status. */
 static int
 read_options(struct ctl *c, int argc, char **argv)
 {
+	struct option longs[GLOBALS_MAX] = {0};
 	const char *run_dir = NULL, *socket = NULL;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (o == OPT_RUN_DIR) {
+	ASSERT(ctl_n_globals < GLOBALS_MAX);
+	for (size_t i = 0; i < ctl_n_globals; i++)
+		longs[i] = (struct option){ctl_globals[i].name, ctl_globals[i].value.type != TOKEN_NONE, NULL,
+					   ctl_globals[i].letter != 0 ? ctl_globals[i].letter
+								      : 256 + (int)ctl_globals[i].id};
+	while ((o = getopt_long(argc, argv, "+Vh", longs, NULL)) != -1) {
+		if (o == 256 + OPT_RUN_DIR) {
 			run_dir = optarg;
-		} else if (o == OPT_SOCKET) {
+		} else if (o == 256 + OPT_SOCKET) {
 			socket = optarg;
-		} else if (o == OPT_VERSION) {
+		} else if (o == 'V') {
 			puts("vrrpctl " VRRPD_VERSION);
 			return CTL_OK;
-		} else if (o == OPT_HELP) {
-			print_usage(stdout);
+		} else if (o == 'h') {
+			help_print(stdout);
 			return CTL_OK;
 		} else {
 			return CTL_USAGE; /* getopt has said what is wrong */
@@ -185,22 +72,32 @@ read_options(struct ctl *c, int argc, char **argv)
 	return set_socket(c, run_dir != NULL ? run_dir : DEFAULT_RUN_DIR, socket) ? -1 : CTL_USAGE;
 }
 
+/* https://no-color.org: set and not empty. */
+static bool
+color_wanted(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && (no == NULL || *no == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct ctl c = {.color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL};
+	struct ctl c = {
+		.out = stdout, .err = stderr, .columns = OUT_COLUMNS, .color = color_wanted(), .wake_fd = -1};
 	const struct verb *v;
 	int status = read_options(&c, argc, argv);
 
 	if (status >= 0)
 		return status;
 	if (optind == argc) {
-		print_usage(stderr);
+		help_print(stderr);
 		return CTL_USAGE;
 	}
-	v = find_verb(argv[optind]);
+	v = verb_find(argv[optind]);
 	if (v == NULL)
-		return unknown_verb(argv[optind]);
+		return help_unknown_verb(argv[optind]);
 	argc -= optind;
 	argv += optind;
 	optind = 0; /* the verb reads its own options from the start */
