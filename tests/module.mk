@@ -5,7 +5,8 @@
 
 # A netns test that feeds bad input runs this build too.
 SAN_BUILD := $(BUILD)/san
-SAN_MAKE = $(MAKE) --no-print-directory BUILD=$(SAN_BUILD) SAN=address,undefined CFLAGS="-O1 -g"
+JOBS ?= $(shell nproc)
+SAN_MAKE = $(MAKE) --no-print-directory -j$(JOBS) BUILD=$(SAN_BUILD) SAN=address,undefined CFLAGS="-O1 -g"
 
 UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 UNIT_LIBS := ctl agent engine parent config ipc sys elect proto netlink base
@@ -59,6 +60,6 @@ mutate:
 .PHONY: test
 test:
 	@tests/tools/install_deps.sh test
-	@$(MAKE) --no-print-directory -s all lab-tools
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all lab-tools
 	@$(SAN_MAKE) -s all unit-tests
 	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases netns

@@ -20,7 +20,7 @@ def refused(daemon, verb, code, name="pg", query=""):
     got, body = daemon.get(f"/v1/instances/{name}/{verb}{query}", method="POST")
     assert got == code, (got, body)
     after = daemon.instance(name)
-    for key in ("state", "drained", "takeover", "priority"):
+    for key in ("state", "drained", "takeover", "priority", "priority_override"):
         assert before[key] == after[key], key
     return json.loads(body)["detail"]
 
@@ -46,7 +46,7 @@ def test_takeover_and_back_without_loss(lab):
     assert one["reason"] == "10.77.1.2 advertises priority 254, higher than ours (150)"
     one = db.instance()
     assert one["takeover"] and one["takeover_left_s"] is None
-    assert one["priority"] == {"base": 100, "effective": 254, "override": None, "override_left_s": None}
+    assert one["priority"] == {"base": 100, "effective": 254} and one["priority_override"] is None
     lab.wait_until(lambda: not a.holds("10.77.1.100"), 5, "a has let go")
     assert b.holds("10.77.1.100")
     post(db, "resume")
@@ -95,14 +95,16 @@ def test_priority_moves_the_address_until_reset(lab):
     done = post(da, "priority", query="?value=50")
     assert done["priority"] == 50 and done["done"] == "priority"
     db.wait_state("pg", "active")
-    assert da.instance()["priority"] == {"base": 150, "effective": 50, "override": 50, "override_left_s": None}
+    one = da.instance()
+    assert one["priority"] == {"base": 150, "effective": 50}
+    assert one["priority_override"] == 50 and one["priority_override_left_s"] is None
     assert post(da, "priority", query="?value=reset")["priority"] == 150
     da.wait_state("pg", "active")
     post(db, "priority", query="?value=200&for=3s")
-    left = db.instance()["priority"]["override_left_s"]
+    left = db.instance()["priority_override_left_s"]
     assert 0 < left <= 3
     db.wait_state("pg", "active")
-    lab.wait_until(lambda: db.instance()["priority"]["override"] is None, 10, "the priority's time is over")
+    lab.wait_until(lambda: db.instance()["priority_override"] is None, 10, "the priority's time is over")
     da.wait_state("pg", "active")
 
 
@@ -125,7 +127,7 @@ def test_overrides_outlive_crash_reload_stop_and_kill(lab):
 
     def as_said():
         one = da.try_status() and da.instance()
-        return one and one["drained"] and 0 < one["drained_left_s"] <= 600 and one["priority"]["override"] == 120
+        return one and one["drained"] and 0 < one["drained_left_s"] <= 600 and one["priority_override"] == 120
 
     old = da.signal_role("engine", signal.SIGKILL)
     lab.wait_until(lambda: da.processes().get("engine") not in (None, old), 5, "another engine")
@@ -144,4 +146,4 @@ def test_overrides_outlive_crash_reload_stop_and_kill(lab):
     da.wait_state("pg", "active")
     da.stop()
     da = a.vrrpd(conf(instance(priority=140)))
-    assert da.wait_state("pg", "active")["priority"]["override"] is None
+    assert da.wait_state("pg", "active")["priority_override"] is None

@@ -219,7 +219,8 @@ def commanded(doc):
     """A status document with what commands leave behind, as no daemon of this test can be brought to at once."""
     pg = doc["instances"][0]
     pg.update(drained=True, drained_left_s=540.2, takeover=True, takeover_left_s=None, leaving=True, waiting_for="services")
-    pg["priority"].update(effective=200, override=200, override_left_s=59.5)
+    pg["priority"].update(effective=200)
+    pg.update(priority_override=200, priority_override_left_s=59.5)
     pg["services"] = [{"name": "haproxy", "state": "failed", "failures": 3, "last": "exit status 1"}]
     return json.dumps(doc)
 

@@ -101,7 +101,6 @@ CAUSES = {
     "nobody_heard": _TAKE,
     "active_left": _TAKE,
     "preempt": _TAKE,
-    "takeover": _TAKE,
     "higher_priority": _YIELD,
     "higher_address": _YIELD,
     "slept": _pairs(STATES, B),  # Active steps back; who was on the way to it listens again

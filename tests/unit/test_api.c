@@ -40,7 +40,7 @@ test_status_document(void **state)
 	assert_has(t, "\"instances\":[{\"name\":\"pg\",\"mode\":\"vrrp\",\"state\":\"active\",\"since_s\":4.2");
 	assert_has(t,
 		   "\"reason\":\"no adverts from 10.0.0.2 for 361 ms\",\"reason_code\":\"no_adverts\","
-		   "\"priority\":{\"base\":150,\"effective\":90,\"override\":null,\"override_left_s\":null},"
+		   "\"priority\":{\"base\":150,\"effective\":90},\"priority_override\":null,\"priority_override_left_s\":null,"
 		   "\"leaving\":false,\"drained\":false,\"drained_left_s\":null,\"takeover\":false,\"takeover_left_s\":null,"
 		   "\"active_node\":{\"address\":\"10.0.0.1\",\"priority\":90,\"self\":true},"
 		   "\"addresses\":[{\"address\":\"192.168.34.85/24\",\"interface\":\"eth0\",\"held\":true},"

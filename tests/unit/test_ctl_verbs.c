@@ -261,15 +261,15 @@ test_priority(void **state)
 	says(f, "POST /v1/instances/pg/priority?value=10&for=10m", 200, "{\"name\":\"pg\",\"done\":\"priority\"}");
 	says(f, "POST /v1/instances/pg/priority?value=reset", 200, "{\"name\":\"pg\",\"done\":\"priority\"}");
 	says(f, "GET /v1/instances/pg", 200,
-	     BACKUP("\"priority\":{\"base\":150,\"effective\":150,\"override\":null,\"override_left_s\":null},"));
+	     BACKUP("\"priority\":{\"base\":150,\"effective\":150},\"priority_override\":null,\"priority_override_left_s\":null,"));
 	says(f, "GET /v1/instances/pg", 200,
-	     BACKUP("\"priority\":{\"base\":150,\"effective\":4,\"override\":10,\"override_left_s\":599.6},"));
+	     BACKUP("\"priority\":{\"base\":150,\"effective\":4},\"priority_override\":10,\"priority_override_left_s\":599.6,"));
 	says(f, "GET /v1/instances/pg", 200,
-	     BACKUP("\"priority\":{\"base\":150,\"effective\":150,\"override\":null,\"override_left_s\":null},"));
+	     BACKUP("\"priority\":{\"base\":150,\"effective\":150},\"priority_override\":null,\"priority_override_left_s\":null,"));
 	assert_int_equal(ctl(f, "priority pg 10 --for 10m"), 0);
 	assert_string_equal(f->out, "pg: priority 10 by command (150 configured), 4 with its checks, for 10 min\n");
 	assert_int_equal(ctl(f, "priority -j pg reset"), 0);
-	assert_has(f->out, "\"priorities\":{\"base\":150,\"effective\":150,\"override\":null,");
+	assert_has(f->out, "\"priorities\":{\"base\":150,\"effective\":150},\"priority_override\":null,");
 	assert_int_equal(ctl(f, "priority pg reset"), 0);
 	assert_string_equal(f->out, "pg: priority 150 as configured\n");
 }
@@ -376,7 +376,7 @@ test_status_shows_overrides(void **state)
 
 	says(f, "GET /v1/instances/pg", 200,
 	     DRAINED("\"drained_left_s\":589.8,\"takeover\":true,\"takeover_left_s\":null,\"priority\":{\"base\":150,"
-		     "\"effective\":10,\"override\":10,\"override_left_s\":3600}"));
+		     "\"effective\":10},\"priority_override\":10,\"priority_override_left_s\":3600"));
 	says(f, "GET /v1/instances/fo", 200,
 	     "{\"name\":\"fo\",\"mode\":\"follow\",\"state\":\"backup\",\"reason\":\"no leader \\u001b[2J\","
 	     "\"active_node\":null,\"drained\":false,\"takeover\":false,\"priority\":{\"base\":100,\"effective\":100,"

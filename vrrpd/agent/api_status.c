@@ -261,10 +261,10 @@ put_override(struct json_out *j, const struct api_view *v)
 	const struct ipc_override *o = &v->now->override;
 
 	if (o->priority != 0)
-		json_out_uint(j, "override", o->priority);
+		json_out_uint(j, "priority_override", o->priority);
 	else
-		json_out_null(j, "override");
-	put_left(j, "override_left_s", o->priority != 0, api_left(v->s, o->priority_until_us));
+		json_out_null(j, "priority_override");
+	put_left(j, "priority_override_left_s", o->priority != 0, api_left(v->s, o->priority_until_us));
 }
 
 void
@@ -285,8 +285,8 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	json_out_open(j, "priority", '{');
 	json_out_uint(j, "base", inst->c.priority);
 	json_out_uint(j, "effective", now->priority);
-	put_override(j, &v);
 	json_out_close(j, '}');
+	put_override(j, &v);
 	json_out_bool(j, "leaving", now->leaving);
 	json_out_bool(j, "drained", now->override.drained);
 	put_left(j, "drained_left_s", now->override.drained, api_left(s, now->override.drained_until_us));

@@ -92,20 +92,18 @@ cmd_takeover(struct ctl *c, int argc, char **argv)
 static bool
 is_in_force(const json_t *inst, const void *arg)
 {
-	const json_t *priority = json_object_get(inst, "priority");
-
 	if (strcmp(arg, "reset") == 0)
-		return !doc_has_number(priority, "override");
-	return doc_has_number(priority, "override") && doc_int(priority, "override") == atoll(arg);
+		return !doc_has_number(inst, "priority_override");
+	return doc_has_number(inst, "priority_override") && doc_int(inst, "priority_override") == atoll(arg);
 }
 
 static void
 say_priority(const struct ctl *c, const char *name, const json_t *inst)
 {
 	const json_t *p = json_object_get(inst, "priority");
-	long long base = doc_int(p, "base"), effective = doc_int(p, "effective"), override = doc_int(p, "override");
+	long long base = doc_int(p, "base"), effective = doc_int(p, "effective"), override = doc_int(inst, "priority_override");
 	char with_checks[64] = "", undo[64], how[128];
-	bool overridden = doc_has_number(p, "override");
+	bool overridden = doc_has_number(inst, "priority_override");
 
 	if (effective != (overridden ? override : base))
 		snprintf(with_checks, sizeof(with_checks), ", %lld with its checks", effective);
@@ -113,8 +111,8 @@ say_priority(const struct ctl *c, const char *name, const json_t *inst)
 	if (overridden)
 		out_wrapped(c, OUT_PLAIN, 0, "%s: priority %lld by command (%lld configured)%s, %s", name, override, base,
 			    with_checks,
-			    how_long(doc_number(p, "override_left_s"), doc_has_number(p, "override_left_s"), undo, how,
-				     sizeof(how)));
+			    how_long(doc_number(inst, "priority_override_left_s"),
+				     doc_has_number(inst, "priority_override_left_s"), undo, how, sizeof(how)));
 	else
 		out_wrapped(c, OUT_PLAIN, 0, "%s: priority %lld as configured%s", name, base, with_checks);
 }
@@ -142,6 +140,7 @@ cmd_priority(struct ctl *c, int argc, char **argv)
 	}
 	if (args.given[OPT_JSON]) {
 		json_object_set(answer, "priorities", json_object_get(w.inst, "priority"));
+		json_object_set(answer, "priority_override", json_object_get(w.inst, "priority_override"));
 		instance_confirm_json(answer, &w, start);
 		instance_print_json(answer);
 	} else if (w.reached) {

@@ -277,11 +277,11 @@ print_overrides(const struct ctl *c, const struct view *inst)
 	if (view_true(inst, "takeover"))
 		out_wrapped(c, OUT_YELLOW, 2, "takeover: prefers itself %s",
 			    how_long(inst, "takeover_left_s", "resume", how, sizeof(how)));
-	if (!view_has_number(priority, "override"))
+	if (!view_has_number(inst, "priority_override"))
 		return;
 	snprintf(undo, sizeof(undo), "priority %s reset", view_text(inst, "name"));
-	out_wrapped(c, OUT_YELLOW, 2, "priority %lld by command (%lld configured) %s", view_int(priority, "override"),
-		    view_int(priority, "base"), how_long(priority, "override_left_s", undo, how, sizeof(how)));
+	out_wrapped(c, OUT_YELLOW, 2, "priority %lld by command (%lld configured) %s", view_int(inst, "priority_override"),
+		    view_int(priority, "base"), how_long(inst, "priority_override_left_s", undo, how, sizeof(how)));
 }
 
 static void
