@@ -23,7 +23,7 @@ def reload(d, text, changed=0, added=0, removed=0):
     done = d.ctl("reload", timeout=30)
     took = (time.monotonic() - begin) * 1000
     assert done.returncode == 0, done.stderr + d.host.lab.logs()
-    assert f"reloaded: {changed} changed, {added} added, {removed} removed" in done.stdout, done.stdout
+    assert f"reloaded; instances: {changed} changed, {added} added, {removed} removed" in done.stdout, done.stdout
     return took
 
 

@@ -68,17 +68,18 @@ def logged(d):
 
 def test_vrrpctl_prints_what_changed(lab):
     d = start(lab)
+    d.wait_state("old", "active")
     rewrite(d, after())
     done = d.ctl("reload")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [*LINES, note(d), "reloaded: 1 changed, 1 added, 1 removed"]
+    assert done.stdout.splitlines() == [*LINES, note(d), "reloaded; instances: 1 changed, 1 added, 1 removed"]
     lab.wait_until(
         lambda: logged(d) == [*LINES, note(d), "done: 1 changed, 1 added, 1 removed, now 3 instances"], 5, "the log has it"
     )
     done = d.ctl("reload")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines == ["nothing changed", note(d), "reloaded: 0 changed, 0 added, 0 removed"], "it is still not in force"
+    assert lines == ["nothing changed", note(d), "reloaded; instances: 0 changed, 0 added, 0 removed"], "it is still not in force"
     rewrite(d, before())
     code, body = d.get("/v1/reload", "POST")
     answer = json.loads(body)
@@ -87,7 +88,7 @@ def test_vrrpctl_prints_what_changed(lab):
     assert "instances.pg.priority: 100 -> 150" in answer["lines"] and "checks.gone: added" in answer["lines"]
     assert note(d) not in answer["lines"], "what is in force is written again"
     done = d.ctl("reload")
-    assert done.stdout.splitlines() == ["nothing changed", "reloaded: 0 changed, 0 added, 0 removed"]
+    assert done.stdout.splitlines() == ["nothing changed", "reloaded; instances: 0 changed, 0 added, 0 removed"]
 
 
 def test_sighup_logs_what_changed(lab):
@@ -124,7 +125,7 @@ def test_secrets_are_not_shown(lab):
     assert done.stdout.splitlines() == [
         "instances.pg.auth.pass: changed",
         "instances.filed.auth.pass_file: the file's content changed",
-        "reloaded: 2 changed, 0 added, 0 removed",
+        "reloaded; instances: 2 changed, 0 added, 0 removed",
     ], (done.stdout, done.stderr)
     for word in ("plain-", "filed-"):
         assert word not in done.stdout + d.log_text()
@@ -187,7 +188,7 @@ def test_long_diff_is_cut(lab):
     done = d.ctl("reload")
     lines = done.stdout.splitlines()
     assert lines[:100] == [f"instances.pg.extra_addresses: + {x}" for x in many[:100]], done.stdout + done.stderr
-    assert lines[100:] == ["and 100 more changes", "reloaded: 1 changed, 0 added, 0 removed"]
+    assert lines[100:] == ["and 100 more changes", "reloaded; instances: 1 changed, 0 added, 0 removed"]
 
 
 def test_many_errors_are_all_told(lab):
@@ -220,6 +221,9 @@ def test_check_changes_nothing(lab):
         answer = json.loads(body)
         assert code == 200 and answer["check"] and {k: answer[k] for k in COUNTS} == COUNTS, body
         assert answer["lines"] == [*LINES, note(d)]
+    done = d.ctl("reload", "--check")
+    assert done.returncode == 0 and done.stdout.splitlines()[: len(LINES)] == LINES, done
+    assert done.stdout.splitlines()[-1] == "a reload would do this; instances: 1 changed, 1 added, 1 removed"
     rewrite(d, after().replace("vrid = 51", "vrid = 300"))
     code, body = d.get("/v1/reload?check=1", "POST")
     answer = json.loads(body)

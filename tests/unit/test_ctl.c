@@ -394,7 +394,7 @@ test_usage(void **state)
 		{"priority a 1 2", 2, "", "vrrpctl: priority takes no \"2\"\n"},
 		{"garp", 2, "", "usage: vrrpctl garp [-j] NAME\n"},
 		{"garp ''", 2, "", "vrrpctl: garp takes a word, not \"\"\n"},
-		{"reload now", 2, "", "usage: vrrpctl reload [-j] [--wait]\n"},
+		{"reload now", 2, "", "usage: vrrpctl reload [-j] [--wait] [--check]\n"},
 		{"watch", 2, "", "vrrpctl: watch needs a terminal"},
 		{"watch -n 0.01", 2, "", "watch -n takes a number of seconds, 0.1 to 3600, not \"0.01\"\n"},
 		{"completion", 2, "", "vrrpctl: completion wants bash|zsh|fish\n"},
@@ -435,8 +435,9 @@ test_daemon_out_of_reach(void **state)
 	o = run_with(w, "", args);
 	assert_int_equal(o->status, 4);
 	snprintf(expected, sizeof(expected),
-		 "vrrpctl: %s/none/vrrpd.sock does not exist: is vrrpd running, and with --run-dir %s/none?\n",
-		 w->dir, w->dir);
+		 "vrrpctl: %s/none/vrrpd.sock does not exist: is vrrpd running, and is this its socket (--run-dir, "
+		 "--socket)?\n",
+		 w->dir);
 	assert_string_equal(o->err, expected);
 	ipc_chan_close(&w->parent);
 	assert_int_equal(world_exit_status(w), 0);
@@ -462,8 +463,12 @@ test_no_permission(void **state)
 	if (o->status == 126 || o->status == 127)
 		skip(); /* that user cannot reach the build folder */
 	assert_int_equal(o->status, 4);
-	assert_has(o->err,
-		   ": members of group \"root\" may (usermod -aG root USER, then log in anew), and root\n");
+	assert_has(o->err, "only root may use ");
+	assert_has(o->err, "(groupadd --system vrrpd, then restart vrrpd)\n");
+	assert_int_equal(chown(w->socket, (uid_t)-1, 1), 0);
+	o = run_with(w, "setpriv --reuid 65534 --regid 65534 --clear-groups", args);
+	assert_has(o->err, ": members of group \"");
+	assert_has(o->err, "USER, then log in anew), and root\n");
 	assert_int_equal(chmod(w->dir, 0700), 0);
 	o = run_with(w, "setpriv --reuid 65534 --regid 65534 --clear-groups", args);
 	assert_int_equal(o->status, 4);

@@ -86,7 +86,7 @@ cmd_reload(struct ctl *c, int argc, char **argv)
 	if (status >= 0)
 		return status;
 	json = args.given[OPT_JSON];
-	status = ctl_post(c, "/v1/reload", RELOAD_MAX_S, &r);
+	status = ctl_post(c, args.given[OPT_CHECK] ? "/v1/reload?check=1" : "/v1/reload", RELOAD_MAX_S, &r);
 	if (status != CTL_OK)
 		return status;
 	doc = json_loadb(r.body, r.len, 0, NULL);
@@ -95,7 +95,8 @@ cmd_reload(struct ctl *c, int argc, char **argv)
 	else
 		print_lines(doc, r.status == 200 ? stdout : stderr);
 	if (r.status == 200 && !json)
-		printf("reloaded: %lld changed, %lld added, %lld removed\n", doc_int(doc, "changed"),
+		printf("%s; instances: %lld changed, %lld added, %lld removed\n",
+		       args.given[OPT_CHECK] ? "a reload would do this" : "reloaded", doc_int(doc, "changed"),
 		       doc_int(doc, "added"), doc_int(doc, "removed"));
 	if (r.status != 200 && json_array_size(json_object_get(doc, "lines")) > 0)
 		status = CTL_UNFIT; /* the lines have said it */

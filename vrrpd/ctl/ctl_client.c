@@ -49,7 +49,12 @@ explain_denied(FILE *err, const char *path)
 		return;
 	}
 	g = getgrgid(st.st_gid);
-	if (g != NULL)
+	if (st.st_gid == 0)
+		fprintf(err,
+			"vrrpctl: only root may use %s: there was no group of control.group's name (vrrpd) when vrrpd "
+			"started (groupadd --system vrrpd, then restart vrrpd)\n",
+			path);
+	else if (g != NULL)
 		fprintf(err,
 			"vrrpctl: no permission to use %s: members of group \"%s\" may (usermod -aG %s USER, "
 			"then log in anew), and root\n",
@@ -62,12 +67,12 @@ explain_denied(FILE *err, const char *path)
 static void
 explain_connect(FILE *f, const char *path, int err)
 {
-	const char *slash = strrchr(path, '/');
-	int dir = slash != NULL && slash != path ? (int)(slash - path) : 1;
+	struct stat st;
 
 	if (err == ENOENT)
-		fprintf(f, "vrrpctl: %s does not exist: is vrrpd running, and with --run-dir %.*s?\n",
-			path, dir, path);
+		fprintf(f, "vrrpctl: %s does not exist: is vrrpd running, and is this its socket (--run-dir, --socket)?\n", path);
+	else if (err == ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		fprintf(f, "vrrpctl: %s is no socket\n", path);
 	else if (err == ECONNREFUSED)
 		fprintf(f, "vrrpctl: nobody listens on %s: vrrpd has ended\n", path);
 	else if (err == EACCES || err == EPERM)

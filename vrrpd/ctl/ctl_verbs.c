@@ -121,7 +121,8 @@ const struct verb ctl_verbs[] = {
 		.more = "All of it or nothing: with any error in the file nothing changes, every error is\n"
 			"printed, and the exit status is 1. Returns when the new configuration is in force.\n",
 		.run = cmd_reload,
-		.options = {JSON, WAIT("understood, too: it always waits")},
+		.options = {JSON, WAIT("understood, too: it always waits"),
+			    {OPT_CHECK, 0, "check", NO_VALUE, "only say what would change", false}},
 	},
 	{
 		.name = "metrics",

@@ -31,6 +31,7 @@ enum ctl_option {
 	OPT_JSON,
 	OPT_ALL,
 	OPT_WAIT,
+	OPT_CHECK,
 	OPT_FOR,
 	OPT_LAST,
 	OPT_FOLLOW,
