@@ -128,7 +128,7 @@ tell_active(const struct out *o)
 }
 
 static void
-explain_state(const struct out *o)
+explain_now(const struct out *o)
 {
 	static const char *const waits[ROLE_ASK_COUNT] = {
 		[ROLE_ASK_ENTER] = "about to take over: the gate is asked first",
@@ -136,11 +136,8 @@ explain_state(const struct out *o)
 		[ROLE_ASK_LEAVE] = "about to hand over: its services are stopping",
 	};
 	const struct ipc_snap_instance *now = o->v->now;
-	char reason[LIMIT_CAUSE_TEXT], since[24];
 
-	section(o, "state");
-	line(o, "%s for %s: %s", role_state_name(now->state), span(api_ago(o->v->s, now->since_us), since),
-	     role_cause_text(&now->cause, reason, sizeof(reason)));
+	section(o, "now");
 	if (waits[now->asking] != NULL)
 		line(o, "%s", waits[now->asking]);
 	if (now->leaving)
@@ -507,7 +504,7 @@ api_explain_json(struct json_out *j, const struct api_view *v)
 	json_out_text(j, "reason", role_cause_text(&v->now->cause, reason, sizeof(reason)));
 	json_out_text(j, "reason_code", role_reason_label(v->now->cause.reason));
 	json_out_open(j, "sections", '[');
-	explain_state(&o);
+	explain_now(&o);
 	if (v->inst->c.mode != ELECT_MODE_FOLLOW)
 		explain_priority(&o);
 	explain_leader(&o);
