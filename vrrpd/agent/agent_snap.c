@@ -215,14 +215,29 @@ feed_engine(struct snaps *s, const struct ipc_snap_engine *m)
 	return 0;
 }
 
+/* Bit by bit: address `first` of an instance and n in all. */
+static void
+take_held(struct snaps *s, const struct agent_instance *inst, uint32_t first, uint32_t n, const uint8_t *held)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t bit = inst->first_address + first + i;
+
+		if (held[i / 8] & (1u << (i % 8)))
+			s->snap.held[bit / 8] |= (uint8_t)(1u << (bit % 8));
+	}
+}
+
 static int
 feed_instance(struct snaps *s, const struct ipc_snap_instance *m)
 {
+	const struct agent_instance *inst;
 	uint32_t i = s->n_arrived;
 
 	if (m->index != i || i >= s->snap.n_instances || !instance_ok(m, &s->conf->instances[i].c))
 		return -EPROTO;
+	inst = &s->conf->instances[i];
 	s->snap.instances[i] = *m;
+	take_held(s, inst, 0, MIN(inst->c.n_addresses, (uint32_t)IPC_HELD_FIRST), m->held);
 	s->n_arrived++;
 	return 0;
 }
@@ -237,12 +252,7 @@ feed_held(struct snaps *s, const struct ipc_snap_held *m)
 	inst = &s->conf->instances[m->index];
 	if (m->first > inst->c.n_addresses || m->n > inst->c.n_addresses - m->first)
 		return -EPROTO;
-	for (uint32_t i = 0; i < m->n; i++) {
-		uint32_t bit = inst->first_address + m->first + i;
-
-		if (m->held[i / 8] & (1u << (i % 8)))
-			s->snap.held[bit / 8] |= (uint8_t)(1u << (bit % 8));
-	}
+	take_held(s, inst, m->first, m->n, m->held);
 	return 0;
 }
 

@@ -148,12 +148,12 @@ api_reply_error(struct api_req *r, int code, const char *error, const char *fmt,
 }
 
 static char *
-status_text(const struct agent *a, const struct snap *s, size_t *ret_len)
+status_text(const struct agent *a, const struct snap *s, bool counters, size_t *ret_len)
 {
 	struct json_out j;
 
 	json_out_init(&j);
-	api_status_json(&j, a, s);
+	api_status_json(&j, a, s, counters);
 	return json_out_take(&j, ret_len);
 }
 
@@ -168,7 +168,8 @@ api_reply_shared(struct api_req *r, enum api_shared which, const struct snap *s)
 
 	if (*text == NULL || api->shared[which].token != s->token) {
 		api_text_unref(TAKE(*text));
-		data = metrics ? api_metrics_text(api->a, s, &len) : status_text(api->a, s, &len);
+		data = metrics ? api_metrics_text(api->a, s, &len)
+			       : status_text(api->a, s, which == API_SHARED_STATUS, &len);
 		*text = api_text_new(api, metrics ? API_TYPE_METRICS : API_TYPE_JSON, data, len);
 		api->shared[which].token = s->token;
 		api_conn_make_room(api);

@@ -113,7 +113,12 @@ struct api_text {
 };
 
 /* A document that all requests of one snapshot share; it is made once. */
-enum api_shared { API_SHARED_STATUS, API_SHARED_METRICS, API_SHARED_COUNT };
+enum api_shared {
+	API_SHARED_STATUS,
+	API_SHARED_STATUS_BRIEF, /* without counters */
+	API_SHARED_METRICS,
+	API_SHARED_COUNT
+};
 
 TAILQ_HEAD(api_conns, api_conn);
 
@@ -300,9 +305,9 @@ void api_events_tick(struct api *api, mono_t now);
 
 /* ---- api_status.c: JSON. Each writes one object. --------------------------------------------- */
 
-/* All of /v1/status, and the object of one instance in it. */
-void api_status_json(struct json_out *j, const struct agent *a, const struct snap *s);
-void api_instance_json(struct json_out *j, const struct agent *a, const struct snap *s, uint32_t index);
+/* All of /v1/status, and the object of one instance in it, with its counters or without. */
+void api_status_json(struct json_out *j, const struct agent *a, const struct snap *s, bool counters);
+void api_instance_json(struct json_out *j, const struct agent *a, const struct snap *s, uint32_t index, bool counters);
 
 /* Upper bounds of the buckets of lateness (ipc_msg.h); 0 = none. */
 extern const uint64_t api_lateness_bounds_us[IPC_LATENESS_BUCKETS];

@@ -14,7 +14,14 @@
 static void
 get_status(struct api_req *r, const struct snap *s)
 {
-	api_reply_shared(r, API_SHARED_STATUS, s);
+	struct api_query q = {.key = "counters"};
+
+	if (!api_query_read(r, &q, 1))
+		return;
+	if (q.given && strcmp(q.value, "0") != 0 && strcmp(q.value, "1") != 0)
+		api_reply_error(r, 400, "bad query", "counters takes 0 or 1");
+	else
+		api_reply_shared(r, strcmp(q.value, "0") == 0 ? API_SHARED_STATUS_BRIEF : API_SHARED_STATUS, s);
 }
 
 static void
@@ -51,7 +58,7 @@ get_instance(struct api_req *r, const struct snap *s)
 	if (inst == NULL)
 		return;
 	json_out_init(&j);
-	api_instance_json(&j, a, s, (uint32_t)(inst - a->conf->instances));
+	api_instance_json(&j, a, s, (uint32_t)(inst - a->conf->instances), true);
 	api_reply_json(r, 200, &j);
 }
 

@@ -268,7 +268,7 @@ put_override(struct json_out *j, const struct api_view *v)
 }
 
 void
-api_instance_json(struct json_out *j, const struct agent *a, const struct snap *s, uint32_t index)
+api_instance_json(struct json_out *j, const struct agent *a, const struct snap *s, uint32_t index, bool counters)
 {
 	const struct agent_instance *inst = &a->conf->instances[index];
 	const struct ipc_snap_instance *now = &s->instances[index];
@@ -296,7 +296,8 @@ api_instance_json(struct json_out *j, const struct agent *a, const struct snap *
 	put_addresses(j, &v);
 	put_checks(j, &v);
 	put_peers(j, &v);
-	put_counters(j, now);
+	if (counters)
+		put_counters(j, now);
 	put_conflict(j, &v);
 	stores_json(j, a->stores, index, now, s->engine.now_us);
 	hooks_json(j, a->hooks, index, (enum role_ask)now->asking);
@@ -371,7 +372,7 @@ put_engine_warnings(struct json_out *j, const struct agent *a, const struct ipc_
 }
 
 void
-api_status_json(struct json_out *j, const struct agent *a, const struct snap *s)
+api_status_json(struct json_out *j, const struct agent *a, const struct snap *s, bool counters)
 {
 	const struct ipc_snap_engine *e = &s->engine;
 
@@ -388,7 +389,7 @@ api_status_json(struct json_out *j, const struct agent *a, const struct snap *s)
 	put_engine_warnings(j, a, e);
 	json_out_open(j, "instances", '[');
 	for (uint32_t i = 0; i < s->n_instances; i++)
-		api_instance_json(j, a, s, i);
+		api_instance_json(j, a, s, i, counters);
 	json_out_close(j, ']');
 	json_out_close(j, '}');
 }

@@ -59,7 +59,7 @@ int
 cmd_status(struct ctl *c, int argc, char **argv)
 {
 	CLEANUP(ctl_reply_free) struct ctl_reply r = {0};
-	char path[512] = "/v1/status";
+	char path[512];
 	struct ctl_args args;
 	int status = ctl_args_read(argc, argv, &args);
 
@@ -67,6 +67,8 @@ cmd_status(struct ctl *c, int argc, char **argv)
 		return status;
 	if (args.n > 0)
 		ctl_instance_path(args.operand[0], "", path, sizeof(path));
+	else
+		snprintf(path, sizeof(path), "%s", args.given[OPT_JSON] ? "/v1/status" : CTL_STATUS_BRIEF);
 	status = ctl_get(c, path, &r);
 	return status != CTL_OK ? status : show(c, &r, args.given[OPT_JSON], args.n > 0);
 }

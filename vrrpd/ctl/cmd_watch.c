@@ -70,7 +70,7 @@ refresh(const struct ctl *c, struct screen *s, char **why)
 	struct view *doc;
 	size_t len;
 
-	body = ask(c, "/v1/status", &len, &trouble);
+	body = ask(c, CTL_STATUS_BRIEF, &len, &trouble);
 	if (body == NULL && trouble == NULL)
 		return false;
 	doc = body != NULL ? view_parse(body, len) : NULL;

@@ -21,8 +21,7 @@ struct engine_report {
 	uint32_t token;
 	bool head_sent;
 	uint32_t instance;  /* next one to send */
-	bool instance_sent; /* its SNAP_INSTANCE is out, its SNAP_HELD follow */
-	uint32_t address;   /* next address of that instance */
+	uint32_t address;   /* next address of that instance; 0: its SNAP_INSTANCE is due */
 };
 
 struct engine_report *
@@ -140,6 +139,15 @@ fill_active(const struct engine_instance *i, mono_t now, struct ipc_snap_instanc
 	}
 }
 
+/* One bit for each of n addresses from `first` on. */
+static void
+fill_held(const struct engine_instance *i, uint32_t first, uint32_t n, uint8_t *ret)
+{
+	for (uint32_t a = 0; a < n; a++)
+		if (i->held[first + a].held)
+			ret[a / 8] |= (uint8_t)(1u << (a % 8));
+}
+
 static int
 send_instance(struct engine *e, const struct engine_instance *i)
 {
@@ -186,6 +194,7 @@ send_instance(struct engine *e, const struct engine_instance *i)
 	memcpy(m.tracks, el->tracks, sizeof(m.tracks));
 	for (uint32_t a = 0; a < i->n_addresses; a++)
 		m.n_held += i->held[a].held;
+	fill_held(i, 0, MIN(i->n_addresses, (uint32_t)IPC_HELD_FIRST), m.held);
 	return ipc_chan_send(&e->agent, IPC_SNAP_INSTANCE, &m, -1);
 }
 
@@ -195,9 +204,7 @@ send_held(struct engine *e, const struct engine_instance *i, uint32_t first)
 	uint32_t n = MIN(i->n_addresses - first, (uint32_t)IPC_HELD_BITS);
 	struct ipc_snap_held m = {.h.gen = e->gen->gen, .index = i->index, .first = first, .n = n};
 
-	for (uint32_t a = 0; a < n; a++)
-		if (i->held[first + a].held)
-			m.held[a / 8] |= (uint8_t)(1u << (a % 8));
+	fill_held(i, first, n, m.held);
 	return ipc_chan_send(&e->agent, IPC_SNAP_HELD, &m, -1);
 }
 
@@ -220,18 +227,12 @@ send_next(struct engine *e)
 		return err < 0 ? err : 1;
 	}
 	i = &e->gen->instances[r->instance];
-	if (!r->instance_sent) {
-		err = send_instance(e, i);
-		r->instance_sent = err == 0;
-		return err;
-	}
-	err = send_held(e, i, r->address);
+	err = r->address == 0 ? send_instance(e, i) : send_held(e, i, r->address);
 	if (err < 0)
 		return err;
-	r->address += IPC_HELD_BITS;
+	r->address += r->address == 0 ? IPC_HELD_FIRST : IPC_HELD_BITS;
 	if (r->address >= i->n_addresses) {
 		r->address = 0;
-		r->instance_sent = false;
 		r->instance++;
 	}
 	return 0;

@@ -515,6 +515,8 @@ struct ipc_peer {
 	uint64_t heard_us; /* 0 = never (a configured unicast peer) */
 };
 
+#define IPC_HELD_FIRST 64 /* addresses whose state is in SNAP_INSTANCE itself */
+
 struct ipc_snap_instance {
 	struct ipc_head h;
 	uint32_t index;
@@ -547,11 +549,13 @@ struct ipc_snap_instance {
 	struct ipc_counters counters;
 	struct ipc_peer peers[LIMIT_HEARD_PEERS];
 	uint8_t tracks[LIMIT_TRACKS]; /* enum elect_track_state */
+	uint8_t held[IPC_HELD_FIRST / 8]; /* of the first addresses; those of the rest in SNAP_HELD */
 };
 
 #define IPC_HELD_BITS 4096 /* addresses per SNAP_HELD message */
 
-/* Which addresses of instance `index` are in the kernel: bit i of `held` is address first + i. */
+/* Which addresses of instance `index` are in the kernel: bit i of `held` is address first + i; first is at least
+ * IPC_HELD_FIRST. */
 struct ipc_snap_held {
 	struct ipc_head h;
 	uint32_t index, first, n;
