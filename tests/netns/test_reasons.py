@@ -192,6 +192,22 @@ def test_recordings_are_merged():
     assert once.text("t")[1:] == ["pg@a may: backup -> active (no_adverts); initialize -> backup (started)"]
 
 
+def test_what_may_come_first_or_second():
+    pending = "warning: pg: initialize -> fault: check x has no result yet"
+    failed = "warning: pg: initialize -> fault: check x failed"
+    fit = STARTED.replace("initialize", "fault")
+    for lines in ([STARTED], [pending, fit], [failed, fit]):
+        assert not differs(["pg@a: initialize, backup (started)"], *lines)
+        assert differs(["pg@a: initialize, fault (first_check)"], *lines)
+    for lines in ([pending], [failed]):
+        assert not differs(["pg@a: initialize, fault (first_check)"], *lines)
+        assert differs(["pg@a: initialize, backup (started)"], *lines)
+    late = [STARTED, "warning: pg: backup -> fault: check x failed", fit]
+    assert not differs(["pg@a: initialize, backup (started), fault (check_failed), backup (started)"], *late)
+    for text in ("waiting for the store to say who is the leader", "the leader is b"):
+        assert not differs(["pg@a: initialize, backup (first_news)"], f"pg: initialize -> backup: {text}")
+
+
 def test_one_reason_or_the_other():
     other = ACTIVE.replace("no adverts from 10.77.1.2", "nobody was heard")
     one = reasons_book.Section.recorded(changes(STARTED, ACTIVE))

@@ -367,7 +367,8 @@ class Lab:
         self.hosts = {}
         self.processes = []
         self.shared = False  # by several tests, one after another
-        self.fixture = None  # which one has made it, until the first test begins
+        self.owner = None  # the fixture of several tests that has made it
+        self.fixture = None  # the same until the first test begins
         self.parts = {}  # {host: what it is in this test}, where that may be another one in the next run
         self.strangers = set()  # addresses that are in adverts besides the hosts' own
         self._closers = []

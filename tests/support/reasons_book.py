@@ -12,7 +12,9 @@ begins, is in [fixture NAME], and what is still on its way from one test to the 
     only judged: everything happens at random                      no expectation, and why
 
 A state without a reason is the one it begins with: there starts an engine (or, on hosts that tests share, the test).
-Lines that begin with "#" are comments on the section that follows. Recording merges: what is not the same in each run
+The first result of a check, and the first news of a store, come before the engine begins or soon after it: so a node that is
+unfit until its checks are good has begun with "backup (started)", (first_check) is check_pending or check_failed, and
+(first_news) is any of a store's reasons. Lines that begin with "#" are comments on the section that follows. Recording merges: what is not the same in each run
 becomes "may", and the rest "must", unless only reasons differ.
 """
 
@@ -21,6 +23,9 @@ import re
 
 import reasons
 
+FIRST_NEWS = {"store_awaited", "leader_self", "leader_other", "leader_none", "store_lost"}
+FIRST_CHECK = {"check_pending", "check_failed"}
+KNOWN = {*reasons.CAUSES, "first_news", "first_check"}
 MANY = 64  # instances with names that differ in their number alone: beyond that they are one thing
 SHARED = "between tests"
 
@@ -137,7 +142,7 @@ def read_steps(text):
     for word in text.split(","):
         found = re.fullmatch(r"\s*(\w+)(?: \(([\w|]+)\))?\s*", word)
         why = sorted(found[2].split("|")) if found and found[2] else []
-        if not found or found[1] not in reasons.STATES or not set(why) <= set(reasons.CAUSES):
+        if not found or found[1] not in reasons.STATES or not set(why) <= KNOWN:
             raise ValueError(f'"{word.strip()}" is no state with a reason')
         steps.append((found[1], "|".join(why) or None))
     if steps[0][1] is not None:
@@ -157,7 +162,7 @@ def read_changes(text):
     found = []
     for part in text.split(";"):
         one = re.fullmatch(r"\s*(\w+) -> (\w+) \((\w+)\)\s*", part)
-        if not one or one[3] not in reasons.CAUSES or not {one[1], one[2]} <= set(reasons.STATES):
+        if not one or one[3] not in KNOWN or not {one[1], one[2]} <= set(reasons.STATES):
             raise ValueError(f'"{part.strip()}" is no change of state with a reason')
         found.append(one.groups())
     return found
@@ -202,12 +207,27 @@ def read_names(text):
 # ---- a section ----------------------------------------------------------------------------------------------------------
 
 
+def settled(changes):
+    """The changes of one instance, with what may come first or second at the beginning of a life made the same."""
+    out = []
+    for c in changes:
+        begins = not out or out[-1].life != c.life or out[-1].reason == "removed"
+        if begins and c.before == reasons.I and c.after == reasons.B and c.reason in FIRST_NEWS:
+            c = c._replace(reason="first_news")
+        elif begins and c.before == reasons.I and c.after == reasons.F and c.reason in FIRST_CHECK:
+            c = c._replace(reason="first_check")
+        elif not begins and out[-1].reason == "first_check" and c.reason == "started":
+            c = c._replace(before=out.pop().before)
+        out.append(c)
+    return out
+
+
 def by_instance(changes):
     """{(instance, host): its changes, in order}."""
     found = {}
     for c in changes:
         found.setdefault((c.instance, c.host), []).append(c)
-    return found
+    return {key: settled(own) for key, own in found.items()}
 
 
 class Section:

@@ -21,6 +21,7 @@ import reasons_book
 
 FOLDER = os.environ.get("VRRPD_REASONS_FOLDER") or os.path.join(labs.ROOT, "tests", "netns", "reasons")
 SETTLE_S = 3  # the log and the API get a change each by its own way, on a busy machine
+HELD_S = 0.3  # between the addresses and the word that they are there
 SHOWN = 30  # sentences of what is wrong with a test
 COMPARED = 20  # that many changes of an instance, the last ones
 HOW = "type: make netns REASONS=record NETNS=\"-k '{}'\", then read the difference in {}"
@@ -75,22 +76,36 @@ class Reader:
         return changes, wrong
 
 
-def api_events(process):
-    """The events of a daemon, or None when there is nobody to ask: ended, frozen, or cut off."""
+def answers(process):
+    """May a daemon be asked? Not one that has ended or is frozen."""
     if not process.alive() or not os.path.exists(process.socket_path):
-        return None
+        return False
     for pid in process.processes().values():
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
                 if f.read().rpartition(")")[2].split()[0] in "TtZ":
-                    return None
+                    return False
         except OSError:
-            return None
+            return False
+    return True
+
+
+def api_events(process):
+    """The events of a daemon, or None when it does not answer."""
     try:
         code, body = process.get("/v1/events", timeout=2)
     except (OSError, http.client.HTTPException):
         return None
     return reasons.read_events(body) if code == 200 else None
+
+
+def on_its_way(process):
+    """Does an instance hold its addresses and has not said yet that it is Active? What waits for addresses comes earlier."""
+    status = process.try_status() or {"instances": ()}
+    return any(
+        one["state"] != "active" and not one["leaving"] and any(a["held"] for a in one["addresses"])
+        for one in status["instances"]
+    )
 
 
 def events_differ(chain, events):
@@ -127,6 +142,7 @@ class Watch:
         self.between = []
         self.fixture = None  # one of more than a test that is being set up
         self.calling = False  # the test itself runs
+        self.fixtures_used = ()  # names of all that it uses
         self.closing = False
         self.parts = {}  # of hosts, in the test that has just ended
         labs.BEFORE_CLOSE.append(self.before_close)
@@ -145,13 +161,14 @@ class Watch:
             found += changes
             self.wrong += wrong
         found.sort(key=lambda c: c.time)
-        if self.calling and lab.parts:
+        mine = self.calling and (lab.owner is None or lab.owner in self.fixtures_used)
+        if mine and lab.parts:
             found = [c._replace(host=lab.parts.get(c.host, c.host)) for c in found]
             self.parts = lab.parts
         fixture = self.fixture or lab.fixture
         if fixture is not None:
             self.fixtures.setdefault(fixture, []).extend(found)
-        elif lab.shared and not self.calling:
+        elif lab.shared and not mine:
             self.between += [c._replace(host="any") for c in found] if lab.parts else found
         elif not self.closing:
             self.test += found
@@ -161,17 +178,20 @@ class Watch:
             self.take(lab)
 
     def settle(self, lab):
-        """Wait until the log of each daemon that runs says what its API says."""
+        """Wait until the log of each daemon that runs says what its API says, and nobody is about to say more."""
         end = time.monotonic() + SETTLE_S
         last = {p.log_path: (r, p) for r, p in self._readers(lab)}
         for reader, process in last.values():
+            soon = time.monotonic() + HELD_S
             while True:
-                events = api_events(process)
+                asked = answers(process)
+                waits = asked and time.monotonic() < soon and on_its_way(process)
+                events = api_events(process) if asked else None
                 reader.read()
                 if events and not process.logs_changes:
                     reader.hear([e for e in events if e["from"] != e["to"]])
                 differ = events_differ(reader.chain, events) if events is not None else []
-                if not differ or time.monotonic() >= end:
+                if not waits and (not differ or time.monotonic() >= end):
                     break
                 time.sleep(0.01)
             self.wrong += [f"log and API differ: {text}" for text in differ]
@@ -244,7 +264,7 @@ class Plugin:
         for lab in labs.OPEN:
             if lab not in before:
                 lab.shared = True
-                lab.fixture = fixturedef.argname
+                lab.owner = lab.fixture = fixturedef.argname
                 watch.settle(lab)
         watch.take_all()
         watch.fixture = outer
@@ -253,12 +273,16 @@ class Plugin:
     def pytest_runtest_setup(self):
         self.watch.take_all()
         yield
+        for lab in labs.OPEN:
+            if lab.shared:
+                self.watch.settle(lab)
         self.watch.take_all()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item):
         watch = self.watch
         watch.calling = True
+        watch.fixtures_used = item.fixturenames
         for lab in labs.OPEN:
             lab.fixture = None
         outcome = yield
