@@ -126,6 +126,7 @@ CAUSES = {
     "services_failed": _UNFIT,
     "drained": _STOP,
     "removed": _STOP,
+    "crash_loop": _STOP,
     "stopping": _STOP,
 }
 

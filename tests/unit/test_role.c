@@ -132,6 +132,8 @@ test_sentences(void **state)
 		{ROLE_REASON_HOOK_NOT_RUN, NULL, 0, 0, "gate", "gate could not be run"},
 		{ROLE_REASON_DRAINED, NULL, 0, 0, "", "drained: hands over, stays away until resumed"},
 		{ROLE_REASON_REMOVED, NULL, 0, 0, "", "no longer configured"},
+		{ROLE_REASON_CRASH_LOOP, NULL, 0, 0, "",
+		 "vrrpd-engine keeps ending: hands over until it runs again"},
 		{ROLE_REASON_STOPPING, NULL, 0, 0, "", "vrrpd is stopping"},
 	};
 	char buf[LIMIT_CAUSE_TEXT];

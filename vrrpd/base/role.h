@@ -73,6 +73,7 @@ enum role_state {
 	X(HOOK_NOT_RUN, "hook_not_run", "{name} could not be run")                                              \
 	X(DRAINED, "drained", "drained: hands over, stays away until resumed")                                \
 	X(REMOVED, "removed", "no longer configured")                                                          \
+	X(CRASH_LOOP, "crash_loop", "vrrpd-engine keeps ending: hands over until it runs again")                \
 	X(STOPPING, "stopping", "vrrpd is stopping")
 
 enum role_reason {

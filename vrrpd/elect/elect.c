@@ -470,6 +470,8 @@ static void
 on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
 	e->stop_reason = ev->on ? ROLE_REASON_REMOVED : ROLE_REASON_STOPPING;
+	if (ev->cause != NULL)
+		e->stop_reason = ev->cause->reason;
 	e->stopping = true;
 	e->delay_until = MONO_NEVER;
 	e->retry_at = MONO_NEVER;

@@ -142,7 +142,7 @@ struct elect_peer {
 
 enum elect_event_kind {
 	ELECT_EVENT_START,    /* the instance is configured and the kernel's state is known */
-	ELECT_EVENT_STOP,     /* leave for good: cause STOPPING, or (`on`) REMOVED */
+	ELECT_EVENT_STOP,     /* leave for good: cause STOPPING, or (`on`) REMOVED, or that of `cause` */
 	ELECT_EVENT_LINK,     /* state of the instance's own interface */
 	ELECT_EVENT_SOURCE,   /* sender address, family none = none */
 	ELECT_EVENT_TRACK,    /* state of tracked object `track` */
@@ -175,7 +175,7 @@ struct elect_event {
 	usec_t left_us;			  /* START with `on`: the lease lasts for so much longer (FOLLOW, LEASE) */
 	struct ip_addr addr;		  /* SOURCE; LOST; ACQUIRED with err: the address that failed */
 	const struct vrrp_advert *advert; /* ADVERT */
-	const struct role_cause *cause;	  /* ANSWER, SERVICES */
+	const struct role_cause *cause;	  /* STOP, ANSWER, SERVICES */
 	const struct elect_leader *leader; /* LEADER */
 	const struct elect_override *override; /* OVERRIDE */
 };

@@ -120,7 +120,8 @@ on_stop_timer(void *arg, mono_t now)
 void
 engine_stop(struct engine *e)
 {
-	struct elect_event ev = {.kind = ELECT_EVENT_STOP};
+	static const struct role_cause crash_loop = {.reason = ROLE_REASON_CRASH_LOOP};
+	struct elect_event ev = {.kind = ELECT_EVENT_STOP, .cause = e->leaving_for_good ? &crash_loop : NULL};
 	mono_t now = loop_now(e->loop);
 	usec_t services = 0;
 
