@@ -112,15 +112,14 @@ def events_differ(chain, events):
     """How the changes that the API tells differ from those in the log: sentences.
 
     It may know fewer: an agent that was started again begins with none, and what an engine has told it may be lost when
-    that is killed. It does not know what is no longer configured, nor the last change of that.
+    that is killed.
     """
     told, logged, out = {}, {}, []
     for e in events:
         if e["from"] != e["to"]:
             told.setdefault(e["instance"], []).append((e["from"], e["to"], e["text"]))
     for c in chain.changes:
-        if c.reason != "removed":
-            logged.setdefault(c.instance, []).append(c)
+        logged.setdefault(c.instance, []).append(c)
     for name, api in told.items():
         log = [(c.before, c.after, c.text) for c in logged.get(name, ())]
         present = [c for c in logged.get(name, ()) if c.life == chain.life]

@@ -301,6 +301,15 @@ events_add(struct events *ev, const struct ipc_event *m)
 
 	if (m->name[0] == '\0' || ev->size == 0)
 		return false;
+	/* Its counters went with it. */
+	if (m->index == IPC_EVENT_REMOVED) {
+		if (m->again)
+			return true;
+		keep(ev, m);
+		if (ev->fn != NULL)
+			ev->fn(ev->arg);
+		return true;
+	}
 	if (m->h.gen == ev->gen &&
 	    (m->index >= ev->n_places || strcmp(ev->places[m->index]->name, m->name) != 0))
 		return false;

@@ -55,7 +55,8 @@ take(struct agent *a, const union ipc_msg *m)
 			api_control_reply(a->api, &m->CONTROL_REPLY);
 	} else if (m->h.type == IPC_EVENT) {
 		ok = event_ok(&m->EVENT) && events_add(a->events, &m->EVENT);
-		if (ok && !m->EVENT.again) /* how things are, hooks find out from a snapshot */
+		/* How things are, hooks find out from a snapshot; of what is removed, from the configuration. */
+		if (ok && !m->EVENT.again && m->EVENT.index != IPC_EVENT_REMOVED)
 			hooks_event(a->hooks, &m->EVENT);
 	} else if (m->h.type == IPC_CAMPAIGN) {
 		stores_campaign(a->stores, &m->CAMPAIGN);

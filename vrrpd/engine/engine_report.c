@@ -238,14 +238,14 @@ send_next(struct engine *e)
 	return 0;
 }
 
-/* 0, or -EAGAIN when the agent does not read. It knows nothing of instances that only leave. */
+/* 0, or -EAGAIN when the agent does not read. */
 static int
 send_event(struct engine *e, const struct engine_instance *i, uint8_t from, uint8_t to, const struct role_cause *cause,
 	   mono_t now)
 {
 	struct ipc_event m = {
 		.h.gen = e->gen->gen,
-		.index = i->index,
+		.index = i->removed ? IPC_EVENT_REMOVED : i->index,
 		.from = from,
 		.to = to,
 		.priority = i->elect.priority,
@@ -254,7 +254,7 @@ send_event(struct engine *e, const struct engine_instance *i, uint8_t from, uint
 	};
 
 	memcpy(m.name, i->conf.name, sizeof(m.name));
-	return e->agent.fd < 0 || i->removed ? 0 : ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
+	return e->agent.fd < 0 ? 0 : ipc_chan_send(&e->agent, IPC_EVENT, &m, -1);
 }
 
 /* Tell the last transition once more; 0 or -EAGAIN, then it stays due. */
@@ -263,7 +263,7 @@ send_last(struct engine *e, struct engine_instance *i)
 {
 	struct ipc_event m = {
 		.h.gen = e->gen->gen,
-		.index = i->index,
+		.index = i->removed ? IPC_EVENT_REMOVED : i->index,
 		.from = i->last.from,
 		.to = i->last.to,
 		.priority = i->last.priority,

@@ -571,6 +571,8 @@ struct ipc_snap_end {
  * A transition, as it happens; with from == to something worth telling that changed no state. By name, too: the agent
  * may have another generation.
  */
+#define IPC_EVENT_REMOVED UINT32_MAX /* index of an instance that is no longer configured and only leaves */
+
 struct ipc_event {
 	struct ipc_head h;
 	uint32_t index;
