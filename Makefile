@@ -27,6 +27,9 @@ HARDEN += -D_FORTIFY_SOURCE=2
 else
 SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
+ifneq ($(findstring clang,$(CC)),)
+WARN += -Wno-missing-field-initializers # of libseccomp's macros
+endif
 ifneq ($(WERROR),)
 WARN += -Werror
 endif

@@ -24,6 +24,7 @@ include tests/unit/module.mk
 include tests/cases/module.mk
 include tests/netns/module.mk
 include tests/bench/module.mk
+include tests/fuzz/module.mk
 -include $(wildcard $(BUILD)/tests/*.d)
 
 .PHONY: unit
