@@ -77,7 +77,8 @@ settings(struct fuzz_in *in, struct elect_conf *c, uint8_t mode)
 	uint8_t flags = fuzz_u8(in);
 
 	*c = (struct elect_conf){.name = "x", .ifname = "eth0", .mode = mode};
-	c->priority = (uint8_t)MAX(fuzz_u8(in), 1);
+	c->priority = fuzz_u8(in);
+	c->priority += c->priority == 0;
 	c->checksum = (uint8_t)fuzz_below(in, ELECT_CHECKSUM_COUNT);
 	c->on_store_loss = (uint8_t)fuzz_below(in, ELECT_STORE_LOSS_COUNT);
 	c->vrrp.version = flags & 1 ? 2 : 3;
