@@ -196,7 +196,7 @@ instance_valid(const struct ipc_conf_instance *m)
 
 	if (m->mode != ELECT_MODE_VRRP)
 		return m->mode < ELECT_MODE_COUNT && m->on_store_loss < ELECT_STORE_LOSS_COUNT && m->garp_repeat > 0 &&
-		       m->n_addresses > 0 && m->n_addresses <= LIMIT_ADDRESSES && m->n_peers == 0 &&
+		       m->priority > 0 && m->n_addresses > 0 && m->n_addresses <= LIMIT_ADDRESSES && m->n_peers == 0 &&
 		       m->n_tracks <= LIMIT_TRACKS && ip_family_size(m->family) != 0 &&
 		       is_text(m->name, sizeof(m->name)) && is_text(m->ifname, sizeof(m->ifname));
 	return (v2 || m->version == 3) &&
