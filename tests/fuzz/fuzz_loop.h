@@ -16,7 +16,7 @@
 #include "sys/clock.h"
 #include "sys/loop.h"
 
-#define FUZZ_TIMERS_MAX 4000 /* that fire in one fuzz_pass(); more is one that does not let go */
+#define FUZZ_TIMERS_MAX 20000 /* that fire in one fuzz_pass(); more is one that does not let go */
 
 struct loop_timer {
 	TAILQ_ENTRY(loop_timer) link;
