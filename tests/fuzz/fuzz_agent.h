@@ -5,6 +5,8 @@
 #ifndef TESTS_FUZZ_FUZZ_AGENT_H
 #define TESTS_FUZZ_FUZZ_AGENT_H
 
+#include <signal.h>
+
 #include "agent/agent.h"
 #include "agent/agent_link.h"
 #include "agent/api.h"
@@ -65,6 +67,7 @@ fuzz_agent_open(struct fuzz_agent *w)
 	struct agent *a = &w->a;
 	int parent[2], engine[2];
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	log_set_sink(fuzz_no_log, NULL);
 	FUZZ_CHECK(ipc_chan_pair(parent) == 0 && ipc_chan_pair(engine) == 0);
 	w->parent = (struct fuzz_ipc){.in = &w->in, .fd = parent[0], .gen = 7};
