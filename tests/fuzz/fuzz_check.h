@@ -10,14 +10,9 @@
 
 /* Path, text, path, text, NULL; to be given to check_def_free(). */
 static inline struct check_def
-fuzz_check_def(enum ipc_check_kind kind, const char *const *pairs)
+fuzz_check_options(const char *const *pairs)
 {
-	struct check_def d = {.conf = {.kind = (uint8_t)kind,
-				       .interval_us = USEC_PER_SEC,
-				       .timeout_us = USEC_PER_SEC / 2,
-				       .rise = 1,
-				       .fall = 1,
-				       .name = "c"}};
+	struct check_def d = {0};
 
 	while (pairs[2 * d.conf.n_options] != NULL)
 		d.conf.n_options++;
@@ -27,6 +22,20 @@ fuzz_check_def(enum ipc_check_kind kind, const char *const *pairs)
 		str_copy(d.options[i].path, sizeof(d.options[i].path), pairs[2 * i]);
 		d.options[i].text = strdup(pairs[2 * i + 1]);
 	}
+	return d;
+}
+
+/* The same as a check of this kind, once a second. */
+static inline struct check_def
+fuzz_check_def(enum ipc_check_kind kind, const char *const *pairs)
+{
+	struct check_def d = fuzz_check_options(pairs);
+
+	d.conf.kind = (uint8_t)kind;
+	d.conf.interval_us = USEC_PER_SEC;
+	d.conf.timeout_us = USEC_PER_SEC / 2;
+	d.conf.rise = d.conf.fall = 1;
+	str_copy(d.conf.name, sizeof(d.conf.name), "c");
 	return d;
 }
 
