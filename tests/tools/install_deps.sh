@@ -29,8 +29,16 @@ packages_apt() {
 		etcd-server etcd-client vip-manager ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
-		dbus-daemon python3-dbus python3-gi shellcheck ;;
+		dbus-daemon python3-dbus python3-gi shellcheck clang "$(clang_runtime_apt)" ;;
 	systemd) echo debootstrap ;;
+	esac
+}
+
+# libFuzzer and the sanitizers of clang: a package of their own since Debian 12, Ubuntu 23.04.
+clang_runtime_apt() {
+	case $(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release 2>/dev/null) in
+	bullseye | focal | jammy) ;;
+	*) echo libclang-rt-dev ;;
 	esac
 }
 
@@ -43,7 +51,7 @@ packages_dnf() {
 	bench) echo keepalived iproute python3 haproxy socat redis postgresql-server openssl ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
 		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject \
-		ShellCheck ;;
+		ShellCheck clang compiler-rt ;;
 	esac
 }
 
@@ -54,7 +62,7 @@ packages_apk() {
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 haproxy socat redis postgresql openssl ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
-		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck ;;
+		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck clang compiler-rt ;;
 	esac
 }
 
