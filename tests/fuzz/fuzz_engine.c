@@ -1,10 +1,14 @@
 /*
- * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, then messages of the agent and answers of the kernel thread,
- * in any order, and the time between them.
+ * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, then messages of the agent, answers of the kernel thread, and
+ * packets, in any order, and the time between them.
  *
- * Everything of the engine runs but its main file, the kernel thread and packet sockets. Right messages are made wrong where the
+ * Everything of the engine runs but its main file and the kernel thread; sockets are those of this file. Right messages are made wrong where the
  * input says so (fuzz_ipc.h). elect_check() holds for every instance after each step.
  */
+#include <netinet/in.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
 #include "engine/engine.h"
 #include "fuzz/fuzz_ipc.h"
 #include "fuzz/fuzz_loop.h"
@@ -13,7 +17,7 @@
 #define INSTANCES_MAX 3
 #define STEPS_MAX     200
 
-/* ---- the kernel thread and packet sockets: nothing of the kind ---- */
+/* ---- the kernel thread: nothing of the kind ---- */
 
 struct engine_kernel {
 	struct engine_gen *next; /* asked for by engine_kernel_switch() */
@@ -116,6 +120,76 @@ engine_finish_stop(struct engine *e)
 	(void)e;
 }
 
+/* One packet that waits, and whether adverts leave; in the place of the system's functions. */
+static struct {
+	uint8_t data[VRRP_DATAGRAM_MAX];
+	size_t n; /* 0: none waits */
+	struct ip_addr src, dst;
+	int hops;
+	int send_err;
+} network;
+
+static void
+put_control(struct msghdr *mh)
+{
+	struct in6_pktinfo info = {.ipi6_ifindex = 2};
+	struct cmsghdr *c = CMSG_FIRSTHDR(mh);
+
+	c->cmsg_level = IPPROTO_IPV6;
+	c->cmsg_type = IPV6_HOPLIMIT;
+	c->cmsg_len = CMSG_LEN(sizeof(network.hops));
+	memcpy(CMSG_DATA(c), &network.hops, sizeof(network.hops));
+	c = CMSG_NXTHDR(mh, c);
+	c->cmsg_level = IPPROTO_IPV6;
+	c->cmsg_type = IPV6_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(&info.ipi6_addr, network.dst.b, 16);
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+	mh->msg_controllen = CMSG_SPACE(sizeof(network.hops)) + CMSG_SPACE(sizeof(info));
+}
+
+int
+recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
+{
+	struct msghdr *mh = &msgs[0].msg_hdr;
+	size_t room;
+
+	(void)fd;
+	(void)flags;
+	(void)timeout;
+	if (network.n == 0 || n == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	room = mh->msg_iov[0].iov_len;
+	memcpy(mh->msg_iov[0].iov_base, network.data, MIN(room, network.n));
+	msgs[0].msg_len = (unsigned)MIN(room, network.n);
+	mh->msg_flags = room < network.n ? MSG_TRUNC : 0;
+	network.n = 0;
+	if (network.src.family == IP_FAMILY_V6 && mh->msg_name != NULL) {
+		memcpy(&((struct sockaddr_in6 *)mh->msg_name)->sin6_addr, network.src.b, 16);
+		put_control(mh);
+	} else {
+		mh->msg_controllen = 0;
+	}
+	return 1;
+}
+
+int
+sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	(void)fd;
+	(void)flags;
+	for (unsigned i = 0; i < n; i++) {
+		const volatile uint8_t *p = msgs[i].msg_hdr.msg_iov[0].iov_base;
+
+		for (size_t k = 0; k < msgs[i].msg_hdr.msg_iov[0].iov_len; k++)
+			(void)p[k];
+	}
+	errno = network.send_err;
+	return network.send_err != 0 ? -1 : (int)n;
+}
+
 /* ---- the engine ---- */
 
 struct world {
@@ -161,6 +235,7 @@ open_world(struct world *w)
 	e->next_wake = MONO_NEVER;
 	e->reader = engine_conf_reader_new();
 	e->tx = engine_tx_new();
+	e->rx = engine_rx_new();
 	e->report = engine_report_new();
 	e->announce_fd = -1;
 	e->kernel = &kernel;
@@ -184,12 +259,21 @@ close_world(struct world *w)
 	loop_timer_del(e->renew_timer);
 	loop_timer_del(e->rx_timer);
 	loop_timer_del(e->stray_timer);
+	for (uint32_t n = 0; e->gen != NULL && n < e->gen->n_ports; n++) {
+		loop_io_del(e->gen->ports[n].io);
+		loop_io_del(e->gen->ports[n].stray_io);
+		if (e->gen->ports[n].fd >= 0) {
+			close(e->gen->ports[n].fd);
+			close(e->gen->ports[n].stray_fd);
+		}
+	}
 	if (e->waiting_gen != e->next_gen)
 		engine_gen_free(e->waiting_gen);
 	engine_gen_free(e->next_gen);
 	engine_gen_free(e->gen);
 	engine_conf_reader_free(e->reader);
 	engine_tx_free(e->tx);
+	engine_rx_free(e->rx);
 	engine_report_free(e->report);
 	ipc_chan_close(&e->parent);
 	ipc_chan_close(&e->agent);
@@ -400,6 +484,11 @@ kernel_says(struct world *w)
 		if (e->gen->n_ports == 0)
 			return;
 		a.index = n % e->gen->n_ports;
+		if (c & 128)
+			break;
+		a.ifindex = 2;
+		a.fd = eventfd(0, EFD_CLOEXEC); /* never ready by itself */
+		a.stray_fd = eventfd(0, EFD_CLOEXEC);
 		break;
 	default:
 		a.kind = KERNEL_ANSWER_WATCH;
@@ -412,6 +501,36 @@ kernel_says(struct world *w)
 		break;
 	}
 	engine_on_answer(e, &a);
+}
+
+/* A packet comes: what another node of an instance would send, perhaps with other octets. */
+static void
+network_says(struct world *w)
+{
+	struct engine *e = &w->e;
+	uint8_t c = fuzz_u8(&w->in);
+	struct engine_instance *i = &e->gen->instances[(c & 3) % e->gen->n_instances];
+	struct engine_port *p = i->conf.mode == ELECT_MODE_VRRP ? &e->gen->ports[i->port] : NULL;
+	size_t header = i->codec.family == IP_FAMILY_V6 ? 40 : 20;
+	int n;
+
+	if (c & 4)
+		network.send_err = network.send_err ? 0 : 101;
+	if (p == NULL || p->fd < 0)
+		return;
+	network.src = fuzz_addr(i->codec.family, (uint8_t)(2 + (c >> 5)));
+	network.dst = i->codec.unicast ? fuzz_addr(i->codec.family, 1) : vrrp_group(i->codec.family);
+	network.hops = 255;
+	n = vrrp_packet_encode_ip(&i->codec, fuzz_u8(&w->in), c & 8 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568, &network.src, &network.dst,
+				  network.data, sizeof(network.data));
+	FUZZ_CHECK(n > 0);
+	network.n = (size_t)n;
+	if (header == 40) /* the kernel takes it away */
+		memmove(network.data, network.data + header, network.n -= header);
+	if (c & 16)
+		fuzz_ipc_patch(&w->in, network.data, network.n, 1 + (c >> 5));
+	engine_rx_ready(e, c == 0xff ? p->stray_fd : p->fd, true, false);
+	network.n = 0;
 }
 
 /* The agent reads, or does not. */
@@ -430,7 +549,9 @@ step(struct world *w)
 	static const usec_t times[] = {0, 10000, 100000, 1000000, 5000000, 60000000};
 	uint8_t c = fuzz_u8(&w->in);
 
-	if (c < 90)
+	if (c < 40)
+		network_says(w);
+	else if (c < 100)
 		agent_says(w);
 	else if (c < 190)
 		kernel_says(w);
@@ -465,6 +586,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(w != NULL);
 	log_set_sink(no_log, NULL);
 	w->in = fuzz_in(data, size);
+	network.send_err = 0;
+	network.n = 0;
 	open_world(w);
 	send_generation(w);
 	if (take_parent(w) && w->e.gen != NULL)
