@@ -87,6 +87,11 @@ test_modes(void **state)
 		m.CONF_INSTANCE.garp_repeat = 0;
 		assert_int_equal(take(&m), -EPROTO);
 		m = instance(mode);
+		m.CONF_INSTANCE.garp_refresh_us = 240; /* found by fuzz_engine: it announced all the time */
+		assert_int_equal(take(&m), -EPROTO);
+		m.CONF_INSTANCE.garp_refresh_us = USEC_PER_SEC;
+		assert_int_equal(take(&m), 1);
+		m = instance(mode);
 		memset(m.CONF_INSTANCE.name, 'x', sizeof(m.CONF_INSTANCE.name));
 		assert_int_equal(take(&m), -EPROTO);
 	}
