@@ -77,8 +77,8 @@ fuzz_below(struct fuzz_in *in, uint32_t n)
 	return fuzz_u8(in) % n;
 }
 
-/* The next n octets, fewer at the end of the input, in a block of exactly their size: a read beyond them is found. The
- * caller frees it. */
+/* The next n octets, fewer at the end of the input, in a block of exactly their size: a read beyond them is
+ * found. The caller frees it. */
 static inline uint8_t *
 fuzz_take(struct fuzz_in *in, size_t n, size_t *ret_n)
 {

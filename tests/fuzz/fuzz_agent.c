@@ -1,9 +1,9 @@
 /*
- * fuzz_agent.c - vrrpd-agent's receivers: generations from vrrpd, snapshots, events and questions of the engine, and every document
- * that is made of them.
+ * fuzz_agent.c - vrrpd-agent's receivers: generations from vrrpd, snapshots, events and questions of the
+ * engine, and every document that is made of them.
  *
- * Right messages are made wrong where the input says so (fuzz_ipc.h). What passes the checks of values must be fit to be shown:
- * each document is whole JSON.
+ * Right messages are made wrong where the input says so (fuzz_ipc.h). What passes the checks of values must be
+ * fit to be shown: each document is whole JSON.
  */
 #include "fuzz/fuzz_agent.h"
 
@@ -77,12 +77,19 @@ engine_says(struct fuzz_agent *w)
 	switch (c & 7) {
 	case 0:
 	case 1:
-		m.EVENT = (struct ipc_event){.index = index, .from = ROLE_STATE_BACKUP, .to = (uint8_t)(c >> 6), .at_us = clock_mono().us};
-		m.EVENT.cause = (struct role_cause){.reason = (uint8_t)fuzz_below(&w->in, ROLE_REASON_COUNT), .name = "x", .a = 5000, .b = 3};
+		m.EVENT = (struct ipc_event){.index = index,
+					     .from = ROLE_STATE_BACKUP,
+					     .to = (uint8_t)(c >> 6),
+					     .at_us = clock_mono().us};
+		m.EVENT.cause = (struct role_cause){.reason = (uint8_t)fuzz_below(&w->in, ROLE_REASON_COUNT),
+						    .name = "x",
+						    .a = 5000,
+						    .b = 3};
 		fuzz_ipc_send(&w->engine, IPC_EVENT, &m);
 		break;
 	case 2:
-		m.ASK = (struct ipc_ask){.index = index, .epoch = c, .ask = (uint8_t)fuzz_below(&w->in, ROLE_ASK_COUNT)};
+		m.ASK = (struct ipc_ask){
+			.index = index, .epoch = c, .ask = (uint8_t)fuzz_below(&w->in, ROLE_ASK_COUNT)};
 		str_copy(m.ASK.name, sizeof(m.ASK.name), w->a.conf->instances[index].c.name);
 		fuzz_ipc_send(&w->engine, IPC_ASK, &m);
 		break;
@@ -105,7 +112,11 @@ static void
 parent_says(struct fuzz_agent *w)
 {
 	uint8_t c = fuzz_u8(&w->in);
-	struct ipc_run_ended ended = {.token = 1 + (c & 15), .what = IPC_RUN_COMMAND, .code = c & 16 ? 1 : 0, .status = c >> 5, .text = "x"};
+	struct ipc_run_ended ended = {.token = 1 + (c & 15),
+				      .what = IPC_RUN_COMMAND,
+				      .code = c & 16 ? 1 : 0,
+				      .status = c >> 5,
+				      .text = "x"};
 	struct ipc_trouble trouble = {.restarts = c, .last_us = clock_mono().us, .text = "the engine ended"};
 
 	w->parent.gen = w->a.conf->gen;

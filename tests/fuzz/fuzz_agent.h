@@ -1,6 +1,7 @@
 /*
- * fuzz_agent.h - vrrpd-agent in this process, as agent_main.c puts it together: with a loop in virtual time, without a network,
- * its two channels in the target's hands. Checks of every kind are one that is always up; nothing is ever executed.
+ * fuzz_agent.h - vrrpd-agent in this process, as agent_main.c puts it together: with a loop in virtual time,
+ * without a network, its two channels in the target's hands. Checks of every kind are one that is always up;
+ * nothing is ever executed.
  */
 #ifndef TESTS_FUZZ_FUZZ_AGENT_H
 #define TESTS_FUZZ_FUZZ_AGENT_H
@@ -121,7 +122,8 @@ fuzz_agent_option(struct fuzz_ipc *x, const char *path, const char *text)
 static inline void
 fuzz_agent_check(struct fuzz_ipc *x, unsigned number)
 {
-	struct ipc_conf_check m = {.interval_us = 1000000, .timeout_us = 500000, .rise = 1, .fall = 2, .n_options = 1};
+	struct ipc_conf_check m = {
+		.interval_us = 1000000, .timeout_us = 500000, .rise = 1, .fall = 2, .n_options = 1};
 
 	m.kind = number == 0 ? IPC_CHECK_HAPROXY : IPC_CHECK_REDIS;
 	m.scale = number == 1 ? -100 : 0;
@@ -133,7 +135,8 @@ fuzz_agent_check(struct fuzz_ipc *x, unsigned number)
 static inline void
 fuzz_agent_hook(struct fuzz_ipc *x, bool gate)
 {
-	struct ipc_conf_hook m = {.timeout_us = 1000000, .number = gate, .gate = gate, .notify = IPC_NOTIFY_ANY};
+	struct ipc_conf_hook m = {
+		.timeout_us = 1000000, .number = gate, .gate = gate, .notify = IPC_NOTIFY_ANY};
 
 	fuzz_ipc_send(x, IPC_CONF_HOOK, &m);
 }
@@ -141,8 +144,12 @@ fuzz_agent_hook(struct fuzz_ipc *x, bool gate)
 static inline void
 fuzz_agent_service(struct fuzz_ipc *x)
 {
-	struct ipc_conf_service m = {
-		.timeout_us = 1000000, .interval_us = 1000000, .decay_us = 60000000, .number = 4, .migration_threshold = 2, .name = "app"};
+	struct ipc_conf_service m = {.timeout_us = 1000000,
+				     .interval_us = 1000000,
+				     .decay_us = 60000000,
+				     .number = 4,
+				     .migration_threshold = 2,
+				     .name = "app"};
 
 	fuzz_ipc_send(x, IPC_CONF_SERVICE, &m);
 }
@@ -155,7 +162,12 @@ fuzz_agent_generation(struct fuzz_agent *w)
 {
 	struct fuzz_ipc *x = &w->parent;
 	struct fuzz_instance v[FUZZ_INSTANCES_MAX];
-	struct ipc_conf_begin b = {.node = "n", .n_checks = 2, .n_own_hooks = 1, .n_hooks = 1, .realtime_priority = 50, .address_lifetime_s = 3};
+	struct ipc_conf_begin b = {.node = "n",
+				   .n_checks = 2,
+				   .n_own_hooks = 1,
+				   .n_hooks = 1,
+				   .realtime_priority = 50,
+				   .address_lifetime_s = 3};
 
 	b.n_instances = 1 + fuzz_below(&w->in, FUZZ_INSTANCES_MAX);
 	for (uint32_t n = 0; n < b.n_instances; n++) {
@@ -178,7 +190,11 @@ fuzz_agent_generation(struct fuzz_agent *w)
 			fuzz_agent_service(x);
 		if (v[n].n_options == 0)
 			continue;
-		fuzz_agent_option(x, "store", v[n].version == 2 ? "consul" : n == 1 ? "etcd2" : n == 2 ? "sentinel" : "etcd3");
+		fuzz_agent_option(x, "store",
+				  v[n].version == 2 ? "consul"
+				  : n == 1	    ? "etcd2"
+				  : n == 2	    ? "sentinel"
+						    : "etcd3");
 		fuzz_agent_option(x, "endpoints", n == 2 ? "10.0.0.1:26379" : "http://10.0.0.1:2379");
 		fuzz_agent_option(x, n == 2 ? "master" : "key", "/service/pg/leader");
 		fuzz_agent_option(x, n == 2 ? "self" : "value", n == 2 ? "10.0.0.1:6379" : "n");
@@ -200,9 +216,11 @@ fuzz_agent_use(struct agent *a, struct agent_conf *conf)
 		conf->services[n].interval_us = MAX(conf->services[n].interval_us, 100000);
 	for (uint32_t n = 0; n < conf->begin.n_instances; n++)
 		for (unsigned k = 0; k < conf->stores[n].conf.n_options; k++)
-			if (check_def_text(&conf->stores[n], "endpoints", 0) == NULL || check_def_text(&conf->stores[n], "value", 0) == NULL ||
+			if (check_def_text(&conf->stores[n], "endpoints", 0) == NULL ||
+			    check_def_text(&conf->stores[n], "value", 0) == NULL ||
 			    check_def_text(&conf->stores[n], "key", 0) == NULL)
-				strcpy(conf->stores[n].options[k].path, "none"); /* the configuration's rules want them */
+				strcpy(conf->stores[n].options[k].path,
+				       "none"); /* the configuration's rules want them */
 	checks_configure(a->checks, conf->begin.node, conf->checks, conf->begin.n_checks);
 	events_configure(a->events, conf);
 	snaps_configure(a->snaps, conf);
@@ -256,17 +274,23 @@ static inline void
 fuzz_agent_snap_instance(struct fuzz_agent *w, uint32_t index)
 {
 	const struct ipc_conf_instance *c = &w->a.conf->instances[index].c;
-	struct ipc_snap_instance m = {.index = index, .state = ROLE_STATE_ACTIVE, .priority = c->priority, .n_peers = 1, .link = ELECT_LINK_UP};
+	struct ipc_snap_instance m = {.index = index,
+				      .state = ROLE_STATE_ACTIVE,
+				      .priority = c->priority,
+				      .n_peers = 1,
+				      .link = ELECT_LINK_UP};
 	struct ipc_snap_held held = {.index = index, .n = MIN(c->n_addresses, (uint32_t)IPC_HELD_BITS)};
 
 	m.since_us = clock_mono().us - 5000000;
-	m.cause = (struct role_cause){.reason = ROLE_REASON_NO_ADVERTS, .addr = fuzz_addr(c->family, 2), .a = 361000};
+	m.cause = (struct role_cause){
+		.reason = ROLE_REASON_NO_ADVERTS, .addr = fuzz_addr(c->family, 2), .a = 361000};
 	m.source = m.active_addr = fuzz_addr(c->family, 1);
 	m.active_known = m.active_self = 1;
 	m.told = ROLE_STATE_COUNT;
 	m.override.drained_until_us = m.override.takeover_until_us = m.override.priority_until_us = UINT64_MAX;
 	m.delay_until_us = m.retry_us = m.preempt_until_us = m.held_until_us = UINT64_MAX;
-	m.peers[0] = (struct ipc_peer){.addr = fuzz_addr(c->family, 2), .priority = 90, .version = 3, .adver_int_cs = 100};
+	m.peers[0] = (struct ipc_peer){
+		.addr = fuzz_addr(c->family, 2), .priority = 90, .version = 3, .adver_int_cs = 100};
 	m.n_held = held.n;
 	held.held[0] = 0xff;
 	fuzz_ipc_send(&w->engine, IPC_SNAP_INSTANCE, &m);
@@ -277,7 +301,9 @@ static inline void
 fuzz_agent_snap(struct fuzz_agent *w, uint32_t token)
 {
 	const struct agent_conf *conf = w->a.conf;
-	struct ipc_snap_engine m = {.now_us = clock_mono().us, .started_us = clock_mono().us - 9000000, .n_instances = conf->begin.n_instances};
+	struct ipc_snap_engine m = {.now_us = clock_mono().us,
+				    .started_us = clock_mono().us - 9000000,
+				    .n_instances = conf->begin.n_instances};
 
 	w->engine.gen = conf->gen;
 	fuzz_ipc_send(&w->engine, IPC_SNAP_ENGINE, &m);

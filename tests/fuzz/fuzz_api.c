@@ -1,17 +1,17 @@
 /*
- * fuzz_api.c - the status API: whatever clients write, through libevent's HTTP server, on both sockets, with an engine and a vrrpd
- * that answer.
+ * fuzz_api.c - the status API: whatever clients write, through libevent's HTTP server, on both sockets, with an
+ * engine and a vrrpd that answer.
  *
- * The first octet is the socket; the rest is written in pieces, each begins with its length, some lengths mean something else.
- * Whatever is answered is HTTP, and no request is left over when the connections are closed.
+ * The first octet is the socket; the rest is written in pieces, each begins with its length, some lengths mean
+ * something else. Whatever is answered is HTTP, and no request is left over when the connections are closed.
  */
 #include "fuzz/fuzz_agent.h"
 
 #include <sys/un.h>
 
-#define CLIENTS	   3
-#define TURNS	   5 /* of libevent's loop, for a request that it has in hand */
-#define REPLY_MAX  (1 << 20)
+#define CLIENTS	  3
+#define TURNS	  5 /* of libevent's loop, for a request that it has in hand */
+#define REPLY_MAX (1 << 20)
 
 struct client {
 	int fd;
@@ -31,8 +31,10 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	for (int i = 0; i < 2; i++) {
 		names[i] = (struct sockaddr_un){.sun_family = AF_UNIX};
 		/* No file: the name begins with a NUL. */
-		snprintf(names[i].sun_path + 1, sizeof(names[i].sun_path) - 1, "vrrpd-fuzz-%08d-%d", (int)getpid(), i);
-		name_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(names[i].sun_path + 1));
+		snprintf(names[i].sun_path + 1, sizeof(names[i].sun_path) - 1, "vrrpd-fuzz-%08d-%d",
+			 (int)getpid(), i);
+		name_len =
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(names[i].sun_path + 1));
 		listeners[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		FUZZ_CHECK(bind(listeners[i], (struct sockaddr *)&names[i], name_len) == 0);
 		FUZZ_CHECK(listen(listeners[i], 64) == 0);
@@ -50,7 +52,8 @@ serve(struct fuzz_agent *w)
 
 	ipc_chan_init(&engine, w->engine.fd, IPC_ENGINE_TO_AGENT, IPC_AGENT_TO_ENGINE);
 	while (ipc_chan_recv(&engine, &m, &fd) == 1) {
-		struct ipc_control_reply reply = {.token = m.CONTROL.token, .state = ROLE_STATE_BACKUP, .priority = 150};
+		struct ipc_control_reply reply = {
+			.token = m.CONTROL.token, .state = ROLE_STATE_BACKUP, .priority = 150};
 
 		if (m.h.type == IPC_SNAP_GET)
 			fuzz_agent_snap(w, m.SNAP_GET.token);

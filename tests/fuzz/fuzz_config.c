@@ -1,7 +1,9 @@
 /*
- * fuzz_config.c - the configuration's text: what is read prints, and what was printed reads and prints as the same.
+ * fuzz_config.c - the configuration's text: what is read prints, and what was printed reads and prints as the
+ * same.
  *
- * Written to a file in a folder of its own. @include may name only files of that folder: the file itself, and one fragment.
+ * Written to a file in a folder of its own. @include may name only files of that folder: the file itself, and
+ * one fragment.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -120,8 +122,7 @@ ignore_option(void *arg, const char *path, const char *text)
 }
 
 /* What the parent makes of it for the other processes. */
-static void
-export(const struct cfg *c)
+static void export(const struct cfg *c)
 {
 	struct cfg_run run;
 

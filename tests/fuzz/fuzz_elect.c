@@ -1,20 +1,23 @@
 /*
- * fuzz_elect.c - the state machine: octets become settings, then events and the time between them, in all three modes.
+ * fuzz_elect.c - the state machine: octets become settings, then events and the time between them, in all three
+ * modes.
  *
- * After each step elect_check() and the rules of the case runner (tests/support/case_world.c): the addresses are held from
- * acquire to release and no longer, Active only with them, a leave begins as Active and ends in time, no timer stands still. At
- * the end the world heals, and a node that nobody disputes must become Active; told to stop, it must let go.
+ * After each step elect_check() and the rules of the case runner (tests/support/case_world.c): the addresses
+ * are held from acquire to release and no longer, Active only with them, a leave begins as Active and ends in
+ * time, no timer stands still. At the end the world heals, and a node that nobody disputes must become Active;
+ * told to stop, it must let go.
  */
 #include "elect/elect.h"
 #include "fuzz/fuzz.h"
 
-#define TRACKS_MAX	 3
-#define EVENTS_MAX	 400
-#define STEPS_PER_INSTANT 40   /* timer events in one instant; more is a timer of no length */
-#define STEPS_MAX	 20000 /* until the end of one input */
-#define LEAVE_MAX_US	 (10 * USEC_PER_SEC)
-#define HEAL_MAX_US	 (900 * (usec_t)USEC_PER_SEC) /* longer than all delays that settings() makes, one after the other */
-#define RENEW_US	 USEC_PER_SEC
+#define TRACKS_MAX	  3
+#define EVENTS_MAX	  400
+#define STEPS_PER_INSTANT 40	/* timer events in one instant; more is a timer of no length */
+#define STEPS_MAX	  20000 /* until the end of one input */
+#define LEAVE_MAX_US	  (10 * USEC_PER_SEC)
+#define HEAL_MAX_US                                                                                            \
+	(900 * (usec_t)USEC_PER_SEC) /* longer than all delays that settings() makes, one after the other */
+#define RENEW_US USEC_PER_SEC
 
 struct world {
 	struct elect_conf confs[2]; /* in force, and the one before */
@@ -26,7 +29,7 @@ struct world {
 	mono_t left;
 	bool wanted; /* ACQUIRE has not been answered */
 	uint32_t epoch, ask_epoch;
-	uint8_t ask; /* enum role_ask: not answered */
+	uint8_t ask;	/* enum role_ask: not answered */
 	unsigned sends; /* adverts whose result is not told */
 	int send_err;
 };
@@ -44,7 +47,13 @@ address(unsigned last)
 static usec_t
 duration(struct fuzz_in *in)
 {
-	static const usec_t units[] = {1, 100, USEC_PER_MS, USEC_PER_CS, 100 * USEC_PER_MS, USEC_PER_SEC, 60 * USEC_PER_SEC,
+	static const usec_t units[] = {1,
+				       100,
+				       USEC_PER_MS,
+				       USEC_PER_CS,
+				       100 * USEC_PER_MS,
+				       USEC_PER_SEC,
+				       60 * USEC_PER_SEC,
 				       340 * (usec_t)USEC_PER_SEC};
 	uint8_t c = fuzz_u8(in);
 
@@ -66,7 +75,8 @@ track_settings(struct fuzz_in *in, struct elect_track_conf *t)
 {
 	uint8_t flags = fuzz_u8(in);
 
-	*t = (struct elect_track_conf){.is_interface = flags & 1, .has_weight = flags & 2, .inverted = flags & 4};
+	*t = (struct elect_track_conf){
+		.is_interface = flags & 1, .has_weight = flags & 2, .inverted = flags & 4};
 	t->weight = (int16_t)(t->has_weight ? (int)fuzz_u8(in) * 2 - 253 : 0);
 	snprintf(t->name, sizeof(t->name), "t%u", (unsigned)(flags >> 3) % 4);
 }
@@ -167,7 +177,8 @@ check_rules(struct world *w, bool timer)
 	FUZZ_CHECK(e->state != ROLE_STATE_ACTIVE || w->may_hold);
 	FUZZ_CHECK(e->state == ROLE_STATE_ACTIVE || !w->may_hold || taking_over || elect_leaving(e));
 	FUZZ_CHECK(elect_holds(e) == w->may_hold);
-	FUZZ_CHECK(e->conf->mode != ELECT_MODE_VRRP || !e->running || taking_over || elect_deadline(e).us != MONO_NEVER.us);
+	FUZZ_CHECK(e->conf->mode != ELECT_MODE_VRRP || !e->running || taking_over ||
+		   elect_deadline(e).us != MONO_NEVER.us);
 	/* Nothing is held beyond what is known of the lease. */
 	if (timer && elect_holds(e))
 		FUZZ_CHECK(mono_before(w->now, elect_held_until(e)));
@@ -213,7 +224,8 @@ kind(struct world *w, enum elect_event_kind k)
 	step(w, &(struct elect_event){.kind = k});
 }
 
-/* Let time pass; what falls due happens, unless this host does not run meanwhile. False: it takes too many steps. */
+/* Let time pass; what falls due happens, unless this host does not run meanwhile. False: it takes too many
+ * steps. */
 static bool
 pass(struct world *w, usec_t us, bool frozen)
 {
@@ -267,7 +279,8 @@ do_advert(struct world *w, struct fuzz_in *in)
 {
 	const struct elect_conf *c = w->e.conf;
 	uint8_t flags = fuzz_u8(in);
-	struct vrrp_advert a = {.src = address(2 + (flags & 31) % 20), .version = c->vrrp.version, .vrid = 51, .n_addrs = 1};
+	struct vrrp_advert a = {
+		.src = address(2 + (flags & 31) % 20), .version = c->vrrp.version, .vrid = 51, .n_addrs = 1};
 	struct elect_event ev = {.kind = ELECT_EVENT_ADVERT, .advert = &a};
 
 	a.priority = fuzz_u8(in);
@@ -276,7 +289,8 @@ do_advert(struct world *w, struct fuzz_in *in)
 	a.interval_differs = a.adver_int_cs != c->vrrp.adver_int_cs;
 	a.addresses_differ = flags & 64;
 	/* vrrp_packet_check() keeps the others from an instance. */
-	if (c->mode == ELECT_MODE_VRRP && c->priority != VRRP_PRIORITY_OWNER && !ip_addr_equal(&a.src, &w->e.source))
+	if (c->mode == ELECT_MODE_VRRP && c->priority != VRRP_PRIORITY_OWNER &&
+	    !ip_addr_equal(&a.src, &w->e.source))
 		step(w, &ev);
 }
 
@@ -346,7 +360,8 @@ has_leader(const struct elect_conf *c)
 static void
 do_leader(struct world *w, struct fuzz_in *in)
 {
-	struct elect_leader l = {.fact = (uint8_t)fuzz_below(in, ELECT_FACT_COUNT), .confirmed = w->now, .name = "n"};
+	struct elect_leader l = {
+		.fact = (uint8_t)fuzz_below(in, ELECT_FACT_COUNT), .confirmed = w->now, .name = "n"};
 	struct elect_event ev = {.kind = ELECT_EVENT_LEADER, .leader = &l};
 
 	l.name[0] = (char)('a' + fuzz_below(in, 3));
@@ -361,7 +376,8 @@ static void
 do_acquired(struct world *w, struct fuzz_in *in)
 {
 	uint8_t c = fuzz_u8(in);
-	struct elect_event ev = {.kind = ELECT_EVENT_ACQUIRED, .epoch = w->epoch - (c & 1), .err = c & 2 ? 1 + (c >> 2) : 0};
+	struct elect_event ev = {
+		.kind = ELECT_EVENT_ACQUIRED, .epoch = w->epoch - (c & 1), .err = c & 2 ? 1 + (c >> 2) : 0};
 
 	ev.addr = address(100);
 	if (ev.epoch == w->epoch)
@@ -373,7 +389,8 @@ static void
 do_answer(struct world *w, struct fuzz_in *in)
 {
 	uint8_t c = fuzz_u8(in);
-	struct elect_event ev = {.kind = ELECT_EVENT_ANSWER, .epoch = w->ask_epoch - (c & 1), .cause = c & 2 ? &refused : NULL};
+	struct elect_event ev = {
+		.kind = ELECT_EVENT_ANSWER, .epoch = w->ask_epoch - (c & 1), .cause = c & 2 ? &refused : NULL};
 
 	step(w, &ev);
 }
@@ -483,7 +500,8 @@ heal(struct world *w)
 	for (uint8_t t = 0; t < w->e.conf->n_tracks; t++)
 		step(w, &(struct elect_event){.kind = ELECT_EVENT_TRACK,
 					      .track = t,
-					      .track_state = w->e.conf->tracks[t].inverted ? ELECT_TRACK_DOWN : ELECT_TRACK_UP});
+					      .track_state = w->e.conf->tracks[t].inverted ? ELECT_TRACK_DOWN
+											   : ELECT_TRACK_UP});
 	kind(w, ELECT_EVENT_SERVICES);
 	step(w, &(struct elect_event){.kind = ELECT_EVENT_OVERRIDE, .override = &none});
 }

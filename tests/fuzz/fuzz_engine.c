@@ -1,9 +1,10 @@
 /*
- * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, then messages of the agent, answers of the kernel thread, and
- * packets, in any order, and the time between them.
+ * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, then messages of the agent, answers of the
+ * kernel thread, and packets, in any order, and the time between them.
  *
- * Everything of the engine runs but its main file and the kernel thread; sockets are those of this file. Right messages are made wrong where the
- * input says so (fuzz_ipc.h). elect_check() holds for every instance after each step.
+ * Everything of the engine runs but its main file and the kernel thread; sockets are those of this file. Right
+ * messages are made wrong where the input says so (fuzz_ipc.h). elect_check() holds for every instance after
+ * each step.
  */
 #include <netinet/in.h>
 #include <sys/eventfd.h>
@@ -48,7 +49,8 @@ engine_kernel_switched(struct engine_kernel *k)
 }
 
 bool
-engine_port_stays(const struct engine_gen *old, const struct engine_gen *g, const struct engine_port *p, uint32_t *ret)
+engine_port_stays(const struct engine_gen *old, const struct engine_gen *g, const struct engine_port *p,
+		  uint32_t *ret)
 {
 	(void)old;
 	(void)g;
@@ -288,7 +290,8 @@ static void
 send_generation(struct world *w)
 {
 	struct fuzz_instance v[INSTANCES_MAX];
-	struct ipc_conf_begin b = {.n_instances = 1 + fuzz_below(&w->in, INSTANCES_MAX), .realtime_priority = 50, .node = "n"};
+	struct ipc_conf_begin b = {
+		.n_instances = 1 + fuzz_below(&w->in, INSTANCES_MAX), .realtime_priority = 50, .node = "n"};
 	struct ipc_conf_commit commit = {0};
 
 	for (uint32_t n = 0; n < b.n_instances; n++) {
@@ -322,8 +325,8 @@ check_generation(const struct engine_gen *g)
 			continue;
 		FUZZ_CHECK(i->port < g->n_ports);
 		for (uint32_t k = 0; k < i->n_datagrams; k++)
-			FUZZ_CHECK(vrrp_packet_encode_ip(&i->codec, 1, VRRP_CHECKSUM_RFC5798, &src, &dst, i->datagrams[k].buf,
-							 i->datagrams[k].len) > 0);
+			FUZZ_CHECK(vrrp_packet_encode_ip(&i->codec, 1, VRRP_CHECKSUM_RFC5798, &src, &dst,
+							 i->datagrams[k].buf, i->datagrams[k].len) > 0);
 	}
 }
 
@@ -404,7 +407,8 @@ take_agent(struct world *w)
 static void
 agent_says(struct world *w)
 {
-	static const enum ipc_type types[] = {IPC_SNAP_GET, IPC_CHECK, IPC_CONTROL, IPC_ANSWER, IPC_TOLD, IPC_SERVICES, IPC_LEADER};
+	static const enum ipc_type types[] = {IPC_SNAP_GET, IPC_CHECK,	  IPC_CONTROL, IPC_ANSWER,
+					      IPC_TOLD,	    IPC_SERVICES, IPC_LEADER};
 	struct engine *e = &w->e;
 	uint8_t c = fuzz_u8(&w->in);
 	uint32_t index = (c >> 4) % e->gen->n_instances;
@@ -417,11 +421,14 @@ agent_says(struct world *w)
 		m.CHECK = (struct ipc_check){.check = 0, .state = (uint8_t)(1 + (c >> 7))};
 		break;
 	case IPC_CONTROL:
-		m.CONTROL = (struct ipc_control){.index = index, .verb = (uint8_t)fuzz_below(&w->in, IPC_CONTROL_VERB_COUNT), .for_us = 5000000};
+		m.CONTROL = (struct ipc_control){.index = index,
+						 .verb = (uint8_t)fuzz_below(&w->in, IPC_CONTROL_VERB_COUNT),
+						 .for_us = 5000000};
 		m.CONTROL.priority = m.CONTROL.verb == IPC_CONTROL_PRIORITY ? 77 : 0;
 		break;
 	case IPC_ANSWER:
-		m.ANSWER = (struct ipc_answer){.index = index, .epoch = el->ask_epoch, .refused = c >> 7, .text = "no"};
+		m.ANSWER = (struct ipc_answer){
+			.index = index, .epoch = el->ask_epoch, .refused = c >> 7, .text = "no"};
 		break;
 	case IPC_TOLD:
 		m.TOLD = (struct ipc_told){.index = index, .state = el->state};
@@ -430,7 +437,8 @@ agent_says(struct world *w)
 		m.SERVICES = (struct ipc_services){.index = index, .failures = c >> 7, .name = "app"};
 		break;
 	case IPC_LEADER:
-		m.LEADER = (struct ipc_leader){.index = index, .fact = (uint8_t)fuzz_below(&w->in, ELECT_FACT_COUNT), .name = "a"};
+		m.LEADER = (struct ipc_leader){
+			.index = index, .fact = (uint8_t)fuzz_below(&w->in, ELECT_FACT_COUNT), .name = "a"};
 		m.LEADER.confirmed_us = clock_boot_us();
 		m.LEADER.fresh_until_us = clock_boot_us() + 3000000;
 		m.LEADER.lease_until_us = clock_boot_us() + 10000000;
@@ -497,7 +505,10 @@ kernel_says(struct world *w)
 		a.ifindex = 2;
 		a.mtu = 1500;
 		if (!(c & 128))
-			a.addr = fuzz_addr(e->gen->watches[a.index].family != IP_FAMILY_NONE ? e->gen->watches[a.index].family : IP_FAMILY_V4, 1);
+			a.addr = fuzz_addr(e->gen->watches[a.index].family != IP_FAMILY_NONE
+						   ? e->gen->watches[a.index].family
+						   : IP_FAMILY_V4,
+					   1);
 		break;
 	}
 	engine_on_answer(e, &a);
@@ -521,8 +532,9 @@ network_says(struct world *w)
 	network.src = fuzz_addr(i->codec.family, (uint8_t)(2 + (c >> 5)));
 	network.dst = i->codec.unicast ? fuzz_addr(i->codec.family, 1) : vrrp_group(i->codec.family);
 	network.hops = 255;
-	n = vrrp_packet_encode_ip(&i->codec, fuzz_u8(&w->in), c & 8 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568, &network.src, &network.dst,
-				  network.data, sizeof(network.data));
+	n = vrrp_packet_encode_ip(&i->codec, fuzz_u8(&w->in),
+				  c & 8 ? VRRP_CHECKSUM_RFC5798 : VRRP_CHECKSUM_RFC9568, &network.src,
+				  &network.dst, network.data, sizeof(network.data));
 	FUZZ_CHECK(n > 0);
 	network.n = (size_t)n;
 	if (header == 40) /* the kernel takes it away */

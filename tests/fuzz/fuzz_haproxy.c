@@ -1,8 +1,8 @@
 /*
  * fuzz_haproxy.c - kind "haproxy": what the stats socket answers, in pieces.
  *
- * The first octet chooses the options, each piece begins with its length. The check must end every run with one line, up only when
- * HAProxy said its Pid.
+ * The first octet chooses the options, each piece begins with its length. The check must end every run with one
+ * line, up only when HAProxy said its Pid.
  */
 #include "fuzz/fuzz_check.h"
 #include "fuzz/fuzz_net.h"

@@ -1,5 +1,6 @@
 /*
- * fuzz_http.h - HTTP without a network, in the place of net_http.c: the target says which request is answered, and how.
+ * fuzz_http.h - HTTP without a network, in the place of net_http.c: the target says which request is answered,
+ * and how.
  */
 #ifndef TESTS_FUZZ_FUZZ_HTTP_H
 #define TESTS_FUZZ_FUZZ_HTTP_H
@@ -46,7 +47,9 @@ net_http_req_new(struct net_http *h, const struct net_http_ask *ask, net_http_fn
 	struct net_http_req *r = calloc(1, sizeof(*r));
 
 	FUZZ_CHECK(h != NULL && r != NULL && ask->url != NULL);
-	FUZZ_CHECK(strlen(ask->url) + (ask->path != NULL ? strlen(ask->path) : 0) + (ask->post != NULL ? strlen(ask->post) : 0) < SIZE_MAX);
+	FUZZ_CHECK(strlen(ask->url) + (ask->path != NULL ? strlen(ask->path) : 0) +
+			   (ask->post != NULL ? strlen(ask->post) : 0) <
+		   SIZE_MAX);
 	*r = (struct net_http_req){.fn = fn, .on_piece = ask->on_piece, .arg = arg};
 	TAILQ_INSERT_TAIL(&fuzz_reqs, r, link);
 	return r;
@@ -83,12 +86,12 @@ fuzz_req(unsigned n)
 	struct net_http_req *r;
 	unsigned count = 0;
 
-	TAILQ_FOREACH (r, &fuzz_reqs, link)
-		count += r->under_way;
+	TAILQ_FOREACH(r, &fuzz_reqs, link)
+	count += r->under_way;
 	n = count > 0 ? n % count : 0;
-	TAILQ_FOREACH (r, &fuzz_reqs, link)
-		if (r->under_way && n-- == 0)
-			return r;
+	TAILQ_FOREACH(r, &fuzz_reqs, link)
+	if (r->under_way && n-- == 0)
+		return r;
 	return NULL;
 }
 
@@ -104,9 +107,9 @@ fuzz_is_under_way(const struct net_http_req *r)
 {
 	const struct net_http_req *k;
 
-	TAILQ_FOREACH (k, &fuzz_reqs, link)
-		if (k == r)
-			return k->under_way;
+	TAILQ_FOREACH(k, &fuzz_reqs, link)
+	if (k == r)
+		return k->under_way;
 	return false;
 }
 

@@ -1,5 +1,6 @@
 /*
- * fuzz_ipc.h - messages between our processes: right ones, made wrong where the input says so, through a real channel.
+ * fuzz_ipc.h - messages between our processes: right ones, made wrong where the input says so, through a real
+ * channel.
  *
  * An input that is used up makes right messages only, so that a stream which was begun comes to its end.
  */
@@ -95,7 +96,8 @@ static inline struct fuzz_instance
 fuzz_instance(struct fuzz_in *in)
 {
 	uint8_t a = fuzz_u8(in), b = fuzz_u8(in);
-	struct fuzz_instance i = {.mode = a % 4 == 3 ? 0 : a % 4, .family = a & 4 ? IP_FAMILY_V6 : IP_FAMILY_V4};
+	struct fuzz_instance i = {.mode = a % 4 == 3 ? 0 : a % 4,
+				  .family = a & 4 ? IP_FAMILY_V6 : IP_FAMILY_V4};
 
 	i.version = (a & 8) && i.family == IP_FAMILY_V4 ? 2 : 3;
 	i.n_addresses = (uint8_t)(1 + (b & 3));
@@ -139,15 +141,20 @@ fuzz_ipc_instance(struct fuzz_ipc *x, const struct fuzz_instance *i, unsigned nu
 	str_copy(m.ifname, sizeof(m.ifname), "eth0");
 	fuzz_ipc_send(x, IPC_CONF_INSTANCE, &m);
 	for (unsigned k = 0; k < i->n_addresses; k++) {
-		struct ipc_conf_address a = {.prefix = {fuzz_addr(i->family, (uint8_t)(100 + k)), 24}, .ifname = "eth0"};
+		struct ipc_conf_address a = {.prefix = {fuzz_addr(i->family, (uint8_t)(100 + k)), 24},
+					     .ifname = "eth0"};
 
 		a.extra = k > 0 && k + 1 == i->n_addresses;
 		fuzz_ipc_send(x, IPC_CONF_ADDRESS, &a);
 	}
 	for (unsigned k = 0; k < i->n_peers; k++)
-		fuzz_ipc_send(x, IPC_CONF_PEER, &(struct ipc_conf_peer){.addr = fuzz_addr(i->family, (uint8_t)(2 + k))});
+		fuzz_ipc_send(x, IPC_CONF_PEER,
+			      &(struct ipc_conf_peer){.addr = fuzz_addr(i->family, (uint8_t)(2 + k))});
 	for (unsigned k = 0; k < i->n_tracks; k++) {
-		struct ipc_conf_track t = {.is_interface = k == 1, .has_weight = k == 2, .weight = k == 2 ? -20 : 0, .stale_after_us = 9000000};
+		struct ipc_conf_track t = {.is_interface = k == 1,
+					   .has_weight = k == 2,
+					   .weight = k == 2 ? -20 : 0,
+					   .stale_after_us = 9000000};
 
 		snprintf(t.name, sizeof(t.name), k == 1 ? "eth1" : "c0");
 		fuzz_ipc_send(x, IPC_CONF_TRACK, &t);

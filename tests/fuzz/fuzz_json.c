@@ -1,5 +1,6 @@
 /*
- * fuzz_json.c - what stores and services answer, each by the function that takes one answer apart: etcd v3 and v2, Consul, Patroni.
+ * fuzz_json.c - what stores and services answer, each by the function that takes one answer apart: etcd v3 and
+ * v2, Consul, Patroni.
  *
  * The first octet says whose answer it is, the second its status. What is told of it must hold together.
  */
@@ -61,7 +62,8 @@ check_patroni(const struct net_http_answer *answer)
 		FUZZ_CHECK(n.role[0] != '\0' && n.state[0] != '\0');
 		patroni_node_describe(&n, &b);
 	}
-	FUZZ_CHECK(is_text(n.role, sizeof(n.role)) && is_text(n.state, sizeof(n.state)) && is_text(n.name, sizeof(n.name)));
+	FUZZ_CHECK(is_text(n.role, sizeof(n.role)) && is_text(n.state, sizeof(n.state)) &&
+		   is_text(n.name, sizeof(n.name)));
 	FUZZ_CHECK(!patroni_node_is_primary(&n) || (n.is == PATRONI_PRIMARY && n.running));
 	FUZZ_CHECK(!patroni_node_is_primary(&n) || !patroni_node_is_undecided(&n));
 }
@@ -87,7 +89,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct store none; /* without options */
 	struct fuzz_in in = fuzz_in(data, size);
 	uint8_t what = fuzz_u8(&in), flags = fuzz_u8(&in);
-	struct net_http_answer answer = {.status = statuses[(flags & 15) % ARRAY_SIZE(statuses)], .header = NULL};
+	struct net_http_answer answer = {.status = statuses[(flags & 15) % ARRAY_SIZE(statuses)],
+					 .header = NULL};
 	char *header = fuzz_text(&in, flags & 16 ? 20 : 0), *body;
 	struct poll_answer poll = {.result = POLL_OK};
 	struct etcd3_answer etcd3;

@@ -1,6 +1,6 @@
 /*
- * fuzz_loop.h - a loop in virtual time, in the place of sys/loop.c and sys/clock.c: a target that includes it defines all
- * their functions, so that the linker leaves those of the archive out.
+ * fuzz_loop.h - a loop in virtual time, in the place of sys/loop.c and sys/clock.c: a target that includes it
+ * defines all their functions, so that the linker leaves those of the archive out.
  *
  * fuzz_pass() lets time go by and fires the timers; fuzz_io() calls whoever watches a descriptor that is ready.
  */
@@ -195,9 +195,9 @@ fuzz_next_timer(struct loop *l)
 {
 	struct loop_timer *t, *first = NULL;
 
-	TAILQ_FOREACH (t, &l->timers, link)
-		if (t->deadline.us != MONO_NEVER.us && (first == NULL || mono_before(t->deadline, first->deadline)))
-			first = t;
+	TAILQ_FOREACH(t, &l->timers, link)
+	if (t->deadline.us != MONO_NEVER.us && (first == NULL || mono_before(t->deadline, first->deadline)))
+		first = t;
 	return first;
 }
 
@@ -224,12 +224,15 @@ fuzz_io_once(struct loop *l)
 {
 	struct loop_io *io;
 
-	TAILQ_FOREACH (io, &l->ios, link) {
-		struct pollfd p = {.fd = io->fd, .events = (short)((io->read ? POLLIN : 0) | (io->write ? POLLOUT : 0))};
+	TAILQ_FOREACH(io, &l->ios, link)
+	{
+		struct pollfd p = {.fd = io->fd,
+				   .events = (short)((io->read ? POLLIN : 0) | (io->write ? POLLOUT : 0))};
 
 		if (p.events == 0 || poll(&p, 1, 0) <= 0)
 			continue;
-		io->fn(io->arg, io->fd, (p.revents & (POLLIN | POLLHUP | POLLERR)) != 0, (p.revents & POLLOUT) != 0);
+		io->fn(io->arg, io->fd, (p.revents & (POLLIN | POLLHUP | POLLERR)) != 0,
+		       (p.revents & POLLOUT) != 0);
 		return true;
 	}
 	return false;

@@ -1,5 +1,6 @@
 /*
- * fuzz_net.h - connections without a network, in the place of net_conn.c: the target says what the servers send.
+ * fuzz_net.h - connections without a network, in the place of net_conn.c: the target says what the servers
+ * send.
  */
 #ifndef TESTS_FUZZ_FUZZ_NET_H
 #define TESTS_FUZZ_FUZZ_NET_H

@@ -1,8 +1,8 @@
 /*
  * fuzz_packet.c - VRRP packets of both versions and families: every reception check, and encoding.
  *
- * The first octets choose the virtual router, the next the IP packet or (IPv6) its addresses and message. What is accepted is what
- * encoding the same advert makes, and that is accepted, too.
+ * The first octets choose the virtual router, the next the IP packet or (IPv6) its addresses and message. What
+ * is accepted is what encoding the same advert makes, and that is accepted, too.
  */
 #include "fuzz/fuzz.h"
 #include "proto/vrrp_checksum.h"
@@ -59,7 +59,8 @@ choose_router(struct fuzz_in *in, struct router *r)
 static bool
 take_ipv6(struct fuzz_in *in, struct vrrp_datagram *d)
 {
-	static const char *const from[] = {"fe80::a", "2001:db8::a", "fe80::b", "::", "ff02::1", "::ffff:1.2.3.4"};
+	static const char *const from[] = {"fe80::a", "2001:db8::a", "fe80::b",
+					   "::",      "ff02::1",     "::ffff:1.2.3.4"};
 	static const char *const to[] = {"ff02::12", "fe80::b", "2001:db8::b", "ff02::1"};
 
 	*d = (struct vrrp_datagram){.ttl = fuzz_u8(in)};
@@ -116,9 +117,10 @@ check_differ(const struct vrrp_datagram *d, const struct router *r, const struct
 static bool
 same_advert(const struct vrrp_advert *a, const struct vrrp_advert *b)
 {
-	return ip_addr_equal(&a->src, &b->src) && a->version == b->version && a->vrid == b->vrid && a->priority == b->priority &&
-	       a->n_addrs == b->n_addrs && a->adver_int_cs == b->adver_int_cs && a->interval_differs == b->interval_differs &&
-	       a->addresses_differ == b->addresses_differ && a->first_not_link_local == b->first_not_link_local;
+	return ip_addr_equal(&a->src, &b->src) && a->version == b->version && a->vrid == b->vrid &&
+	       a->priority == b->priority && a->n_addrs == b->n_addrs && a->adver_int_cs == b->adver_int_cs &&
+	       a->interval_differs == b->interval_differs && a->addresses_differ == b->addresses_differ &&
+	       a->first_not_link_local == b->first_not_link_local;
 }
 
 /* Encode what was accepted: it is the same message but for reserved octets, and accepted as the same advert. */
@@ -138,9 +140,11 @@ check_again(const struct vrrp_datagram *d, const struct router *r, const struct 
 	c.addrs = addrs;
 	c.n_addrs = a->n_addrs;
 	c.adver_int_cs = a->adver_int_cs;
-	n = vrrp_packet_encode(&c, a->priority, (enum vrrp_checksum_form)a->form, &d->src, &d->dst, buf, sizeof(buf));
+	n = vrrp_packet_encode(&c, a->priority, (enum vrrp_checksum_form)a->form, &d->src, &d->dst, buf,
+			       sizeof(buf));
 	FUZZ_CHECK(n > 0 && (size_t)n == d->len);
-	FUZZ_CHECK(vrrp_packet_encode(&c, a->priority, (enum vrrp_checksum_form)a->form, &d->src, &d->dst, less, d->len - 1) < 0);
+	FUZZ_CHECK(vrrp_packet_encode(&c, a->priority, (enum vrrp_checksum_form)a->form, &d->src, &d->dst, less,
+				      d->len - 1) < 0);
 	again.msg = buf;
 	FUZZ_CHECK(vrrp_packet_check(&again, &r->codec, &b) == VRRP_DROP_NONE);
 	FUZZ_CHECK(same_advert(a, &b));
@@ -177,7 +181,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in = fuzz_in(packet, n);
 	if (r.codec.family == IP_FAMILY_V6 ? take_ipv6(&in, &d) : take_ipv4(&in, &d)) {
 		if (mend & 1)
-			repair(packet + (d.msg - packet), &d, r.codec.version == 3 && (r.codec.family == IP_FAMILY_V6 || (mend & 2)));
+			repair(packet + (d.msg - packet), &d,
+			       r.codec.version == 3 && (r.codec.family == IP_FAMILY_V6 || (mend & 2)));
 		d.own = (mend & 0xf0) == 0xf0;
 		(void)vrrp_packet_peek_vrid(&d);
 		drop = vrrp_packet_check(&d, NULL, &a);

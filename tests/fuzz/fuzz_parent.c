@@ -1,5 +1,6 @@
 /*
- * fuzz_parent.c - vrrpd's receivers: runs that the agent asks for, the memory that an engine left, the file of overrides.
+ * fuzz_parent.c - vrrpd's receivers: runs that the agent asks for, the memory that an engine left, the file of
+ * overrides.
  *
  * The first octet says which. No command is executed: what would be is looked at instead.
  */
@@ -12,12 +13,14 @@
 #include "sys/log.h"
 #include "sys/spawn.h"
 
-#define CONFIG                                                                                                         \
-	"node = \"n\"; notify = \"/bin/true\"; notify_user = \"root\";\n"                                              \
-	"checks: { c0: { kind = \"script\"; command = [\"/bin/true\", \"-x\"]; user = \"nobody\"; }; };\n"               \
-	"instances = ({ name = \"i0\"; interface = \"e\"; vrid = 1; addresses = [\"10.0.0.1/24\"]; track = ({ check = \"c0\"; });\n" \
-	"gate = \"/bin/true\"; notify_stop = [\"/bin/true\", \"stop\"];\n"                        \
-	"services = ({ name = \"app\"; start = \"/bin/true\"; stop = \"/bin/true\"; status = \"/bin/true\"; user = \"root\"; }); },\n" \
+#define CONFIG                                                                                                 \
+	"node = \"n\"; notify = \"/bin/true\"; notify_user = \"root\";\n"                                      \
+	"checks: { c0: { kind = \"script\"; command = [\"/bin/true\", \"-x\"]; user = \"nobody\"; }; };\n"     \
+	"instances = ({ name = \"i0\"; interface = \"e\"; vrid = 1; addresses = [\"10.0.0.1/24\"]; track = "   \
+	"({ check = \"c0\"; });\n"                                                                             \
+	"gate = \"/bin/true\"; notify_stop = [\"/bin/true\", \"stop\"];\n"                                     \
+	"services = ({ name = \"app\"; start = \"/bin/true\"; stop = \"/bin/true\"; status = \"/bin/true\"; "  \
+	"user = \"root\"; }); },\n"                                                                            \
 	"{ name = \"i1\"; interface = \"e\"; vrid = 2; addresses = [\"10.0.0.2/24\"]; });\n"
 
 static struct parent parent;
@@ -136,7 +139,11 @@ runs(struct fuzz_in *in)
 
 	ipc_chan_init(&c, channel[1], IPC_PARENT_TO_AGENT, IPC_AGENT_TO_PARENT);
 	for (unsigned n = 0; n < 8 && in->left > 0; n++) {
-		struct ipc_run run = {.token = 1, .index = fuzz_below(in, 24), .instance = n & 1, .state = ROLE_STATE_ACTIVE, .text = "why"};
+		struct ipc_run run = {.token = 1,
+				      .index = fuzz_below(in, 24),
+				      .instance = n & 1,
+				      .state = ROLE_STATE_ACTIVE,
+				      .text = "why"};
 
 		run.what = (uint8_t)(fuzz_u8(in) & 1);
 		run.from = ROLE_STATE_COUNT;
@@ -144,7 +151,8 @@ runs(struct fuzz_in *in)
 		while ((r = ipc_chan_recv(&c, &m, &fd)) == 1)
 			if (fd >= 0)
 				close(fd);
-		fuzz_ipc_patch(in, (uint8_t *)&run + sizeof(run.h), sizeof(run) - sizeof(run.h), fuzz_below(in, 4));
+		fuzz_ipc_patch(in, (uint8_t *)&run + sizeof(run.h), sizeof(run) - sizeof(run.h),
+			       fuzz_below(in, 4));
 		if (run.what < IPC_RUN_WHAT_COUNT) /* parent_spawn.c ends an agent that asks for others */
 			take_run(&run, 2);
 	}
@@ -166,7 +174,8 @@ check_memory(void)
 		if (!ipc_memory_instance(memory, name, &i))
 			continue;
 		FUZZ_CHECK(i.active <= 1 && i.override.drained <= 1 && i.override.takeover <= 1);
-		FUZZ_CHECK(i.override.priority < VRRP_PRIORITY_OWNER && i.form < VRRP_CHECKSUM_FORM_COUNT && i.told <= ROLE_STATE_COUNT);
+		FUZZ_CHECK(i.override.priority < VRRP_PRIORITY_OWNER && i.form < VRRP_CHECKSUM_FORM_COUNT &&
+			   i.told <= ROLE_STATE_COUNT);
 	}
 	(void)ipc_memory_check(memory, "c0", &k);
 }
@@ -187,7 +196,9 @@ memories(struct fuzz_in *in)
 	for (unsigned n = 0; n < 8; n++) {
 		struct ipc_memory_instance *i = &memory->instances[n];
 
-		*i = (struct ipc_memory_instance){.active = 1, .told = ROLE_STATE_BACKUP, .override = {.drained = 1, .drained_until_us = UINT64_MAX}};
+		*i = (struct ipc_memory_instance){.active = 1,
+						  .told = ROLE_STATE_BACKUP,
+						  .override = {.drained = 1, .drained_until_us = UINT64_MAX}};
 		snprintf(i->name, sizeof(i->name), "i%u", n);
 		fuzz_ipc_patch(in, (uint8_t *)i, sizeof(*i), fuzz_below(in, 6));
 	}
@@ -210,7 +221,8 @@ overrides(struct fuzz_in *in)
 	parent_overrides_load(&parent);
 	check_memory();
 	for (uint32_t n = 0; n < MIN(memory->n_instances, (uint32_t)LIMIT_INSTANCES); n++)
-		FUZZ_CHECK(memchr(memory->instances[n].name, '\0', LIMIT_NAME) != NULL && memory->instances[n].override.priority < 255);
+		FUZZ_CHECK(memchr(memory->instances[n].name, '\0', LIMIT_NAME) != NULL &&
+			   memory->instances[n].override.priority < 255);
 	parent_overrides_save(&parent);
 }
 

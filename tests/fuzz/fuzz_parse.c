@@ -1,6 +1,6 @@
 /*
- * fuzz_parse.c - small parsers: routes as netlink tells them, PostgreSQL's first answer, text of scripts and servers, scores,
- * durations, addresses.
+ * fuzz_parse.c - small parsers: routes as netlink tells them, PostgreSQL's first answer, text of scripts and
+ * servers, scores, durations, addresses.
  *
  * The first octet says which.
  */
@@ -112,7 +112,8 @@ scores(struct fuzz_in *in)
 			now = what & 1 ? mono_add(now, fuzz_u32(in)) : (mono_t){fuzz_u32(in)};
 		FUZZ_CHECK(score_now(&s, &conf, now) >= 0 && score_now(&s, &conf, now) <= SCORE_MAX);
 		change = score_change(&s, &conf, now);
-		FUZZ_CHECK(conf.scale < 0 ? change <= 0 && change >= conf.scale : change >= 0 && change <= conf.scale);
+		FUZZ_CHECK(conf.scale < 0 ? change <= 0 && change >= conf.scale
+					  : change >= 0 && change <= conf.scale);
 		(void)score_warming(&s, &conf, now);
 	}
 }
@@ -133,7 +134,8 @@ numbers(struct fuzz_in *in)
 	if (ip_addr_parse(text, &a) == 0)
 		FUZZ_CHECK(ip_addr_parse(ip_addr_format(&a, addr), &b) == 0 && ip_addr_equal(&a, &b));
 	if (ip_prefix_parse(text, &p) == 0)
-		FUZZ_CHECK(ip_prefix_parse(ip_prefix_format(&p, prefix), &q) == 0 && ip_addr_equal(&p.addr, &q.addr) && p.len == q.len);
+		FUZZ_CHECK(ip_prefix_parse(ip_prefix_format(&p, prefix), &q) == 0 &&
+			   ip_addr_equal(&p.addr, &q.addr) && p.len == q.len);
 	(void)duration_parse(text, &us);
 	free(text);
 }

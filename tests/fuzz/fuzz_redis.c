@@ -1,5 +1,6 @@
 /*
- * fuzz_redis.c - RESP, and the kinds "redis" and "sentinel" on it: replies of the server and of Sentinels, in pieces.
+ * fuzz_redis.c - RESP, and the kinds "redis" and "sentinel" on it: replies of the server and of Sentinels, in
+ * pieces.
  *
  * The first octet chooses the options. hiredis' reader is part of what runs.
  */
@@ -11,11 +12,15 @@ static const struct {
 	const char *options[24];
 } checks[] = {
 	{IPC_CHECK_REDIS, {"address", "10.0.0.1:6379", NULL}},
-	{IPC_CHECK_REDIS, {"address", "10.0.0.1:6379", "role", "master", "max_lag", "5000000", "username", "u", "password", "secret", NULL}},
-	{IPC_CHECK_REDIS, {"address", "10.0.0.1:6379", "cluster", "1", "owns_slots", "1", "password", "secret", NULL}},
 	{IPC_CHECK_REDIS,
-	 {"address", "10.0.0.1:6379", "role", "master", "sentinels", "10.0.0.1:26379", "sentinels", "10.0.0.2:26379", "sentinels",
-	  "10.0.0.3:26379", "master", "m", "self", "10.0.0.1:6379", "password", "secret", NULL}},
+	 {"address", "10.0.0.1:6379", "role", "master", "max_lag", "5000000", "username", "u", "password",
+	  "secret", NULL}},
+	{IPC_CHECK_REDIS,
+	 {"address", "10.0.0.1:6379", "cluster", "1", "owns_slots", "1", "password", "secret", NULL}},
+	{IPC_CHECK_REDIS,
+	 {"address", "10.0.0.1:6379", "role", "master", "sentinels", "10.0.0.1:26379", "sentinels",
+	  "10.0.0.2:26379", "sentinels", "10.0.0.3:26379", "master", "m", "self", "10.0.0.1:6379", "password",
+	  "secret", NULL}},
 	{IPC_CHECK_SENTINEL, {"address", "10.0.0.1:26379", "master", "m", "self", "10.0.0.1:6379", NULL}},
 };
 

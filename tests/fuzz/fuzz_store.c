@@ -1,9 +1,9 @@
 /*
- * fuzz_store.c - the stores: what etcd v3 and v2, Consul, Patroni and Sentinels answer, in any order, late, in pieces or not at all,
- * in the modes follow and lease.
+ * fuzz_store.c - the stores: what etcd v3 and v2, Consul, Patroni and Sentinels answer, in any order, late, in
+ * pieces or not at all, in the modes follow and lease.
  *
- * The first octet chooses the store. What the engine is told must never claim a lease longer than a store can give, and that this
- * node is the leader only after an answer.
+ * The first octet chooses the store. What the engine is told must never claim a lease longer than a store can
+ * give, and that this node is the leader only after an answer.
  */
 #include "agent/agent_util.h"
 #include "fuzz/fuzz_agent.h"
@@ -12,27 +12,49 @@
 
 #define ANSWER_MAX 2048
 
-static const char *const etcd[] = {"store",     "etcd3", "endpoints", "http://10.0.0.1:2379", "endpoints", "http://10.0.0.2:2379",
-				   "endpoints", "http://10.0.0.3:2379", "key", "/l", "value", "n", NULL};
-static const char *const etcd_user[] = {"store", "etcd3", "endpoints", "http://10.0.0.1:2379", "key", "/l", "value", "n", "username", "u",
-					"password", "secret", "patroni", "http://127.0.0.1:8008", NULL};
-static const char *const etcd_lease[] = {"store", "etcd3", "endpoints", "http://10.0.0.1:2379", "endpoints", "http://10.0.0.2:2379",
-					 "key", "/l", "value", "n", "ttl", "10000000", NULL};
-static const char *const etcd2[] = {"store", "etcd2", "endpoints", "http://10.0.0.1:2379", "endpoints", "http://10.0.0.2:2379",
-				    "key", "/l", "value", "n", NULL};
-static const char *const consul[] = {"store", "consul", "endpoints", "http://10.0.0.1:8500", "key", "l", "value", "n", "password", "token", NULL};
+static const char *const etcd[] = {"store",	"etcd3",
+				   "endpoints", "http://10.0.0.1:2379",
+				   "endpoints", "http://10.0.0.2:2379",
+				   "endpoints", "http://10.0.0.3:2379",
+				   "key",	"/l",
+				   "value",	"n",
+				   NULL};
+static const char *const etcd_user[] = {
+	"store",    "etcd3",  "endpoints", "http://10.0.0.1:2379",  "key", "/l", "value", "n", "username", "u",
+	"password", "secret", "patroni",   "http://127.0.0.1:8008", NULL};
+static const char *const etcd_lease[] = {"store",     "etcd3",
+					 "endpoints", "http://10.0.0.1:2379",
+					 "endpoints", "http://10.0.0.2:2379",
+					 "key",	      "/l",
+					 "value",     "n",
+					 "ttl",	      "10000000",
+					 NULL};
+static const char *const etcd2[] = {
+	"store", "etcd2", "endpoints", "http://10.0.0.1:2379", "endpoints", "http://10.0.0.2:2379", "key", "/l",
+	"value", "n",	  NULL};
+static const char *const consul[] = {"store",	 "consul", "endpoints", "http://10.0.0.1:8500",
+				     "key",	 "l",	   "value",	"n",
+				     "password", "token",  NULL};
 static const char *const patroni[] = {"store", "patroni", "value", "n", NULL};
-static const char *const sentinel[] = {"store", "sentinel", "endpoints", "10.0.0.1:26379", "endpoints", "10.0.0.2:26379", "endpoints",
-				       "10.0.0.3:26379", "master", "m", "self", "10.0.0.1:6379", "key", "m", "value", "10.0.0.1:6379", NULL};
+static const char *const sentinel[] = {"store",	    "sentinel",
+				       "endpoints", "10.0.0.1:26379",
+				       "endpoints", "10.0.0.2:26379",
+				       "endpoints", "10.0.0.3:26379",
+				       "master",    "m",
+				       "self",	    "10.0.0.1:6379",
+				       "key",	    "m",
+				       "value",	    "10.0.0.1:6379",
+				       NULL};
 
 static const struct {
 	uint8_t mode;
 	bool arbiter;
 	const char *const *options;
 } stores[] = {
-	{ELECT_MODE_FOLLOW, false, etcd},  {ELECT_MODE_FOLLOW, false, etcd_user}, {ELECT_MODE_LEASE, false, etcd_lease},
-	{ELECT_MODE_VRRP, true, etcd_lease}, {ELECT_MODE_FOLLOW, false, etcd2},	  {ELECT_MODE_FOLLOW, false, consul},
-	{ELECT_MODE_FOLLOW, false, patroni}, {ELECT_MODE_FOLLOW, false, sentinel},
+	{ELECT_MODE_FOLLOW, false, etcd},      {ELECT_MODE_FOLLOW, false, etcd_user},
+	{ELECT_MODE_LEASE, false, etcd_lease}, {ELECT_MODE_VRRP, true, etcd_lease},
+	{ELECT_MODE_FOLLOW, false, etcd2},     {ELECT_MODE_FOLLOW, false, consul},
+	{ELECT_MODE_FOLLOW, false, patroni},   {ELECT_MODE_FOLLOW, false, sentinel},
 };
 
 static const int statuses[] = {200, 200, 200, 200, 400, 401, 403, 404, 412, 500, 503};
@@ -44,7 +66,8 @@ make_conf(unsigned which)
 	struct check_def d = fuzz_check_options(stores[which].options);
 
 	c->gen = 7;
-	c->begin = (struct ipc_conf_begin){.n_instances = 1, .n_addresses = 1, .address_lifetime_s = 3, .node = "n"};
+	c->begin = (struct ipc_conf_begin){
+		.n_instances = 1, .n_addresses = 1, .address_lifetime_s = 3, .node = "n"};
 	c->checks = agent_alloc(1, sizeof(*c->checks));
 	c->instances = agent_alloc(1, sizeof(*c->instances));
 	c->addresses = agent_alloc(1, sizeof(*c->addresses));
@@ -54,8 +77,12 @@ make_conf(unsigned which)
 	c->services = agent_alloc(1, sizeof(*c->services));
 	c->stores = agent_alloc(1, sizeof(*c->stores));
 	c->stores[0] = d;
-	c->instances[0].c = (struct ipc_conf_instance){
-		.n_addresses = 1, .mode = stores[which].mode, .arbiter = stores[which].arbiter, .family = IP_FAMILY_V4, .name = "i", .ifname = "eth0"};
+	c->instances[0].c = (struct ipc_conf_instance){.n_addresses = 1,
+						       .mode = stores[which].mode,
+						       .arbiter = stores[which].arbiter,
+						       .family = IP_FAMILY_V4,
+						       .name = "i",
+						       .ifname = "eth0"};
 	return c;
 }
 
@@ -91,7 +118,8 @@ check_shown(const struct fuzz_agent *w)
 	size_t n;
 
 	FUZZ_CHECK(s != NULL);
-	FUZZ_CHECK(memchr(s->trouble, '\0', sizeof(s->trouble)) != NULL && memchr(s->leader, '\0', sizeof(s->leader)) != NULL);
+	FUZZ_CHECK(memchr(s->trouble, '\0', sizeof(s->trouble)) != NULL &&
+		   memchr(s->leader, '\0', sizeof(s->leader)) != NULL);
 	json_out_init(&j);
 	json_out_open(&j, NULL, '{');
 	stores_json(&j, w->a.stores, 0, &now, clock_mono().us);
@@ -104,7 +132,8 @@ static void
 answer(struct fuzz_in *in, struct net_http_req *r)
 {
 	uint8_t flags = fuzz_u8(in);
-	struct net_http_answer a = {.status = statuses[(flags & 15) % ARRAY_SIZE(statuses)], .cut = flags == 0xff};
+	struct net_http_answer a = {.status = statuses[(flags & 15) % ARRAY_SIZE(statuses)],
+				    .cut = flags == 0xff};
 	size_t n = flags & 64 ? in->left : fuzz_u8(in);
 	char header[8], *body = fuzz_text(in, MIN(n, (size_t)ANSWER_MAX));
 

@@ -85,6 +85,7 @@ def fuzz_all(build, targets, seconds=0, runs=0, tell=print):
         for job in concurrent.futures.as_completed(jobs):
             good, line, output = job.result()
             if not good:
+                output = re.sub(r"^#\d+\t.*\n|^\tNEW_FUNC.*\n", "", output, flags=re.M)
                 tell(f"--- {jobs[job]}\n{output}")
             tell(line)
             passed += good
