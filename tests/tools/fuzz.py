@@ -20,7 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 FUZZ = HERE.parent / "fuzz"
-INPUT_LIMIT_S = 10  # one input may take so long, on a busy machine, too
+INPUT_LIMIT_S = 30  # one input may take so long, on a busy machine, too
 MEMORY_MIB = 1024
 GRACE_S = 300       # beyond its time, for a run to end
 # What was freed is kept aside for long enough to see it used; more only costs time.
