@@ -4,12 +4,19 @@
  *
  * The first octet says which.
  */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
 #include "agent/pg_hello.h"
 #include "agent/route_dump.h"
 #include "agent/score.h"
 #include "agent/text.h"
 #include "base/duration.h"
 #include "fuzz/fuzz.h"
+#include "netlink/nlk.h"
 
 /* Several datagrams, each in a block of its own. */
 static void
@@ -86,6 +93,46 @@ line(struct fuzz_in *in)
 	free(again);
 }
 
+/* ---- claims: ARP packets and neighbour advertisements of other hosts ---- */
+
+static struct fuzz_in packets; /* what recvfrom() gives, in the place of the system's */
+
+ssize_t
+recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from, socklen_t *len)
+{
+	struct sockaddr_ll ll = {.sll_family = AF_PACKET};
+	uint8_t *block, what;
+	size_t n;
+
+	(void)fd;
+	(void)flags;
+	if (packets.left == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	what = fuzz_u8(&packets);
+	ll.sll_protocol = htons(what & 1 ? ETH_P_ARP : ETH_P_IPV6);
+	ll.sll_halen = what & 2 ? 8 : 6;
+	memcpy(from, &ll, MIN(*len, sizeof(ll)));
+	block = fuzz_take(&packets, what & 4 ? fuzz_u8(&packets) : packets.left, &n);
+	n = MIN(n, size);
+	memcpy(buf, block, n);
+	free(block);
+	return (ssize_t)n;
+}
+
+static void
+claims(struct fuzz_in *in)
+{
+	struct nlk_claim c;
+	int r;
+
+	packets = *in;
+	while ((r = nlk_claim_recv(-1, &c)) == 1)
+		FUZZ_CHECK(c.family == AF_INET || c.family == AF_INET6);
+	FUZZ_CHECK(r == 0 && packets.left == 0);
+}
+
 /* A run of reports and times. */
 static void
 scores(struct fuzz_in *in)
@@ -143,7 +190,7 @@ numbers(struct fuzz_in *in)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parsers[])(struct fuzz_in *) = {routes, hello, line, scores, numbers};
+	static void (*const parsers[])(struct fuzz_in *) = {routes, hello, line, scores, numbers, claims};
 	struct fuzz_in in = fuzz_in(data, size);
 
 	parsers[fuzz_below(&in, ARRAY_SIZE(parsers))](&in);
