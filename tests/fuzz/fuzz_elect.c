@@ -7,7 +7,7 @@
  * time, no timer stands still. At the end the world heals, and a node that nobody disputes must become Active;
  * told to stop, it must let go.
  */
-#include "elect/elect.h"
+#include "elect/elect_int.h"
 #include "fuzz/fuzz.h"
 
 #define TRACKS_MAX	  3
@@ -171,6 +171,7 @@ check_rules(struct world *w, bool timer)
 {
 	const struct elect *e = &w->e;
 	bool taking_over = e->running && (e->vrrp.acquiring || e->follow.acquiring);
+	struct role_cause cause;
 
 	elect_check(e);
 	check_leave(w);
@@ -179,6 +180,11 @@ check_rules(struct world *w, bool timer)
 	FUZZ_CHECK(elect_holds(e) == w->may_hold);
 	FUZZ_CHECK(e->conf->mode != ELECT_MODE_VRRP || !e->running || taking_over ||
 		   elect_deadline(e).us != MONO_NEVER.us);
+	/* Who is not to be Active is so only while its services stop. */
+	if (e->state == ROLE_STATE_ACTIVE && e->asking != ROLE_ASK_LEAVE)
+		FUZZ_CHECK(!e->override.drained && !e->stopping && !elect_fit_unfit(e, &cause));
+	if (e->override.takeover)
+		FUZZ_CHECK(e->conf->mode == ELECT_MODE_VRRP);
 	/* Nothing is held beyond what is known of the lease. */
 	if (timer && elect_holds(e))
 		FUZZ_CHECK(mono_before(w->now, elect_held_until(e)));

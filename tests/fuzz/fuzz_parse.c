@@ -1,6 +1,6 @@
 /*
  * fuzz_parse.c - small parsers: routes as netlink tells them, PostgreSQL's first answer, text of scripts and
- * servers, scores, durations, addresses.
+ * servers, scores, durations, addresses, claims of other hosts to ours.
  *
  * The first octet says which.
  */
