@@ -2,7 +2,8 @@
 #
 #   make            the four programs            make test     install what tests need, build, run everything
 #   make demo       see it work                  make bench    measure beside keepalived
-#   make lint fmt   checks and layout of code    make install  PREFIX, DESTDIR as usual
+#   make fuzz       octets at random             make lint fmt checks and layout of code
+#   make install    PREFIX, DESTDIR as usual
 #   make SAN=address,undefined BUILD=build/san   a build with sanitizers
 
 BUILD ?= build
@@ -27,6 +28,9 @@ ifeq ($(SAN),)
 HARDEN += -D_FORTIFY_SOURCE=2
 else
 SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+ifneq ($(findstring clang,$(CC)),)
+WARN += -Wno-missing-field-initializers # of libseccomp's macros
 endif
 ifneq ($(WERROR),)
 WARN += -Werror

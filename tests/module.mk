@@ -1,4 +1,4 @@
-# Tests: unit (cmocka), cases (text), netns (pytest), the structure of the code. See tests/README.md.
+# Tests: unit (cmocka), cases (text), fuzz (libFuzzer), netns (pytest), the structure of the code. See tests/README.md.
 #
 #   make test     install what is missing, build, run everything; ends with "N passed, N failed"
 #   make unit     the unit tests and the structure, with sanitizers, no network namespaces of the host needed
@@ -25,6 +25,7 @@ include tests/unit/module.mk
 include tests/cases/module.mk
 include tests/netns/module.mk
 include tests/bench/module.mk
+include tests/fuzz/module.mk
 -include $(wildcard $(BUILD)/tests/*.d)
 
 .PHONY: unit
@@ -62,4 +63,5 @@ test:
 	@tests/tools/install_deps.sh test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all lab-tools
 	@$(SAN_MAKE) -s all unit-tests
-	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases netns
+	@$(FUZZ_MAKE) -s fuzz-targets
+	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases fuzz netns

@@ -29,11 +29,20 @@ packages_apt() {
 		etcd-server etcd-client vip-manager ;;
 	test) echo libcmocka-dev binutils procps python3-pytest python3-scapy tshark keepalived nftables curl \
 		redis-server redis-sentinel redis-tools openssl patroni postgresql pgbouncer etcd-server etcd-client \
-		dbus-daemon python3-dbus python3-gi shellcheck prometheus fonts-dejavu-core bash-completion zsh fish tmux
+		dbus-daemon python3-dbus python3-gi shellcheck prometheus fonts-dejavu-core bash-completion zsh fish tmux \
+		clang "$(clang_runtime_apt)"
 		# Ubuntu has browsers as snaps only, which do not run in network namespaces.
 		grep -qx ID=ubuntu /etc/os-release 2>/dev/null || echo chromium ;;
 	systemd) echo debootstrap ;;
 	coverage) echo gcovr ;;
+	esac
+}
+
+# libFuzzer and the sanitizers of clang: a package of their own since Debian 12, Ubuntu 23.04.
+clang_runtime_apt() {
+	case $(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release 2>/dev/null) in
+	bullseye | focal | jammy) ;;
+	*) echo libclang-rt-dev ;;
 	esac
 }
 
@@ -46,7 +55,7 @@ packages_dnf() {
 	bench) echo keepalived iproute python3 haproxy socat redis postgresql-server openssl ;;
 	test) echo libcmocka-devel binutils procps-ng python3-pytest python3-scapy wireshark-cli keepalived nftables \
 		curl redis openssl postgresql-server pgbouncer dbus-daemon python3-dbus python3-gobject \
-		ShellCheck chromium dejavu-sans-fonts bash-completion zsh fish tmux ;;
+		ShellCheck chromium dejavu-sans-fonts bash-completion zsh fish tmux clang compiler-rt ;;
 	coverage) echo gcovr ;;
 	esac
 }
@@ -58,7 +67,7 @@ packages_apk() {
 	demo) echo haproxy iproute2 socat python3 ;;
 	bench) echo keepalived iproute2 python3 haproxy socat redis postgresql openssl ;;
 	test) echo cmocka-dev binutils procps-ng py3-pytest scapy tshark keepalived nftables curl redis openssl \
-		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck chromium font-dejavu bash-completion zsh fish tmux ;;
+		postgresql pgbouncer dbus py3-dbus py3-gobject3 shellcheck chromium font-dejavu bash-completion zsh fish tmux clang compiler-rt ;;
 	coverage) echo gcovr ;;
 	esac
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run the kinds of tests one after another and count them: the last line is "N passed, N failed".
 
-    run_tests.py --build build --san build/san structure unit cases netns
+    run_tests.py --build build --san build/san structure unit cases fuzz netns
 
 Everything runs whatever failed before; the output of what failed is shown whole. Exit status 1 when anything
 failed, or when a kind ran no test at all.
@@ -17,10 +17,13 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
+import fuzz as fuzzing
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 UNIT_LIMIT_S = 300
 NETNS_LIMIT_S = 1500
+FUZZ_RUNS = 2000  # of each target, its corpus included
 
 
 def run(command, limit_s, env=None):
@@ -81,6 +84,13 @@ def cases(args):
     return p, f
 
 
+def fuzz(args):
+    """Each target is one test: its corpus and some runs, the same every time. Figures are for `make fuzz`."""
+    targets = sorted(p.stem.removeprefix("fuzz_") for p in pathlib.Path("tests/fuzz").glob("fuzz_*.c"))
+    build = pathlib.Path(args.build, "fuzz").resolve()
+    return fuzzing.fuzz_all(build, targets, runs=FUZZ_RUNS, tell=lambda text: print(text) if "FAILED" in text else None)
+
+
 def pytest_run(args, name, lines, *what):
     """Run pytest with a report that can be counted; of a run without failure its last lines are shown."""
     report = pathlib.Path(args.build, f"{name}.xml").resolve()
@@ -121,7 +131,7 @@ def systemd(args):
     return pytest_run(args, "systemd", 40, "-s", "tests/netns/test_systemd.py")
 
 
-KINDS = {"structure": structure, "unit": unit, "cases": cases, "netns": netns, "systemd": systemd}
+KINDS = {"structure": structure, "unit": unit, "cases": cases, "fuzz": fuzz, "netns": netns, "systemd": systemd}
 
 
 def main():

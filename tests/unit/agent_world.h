@@ -283,7 +283,7 @@ static inline void
 world_send_pg(struct world *w, const char *name)
 {
 	struct ipc_conf_instance m = {
-		.n_addresses = 2, .n_tracks = 2, .adver_int_cs = 10, .version = 3, .vrid = 51};
+		.n_addresses = 2, .n_tracks = 2, .adver_int_cs = 10, .down_adverts = 3, .version = 3, .vrid = 51};
 	struct ipc_conf_track check = {.has_weight = 1, .weight = -60}, link = {.is_interface = 1};
 
 	m.family = IP_FAMILY_V4;
@@ -305,7 +305,7 @@ static inline void
 world_send_six(struct world *w)
 {
 	struct ipc_conf_instance m = {
-		.n_addresses = 1, .n_peers = 1, .adver_int_cs = 100, .version = 3, .vrid = 52};
+		.n_addresses = 1, .n_peers = 1, .adver_int_cs = 100, .down_adverts = 3, .version = 3, .vrid = 52};
 	struct ipc_conf_peer peer = {.addr = world_addr("fe80::2")};
 
 	m.family = IP_FAMILY_V6;

@@ -744,6 +744,32 @@ test_engine_that_lies(void **state)
 	assert_dies(w, "bad message EVENT from the engine");
 }
 
+/* Found by fuzz_agent: explain reckons with the priority. */
+static void
+test_snapshot_without_priority(void **state)
+{
+	struct world *w = *state;
+	struct ipc_snap_engine all = {.h.gen = w->gen, .n_instances = 2};
+	struct ipc_snap_instance one = {.h.gen = w->gen, .state = ROLE_STATE_BACKUP};
+	static const char request[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
+	mono_t deadline = mono_add(clock_mono(), WORLD_WAIT_US);
+	int client;
+
+	world_stop_engine(w);
+	w->silent = true;
+	world_start_engine(w);
+	client = world_connect(w->socket);
+	assert_int_equal(send(client, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+	while (w->snaps == 0) {
+		assert_false(mono_due(clock_mono(), deadline));
+		usleep(1000);
+	}
+	assert_int_equal(ipc_chan_send(&w->engine, IPC_SNAP_ENGINE, &all, -1), 0);
+	assert_int_equal(ipc_chan_send(&w->engine, IPC_SNAP_INSTANCE, &one, -1), 0);
+	assert_dies(w, "bad message SNAP_INSTANCE from the engine");
+	close(client);
+}
+
 static void
 test_unasked_snapshot(void **state)
 {
@@ -817,6 +843,7 @@ main(void)
 		BARE(test_check_graded_beyond_the_limits),
 		BARE(test_octets_that_are_no_message),
 		T(test_engine_that_lies),
+		T(test_snapshot_without_priority),
 		T(test_unasked_snapshot),
 		T(test_stop),
 		cmocka_unit_test(test_started_by_hand),

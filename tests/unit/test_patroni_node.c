@@ -77,6 +77,20 @@ test_patroni_node_name_and_line(void **state)
 	assert_string_equal(line, "role replica, running, replay lag 4 B, synchronous, paused, tag noloadbalance");
 }
 
+/* Places in the log that are none; by fuzz_json: their difference is beyond what a number holds. */
+static void
+test_patroni_node_no_lag(void **state)
+{
+	struct patroni_node n;
+
+	(void)state;
+	assert_null(read_body(200,
+			      "{\"state\":\"running\",\"role\":\"replica\","
+			      "\"xlog\":{\"received_location\":-9223372036854775807,\"replayed_location\":2}}",
+			      &n));
+	assert_false(n.has_lag);
+}
+
 /* Answers that are none of Patroni's. */
 static void
 test_patroni_node_nonsense(void **state)
@@ -97,6 +111,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_patroni_node_primary),
 		cmocka_unit_test(test_patroni_node_name_and_line),
+		cmocka_unit_test(test_patroni_node_no_lag),
 		cmocka_unit_test(test_patroni_node_nonsense),
 	};
 

@@ -154,7 +154,8 @@ add_instance(struct agent_conf_reader *r, const struct ipc_conf_instance *m)
 	if (!text_ok(m->name, sizeof(m->name)) || !text_ok(m->ifname, sizeof(m->ifname)))
 		return "an instance has a bad text";
 	if (m->mode >= ELECT_MODE_COUNT || m->checksum >= ELECT_CHECKSUM_COUNT || ip_family_size(m->family) == 0 ||
-	    (m->version != 2 && m->version != 3) || (m->vrid == 0 && m->mode == ELECT_MODE_VRRP) || m->priority == 0 ||
+	    (m->version != 2 && m->version != 3) || m->priority == 0 ||
+	    (m->mode == ELECT_MODE_VRRP && (m->vrid == 0 || m->adver_int_cs == 0 || m->down_adverts == 0)) ||
 	    m->n_options > LIMIT_CHECK_OPTIONS)
 		return "an instance has a bad value";
 	if (m->n_addresses > b->n_addresses - r->n_addresses || m->n_peers > b->n_peers - r->n_peers ||

@@ -173,7 +173,7 @@ peer_ok(const struct ipc_peer *p)
 static bool
 instance_ok(const struct ipc_snap_instance *m, const struct ipc_conf_instance *conf)
 {
-	if (m->state >= ROLE_STATE_COUNT || m->n_peers > LIMIT_HEARD_PEERS ||
+	if (m->state >= ROLE_STATE_COUNT || m->priority == 0 || m->n_peers > LIMIT_HEARD_PEERS ||
 	    m->form >= VRRP_CHECKSUM_FORM_COUNT || m->link >= ELECT_LINK_COUNT || !agent_cause_ok(&m->cause))
 		return false;
 	if (m->fact >= ELECT_FACT_COUNT || m->asking >= ROLE_ASK_COUNT)

@@ -10,6 +10,7 @@
 #include "agent/check.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,15 +116,24 @@ field(const struct row *r, const char *name)
 	return "";
 }
 
+/* A number of things; what is none is 0. */
+static long
+count(const struct row *r, const char *name)
+{
+	long n = strtol(field(r, name), NULL, 10);
+
+	return MAX(0, MIN(n, INT_MAX));
+}
+
 /* What is wrong with one backend's row, or NULL; adds to the line for people. Its servers came before it. */
 static const char *
 judge_backend(const struct check *c, const struct row *r, unsigned servers, struct strbuf *line)
 {
-	long up = strtol(field(r, "act"), NULL, 10) + strtol(field(r, "bck"), NULL, 10);
-	long queue = strtol(field(r, "qcur"), NULL, 10);
+	int64_t up = (int64_t)count(r, "act") + count(r, "bck");
+	int64_t queue = count(r, "qcur");
 	int64_t max_queue = check_number(c, "max_queue", 0);
 
-	strbuf_addf(line, "%s%ld of %u server%s up in %s", line->len > 0 ? ", " : "", up, servers,
+	strbuf_addf(line, "%s%lld of %u server%s up in %s", line->len > 0 ? ", " : "", (long long)up, servers,
 		    servers == 1 ? "" : "s", field(r, "pxname"));
 	if (strncmp(field(r, "status"), "DOWN", 4) == 0)
 		return "is DOWN";

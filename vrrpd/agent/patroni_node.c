@@ -57,7 +57,8 @@ read_doc(const json_t *doc, struct patroni_node *n)
 	n->failsafe = flag(doc, "failsafe_mode_is_active");
 	n->restart_pending = flag(doc, "pending_restart");
 	n->no_load_balance = flag(json_object_get(doc, "tags"), "noloadbalance");
-	n->has_lag = json_is_integer(received) && json_is_integer(replayed);
+	n->has_lag = json_is_integer(received) && json_is_integer(replayed) && json_integer_value(received) >= 0 &&
+		     json_integer_value(replayed) >= 0;
 	if (n->has_lag)
 		n->lag = json_integer_value(received) - json_integer_value(replayed);
 }

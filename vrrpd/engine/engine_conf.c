@@ -194,9 +194,12 @@ instance_valid(const struct ipc_conf_instance *m)
 {
 	bool v2 = m->version == 2;
 
+	/* A refresh is one frame for each address: faster than once a second it would do nothing else. */
+	if (m->garp_refresh_us != 0 && m->garp_refresh_us < USEC_PER_SEC)
+		return false;
 	if (m->mode != ELECT_MODE_VRRP)
 		return m->mode < ELECT_MODE_COUNT && m->on_store_loss < ELECT_STORE_LOSS_COUNT && m->garp_repeat > 0 &&
-		       m->n_addresses > 0 && m->n_addresses <= LIMIT_ADDRESSES && m->n_peers == 0 &&
+		       m->priority > 0 && m->n_addresses > 0 && m->n_addresses <= LIMIT_ADDRESSES && m->n_peers == 0 &&
 		       m->n_tracks <= LIMIT_TRACKS && ip_family_size(m->family) != 0 &&
 		       is_text(m->name, sizeof(m->name)) && is_text(m->ifname, sizeof(m->ifname));
 	return (v2 || m->version == 3) &&
