@@ -22,6 +22,7 @@ unit-tests: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) $(BUILD)/tests/case_run
 
 include tests/unit/module.mk
 include tests/cases/module.mk
+include tests/sim/module.mk
 include tests/netns/module.mk
 include tests/bench/module.mk
 -include $(wildcard $(BUILD)/tests/*.d)
