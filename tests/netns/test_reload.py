@@ -390,6 +390,17 @@ def test_check_changed(lab):
     pair.expect(pair.seen("a check that fails", "b"))
 
 
+def test_renamed_while_active(lab):
+    """Another name is another instance, which takes over as others do; meanwhile the address stays with the old one."""
+    pair = Pair(lab)
+    d = pair.d("a")
+    pair.watch()
+    reload(d, conf(instance(**{**pair.own["a"], "name": "pg2"}), node="a"), added=1, removed=1)
+    d.wait_state("pg2", "active")
+    pair.expect(pair.seen("another name", "a"))
+    assert "was removed by another program" not in d.log_text()
+
+
 def test_interface_changed(lab2):
     """Another interface is another virtual router: the old one is handed over, the new one begins."""
     lab = lab2

@@ -136,6 +136,7 @@ struct engine_instance {
 	struct engine_heal heal;
 	bool resume;	  /* was Active in the engine before, until resume_ago ago */
 	bool adopted;	  /* goes on from the generation before */
+	bool tell_peers;  /* something about it is new to them: they hear of it at once */
 	bool settling;	  /* its addresses are new by configuration or interface: adding them heals nothing */
 	usec_t resume_ago;
 	uint32_t n_datagrams; /* 1 for the group, else one per peer */
