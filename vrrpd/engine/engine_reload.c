@@ -214,6 +214,24 @@ carry_checks(const struct engine_gen *old, struct engine_gen *g)
 	}
 }
 
+/* Its checks may be known for long, and be told again only when they change. */
+static void
+tell_checks(struct engine *e, struct engine_instance *i, mono_t now)
+{
+	for (uint8_t t = 0; t < i->conf.n_tracks; t++) {
+		const struct engine_check *c = &e->gen->checks[i->tracks[t].check];
+		struct elect_event ev = {.kind = ELECT_EVENT_TRACK,
+					 .track = t,
+					 .track_state = c->state,
+					 .has_weight = c->has_weight,
+					 .weight = c->weight};
+
+		if (!i->conf.tracks[t].is_interface && i->elect.tracks[t] == ELECT_TRACK_PENDING &&
+		    c->state != ELECT_TRACK_PENDING)
+			engine_event(e, i, &ev, now);
+	}
+}
+
 /* Set an instance of the new generation up. */
 static void
 carry_instance(struct engine_gen *old, struct engine_gen *g, struct engine_instance *i, mono_t now)
@@ -257,6 +275,7 @@ engine_reload_switch(struct engine *e, mono_t now)
 		}
 		if (i->adopted)
 			engine_event(e, i, &ev, now);
+		tell_checks(e, i, now);
 	}
 	/* Who goes on with an address before who gives it up: it may be the same one. */
 	for (uint32_t n = 0; n < g->n_instances; n++)
