@@ -532,7 +532,7 @@ on_conf(struct elect *e, const struct elect_event *ev, mono_t now, struct role_a
 	step_mode(e, ev, now, out);
 	if (e->running && e->priority != before)
 		step_mode(e, &changed, now, out);
-	else if (ev->on && e->state == ROLE_STATE_ACTIVE)
+	else if (ev->on && e->state == ROLE_STATE_ACTIVE && e->conf->mode == ELECT_MODE_VRRP)
 		role_actions_add(out, ROLE_ACTION_ADVERT)->priority = e->priority;
 	evaluate(e, now, out);
 }
