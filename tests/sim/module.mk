@@ -21,3 +21,13 @@ $(BUILD)/tests/sim: $(SIM_OBJS) $(foreach l,$(SIM_LIBS),$(BUILD)/lib$(l).a)
 .PHONY: sim
 sim: $(BUILD)/tests/sim
 	@$< --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
+
+# Small worlds, breadth first: all of them to a depth that is printed.
+$(BUILD)/tests/worlds: $(BUILD)/obj/tests/sim/sim_worlds.o $(BUILD)/libelect.a $(BUILD)/libproto.a $(BUILD)/libbase.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(SANFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^
+
+.PHONY: worlds
+worlds: $(BUILD)/tests/worlds
+	@for n in 2 3; do for p in 0 1; do $< --nodes $$n --preempt $$p $(if $(DEPTH),--depth $(DEPTH)) || exit 1; done; done
