@@ -10,6 +10,7 @@
 
 #define GONE_US	  (2 * SIM_MS)	 /* a client hears a claim later than the host before; see graceful() */
 #define AWAKE_US  (50 * SIM_MS) /* a host that was suspended notices with its first turn, then its kernel removes */
+#define STEPS_APART 10
 #define EFFECT_US (2 * SIM_SEC)	 /* what a fault leaves behind in queues */
 
 static struct {
@@ -393,11 +394,29 @@ only_lasting(void)
 	return true;
 }
 
-/* Is it a hand-over that nobody may notice? One that can be: somebody else is fit, everybody hears everybody. */
+/* Is another host than these two as good as this one? */
+static bool
+near(const struct sim_node *n, unsigned leaver)
+{
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		const struct sim_node *m = &sim->nodes[i];
+		int apart = priority_of(m) - priority_of(n);
+
+		if (m != n && i != leaver && fit(m) && apart > -STEPS_APART && apart < STEPS_APART)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is it a hand-over that nobody may notice? One that can be: somebody else is fit, everybody hears everybody, and no two
+ * take over in one instant: ten steps of priority are 1.6 ms then (VRRP_HURRY_CS), more than frames and kernels differ.
+ */
 static bool
 is_graceful(const struct sim_fault *f)
 {
 	unsigned others = 0;
+	bool close = false;
 
 	if (lease_mode() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
 		return false;
@@ -409,10 +428,13 @@ is_graceful(const struct sim_fault *f)
 
 		if (n->host->keepalived || n->host->enter_us > 0)
 			return false;
-		others += i != f->node && fit(n);
+		if (!fit(n))
+			continue;
+		others += i != f->node;
+		close = close || (i != f->node && near(n, f->node));
 	}
 	/* Another set of addresses, or name, is not only a hand-over. */
-	return others > 0 && (f->kind != SIM_RELOAD || (f->value & (8 | 16)) == 0);
+	return others > 0 && !close && (f->kind != SIM_RELOAD || (f->value & (8 | 16)) == 0);
 }
 
 void

@@ -2,6 +2,7 @@
  * sim_main.c - the simulator's command line.
  *
  *	sim [--seeds N] [--first SEED] [--jobs J]     run N seeds on J processors; the failing seed is printed first and last
+ *	    [--rule NAME]                             only this rule counts: for what is planted
  *	sim --seed SEED [-v] [--minimise]             replay one, with a trace; with as few faults as break the same rule
  *
  * Exit status 0: no rule was broken; 1: one was; 2: wrong usage. Needs no rights and touches nothing.
@@ -18,6 +19,8 @@
 #include "sim.h"
 
 #define JOBS_MAX 64
+
+static const char *only_rule; /* NULL: every one */
 
 struct totals {
 	_Atomic uint64_t next, done, failed_seed; /* failed_seed: the lowest, UINT64_MAX: none */
@@ -69,7 +72,8 @@ work(struct totals *t, uint64_t first, uint64_t n)
 		t->starts += r.engine_starts;
 		t->faults += r.faults;
 		t->kinds |= r.kinds;
-		if (r.invariant[0] != '\0' && first + at < t->failed_seed)
+		if (r.invariant[0] != '\0' && (only_rule == NULL || strcmp(r.invariant, only_rule) == 0) &&
+		    first + at < t->failed_seed)
 			t->failed_seed = first + at;
 	}
 }
@@ -140,7 +144,8 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seeds", required_argument, NULL, 'n'}, {"first", required_argument, NULL, 'f'},
 						{"seed", required_argument, NULL, 's'},	 {"jobs", required_argument, NULL, 'j'},
-						{"minimise", no_argument, NULL, 'm'},	 {0}};
+						{"minimise", no_argument, NULL, 'm'},	 {"rule", required_argument, NULL, 'r'},
+						{0}};
 	uint64_t n = 1000, first = 1, seed = 0;
 	bool one = false, verbose = false, minimise = false;
 	unsigned jobs = (unsigned)MAX(1L, MIN((long)JOBS_MAX, sysconf(_SC_NPROCESSORS_ONLN)));
@@ -155,6 +160,8 @@ main(int argc, char **argv)
 			jobs = (unsigned)MIN(MAX(1u, number(optarg)), (uint64_t)JOBS_MAX);
 		else if (opt == 's')
 			one = true, seed = number(optarg);
+		else if (opt == 'r')
+			only_rule = optarg;
 		else if (opt == 'v')
 			verbose = true;
 		else if (opt == 'm')

@@ -59,7 +59,7 @@ imax_us(const struct sim_plan *p)
 
 	for (unsigned i = 0; i < p->n_nodes; i++)
 		max = MAX(max, (uint64_t)p->hosts[i].conf.adver_int_cs * USEC_PER_CS);
-	return p->version == 3 ? 2 * max : max; /* sim_plan_reload() */
+	return p->version == 3 && (p->kinds >> SIM_RELOAD & 1) != 0 ? 2 * max : max; /* sim_plan_reload() */
 }
 
 static uint64_t
@@ -307,7 +307,7 @@ static void
 draw_faults(struct sim_plan *p, struct sim_rand *r)
 {
 	uint64_t interval = p->hosts[0].conf.adver_int_cs * (uint64_t)USEC_PER_CS;
-	uint64_t settle = sim_bound_settle(p), phase = MIN(60 * SIM_SEC, MAX(10 * SIM_SEC, 60 * interval));
+	uint64_t settle, phase = MIN(60 * SIM_SEC, MAX(10 * SIM_SEC, 60 * interval));
 	bool spaced = sim_rand_mille(r, 400);
 	unsigned n = (unsigned)(spaced ? sim_rand_range(r, 1, 4) : sim_rand_range(r, 1, 16));
 	uint64_t at = 2 * SIM_SEC;
@@ -317,6 +317,7 @@ draw_faults(struct sim_plan *p, struct sim_rand *r)
 			p->kinds |= 1ull << k;
 	if (p->kinds == 0)
 		p->kinds = 1ull << SIM_CRASH | 1ull << SIM_LOSS;
+	settle = sim_bound_settle(p);
 	if (spaced) {
 		at = settle + 6 * SIM_SEC;
 		for (unsigned i = 0; i < n; i++, at += settle + settle / 4) {
