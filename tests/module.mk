@@ -23,6 +23,7 @@ unit-tests: $(addprefix $(BUILD)/tests/,$(UNIT_TESTS)) $(BUILD)/tests/case_run
 
 include tests/unit/module.mk
 include tests/cases/module.mk
+include tests/sim/module.mk
 include tests/netns/module.mk
 include tests/bench/module.mk
 include tests/fuzz/module.mk

@@ -390,6 +390,31 @@ def test_check_changed(lab):
     pair.expect(pair.seen("a check that fails", "b"))
 
 
+def test_instance_added_for_a_check_that_is_known(lab):
+    """What the check said long ago holds for an instance that is new, too, and for one with another name."""
+    flag, check = flag_check(lab.host("x"))
+    a = lab.host("a")
+    one = instance("one", "10.77.1.100/24", priority=150, track=({"check": "flag"},))
+    other = instance("other", "10.77.1.101/24", vrid=52, priority=150, track=({"check": "flag"},))
+    d = a.vrrpd(conf(one, node="a", checks={"flag": check}))
+    d.wait_state("one", "active")
+    reload(d, conf(one, other, node="a", checks={"flag": check}), added=1)
+    assert d.wait_state("other", "active")["checks"][0]["state"] == "up"
+    os.unlink(flag)
+    assert d.wait_state("other", "fault")["reason_code"] == "check_failed"
+
+
+def test_renamed_while_active(lab):
+    """Another name is another instance, which takes over as others do; meanwhile the address stays with the old one."""
+    pair = Pair(lab)
+    d = pair.d("a")
+    pair.watch()
+    reload(d, conf(instance(**{**pair.own["a"], "name": "pg2"}), node="a"), added=1, removed=1)
+    d.wait_state("pg2", "active")
+    pair.expect(pair.seen("another name", "a"))
+    assert "was removed by another program" not in d.log_text()
+
+
 def test_interface_changed(lab2):
     """Another interface is another virtual router: the old one is handed over, the new one begins."""
     lab = lab2

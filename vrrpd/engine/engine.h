@@ -1,9 +1,9 @@
 /*
  * engine.h - the root object of vrrpd-engine and what its files offer each other.
  *
- * Two threads. The advert loop (engine_main.c and most others) never calls anything that takes the kernel's rtnl
- * lock; the kernel thread (engine_kernel.c, with engine_addresses.c, engine_ports.c, engine_links.c and
- * engine_sock.c) does all of that: address batches, link and address events, opening sockets (joining a group
+ * Two threads. The advert loop (engine_run.c and most others) never calls anything that takes the kernel's rtnl
+ * lock; the kernel thread (engine_kernel.c, with engine_wishes.c, engine_addresses.c, engine_ports.c, engine_links.c
+ * and engine_sock.c) does all of that: address batches, link and address events, opening sockets (joining a group
  * takes the lock too). They talk through two queues of small fixed messages; the generation's configuration is
  * read-only for both, and each mutable field below says which thread writes it.
  */
@@ -144,6 +144,7 @@ struct engine_instance {
 	struct engine_heal heal;
 	bool resume;	  /* was Active in the engine before, until resume_ago ago */
 	bool adopted;	  /* goes on from the generation before */
+	bool tell_peers;  /* something about it is new to them: they hear of it at once */
 	bool settling;	  /* its addresses are new by configuration or interface: adding them heals nothing */
 	usec_t resume_ago;
 	uint32_t n_datagrams; /* 1 for the group, else one per peer */
@@ -246,7 +247,7 @@ struct engine_cursor {
 bool engine_index_next(const struct engine_gen *g, const struct ip_addr *a, struct engine_cursor *c,
 		       struct engine_place *ret);
 
-/* ---- the kernel thread (engine_kernel.c)
+/* ---- the kernel thread (engine_kernel.c, engine_wishes.c)
  * ---------------------------------------------------------------------- */
 
 /* What the elections want of an instance's addresses; only the newest wish counts. */
@@ -490,7 +491,12 @@ void engine_memory_note(struct engine *e, const struct engine_instance *i);
 void engine_memory_advert(struct engine *e, const struct engine_instance *i, mono_t now);
 void engine_memory_check(struct engine *e, uint32_t check, uint8_t state);
 
-/* engine_main.c: leave in order and end; end now, if nothing is left to hand over */
+/* engine_run.c */
+/* Set everything up, with the channel to the parent; then loop_run(e->loop). What is missing at the start ends the process. */
+void engine_open(struct engine *e, int chan);
+/* Free everything, whatever state it is in. */
+void engine_close(struct engine *e);
+/* Leave in order and end; end now, if nothing is left to hand over. */
 void engine_stop(struct engine *e);
 void engine_finish_stop(struct engine *e);
 

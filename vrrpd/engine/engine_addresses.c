@@ -158,14 +158,20 @@ note_added(struct engine_kernel *k, uint32_t *ret_failed)
 	for (size_t o = 0; o < k->n_ops; o++) {
 		struct engine_held *h = held_at(k->gen, k->places[o]);
 		struct nlk_addr_op *op = &k->ops[o];
-		bool existed = op->result == EEXIST;
+		bool existed = op->result == EEXIST, renewed = op->verb == NLK_ADDR_RENEW;
 
 		/* It was there and is not marked as ours: it serves, and stays when we go. */
 		h->foreign = existed && !is_marked(k, op);
-		h->held = op->result == 0 || h->foreign;
 		h->ifindex = op->ifindex;
-		h->lost = false;
-		if (h->held || err != 0)
+		if (op->result == 0 || h->foreign) {
+			h->held = true;
+			h->lost = false;
+			continue;
+		}
+		/* What was held and could not be renewed may well be there: it is removed when we give it up. */
+		h->held = h->held && renewed;
+		h->lost = h->lost && renewed;
+		if (err != 0)
 			continue;
 		err = op->result;
 		*ret_failed = k->places[o].address;
@@ -267,11 +273,32 @@ remove_slice(struct engine_kernel *k, const char *name)
 	}
 }
 
+/* Does another instance hold this very address, too? (After a reload one leaves it, and another has it.) */
+static bool
+held_elsewhere(struct engine_kernel *k, struct engine_place p)
+{
+	const struct engine_address *a = &k->gen->instances[p.instance].addresses[p.address];
+	struct engine_cursor c = {0};
+	struct engine_place at;
+
+	while (engine_index_next(k->gen, &a->prefix.addr, &c, &at)) {
+		const struct engine_held *h = held_at(k->gen, at);
+
+		if (at.instance != p.instance && h->held && !h->foreign && h->ifindex == held_at(k->gen, p)->ifindex &&
+		    k->gen->instances[at.instance].addresses[at.address].prefix.len == a->prefix.len)
+			return true;
+	}
+	return false;
+}
+
 void
 kernel_release(struct engine_kernel *k, struct engine_instance *i, uint32_t epoch)
 {
 	struct kernel_answer a = {.kind = KERNEL_ANSWER_RELEASED, .index = i->index, .epoch = epoch};
 
+	for (uint32_t n = 0; n < i->n_addresses; n++)
+		if (i->held[n].held && held_elsewhere(k, (struct engine_place){.instance = i->index, .address = n}))
+			i->held[n].held = false;
 	for (uint32_t pos = 0; pos < i->n_addresses;) {
 		k->n_ops = 0;
 		collect(k, i, &pos, want_ours);
@@ -288,22 +315,28 @@ kernel_release(struct engine_kernel *k, struct engine_instance *i, uint32_t epoc
 
 /* ---- from one generation to the next, from one life to the next ------------------------------------------------ */
 
-/* The place in `g` of an address on an interface of this name; instances that stay before those that leave. */
-static struct engine_held *
-find_held(const struct engine_gen *g, const struct ip_prefix *p, const char *ifname)
+/*
+ * What is held goes over to every place in `g` that has this address on an interface of this name: to the instance that
+ * stays and to the one that only leaves; who gives it up first leaves it to the other. False: there is none.
+ */
+static bool
+hand_on(const struct engine_gen *g, const struct ip_prefix *p, const char *ifname, const struct engine_held *h)
 {
 	struct engine_cursor c = {0};
-	struct engine_held *found = NULL;
 	struct engine_place at;
+	bool found = false;
 
 	while (engine_index_next(g, &p->addr, &c, &at)) {
-		const struct engine_instance *i = &g->instances[at.instance];
-		const struct engine_address *a = &i->addresses[at.address];
+		const struct engine_address *a = &g->instances[at.instance].addresses[at.address];
+		struct engine_held *to = held_at(g, at);
 
 		if (a->prefix.len != p->len || strcmp(g->watches[a->watch].ifname, ifname) != 0)
 			continue;
-		if (found == NULL || !i->removed)
-			found = held_at(g, at);
+		found = true;
+		to->held = (bool)h->held;
+		to->foreign = h->foreign;
+		to->lost = h->lost;
+		to->ifindex = h->ifindex;
 	}
 	return found;
 }
@@ -329,19 +362,11 @@ kernel_move_addresses(struct engine_kernel *k, struct engine_gen *next)
 		for (uint32_t a = 0; a < i->n_addresses; a++) {
 			const struct engine_address *addr = &i->addresses[a];
 			const struct engine_held *h = &i->held[a];
-			struct engine_held *to;
 
 			if (!h->held)
 				continue;
-			to = find_held(next, &addr->prefix, k->gen->watches[addr->watch].ifname);
-			if (to != NULL) {
-				to->held = (bool)h->held;
-				to->foreign = h->foreign;
-				to->lost = h->lost;
-				to->ifindex = h->ifindex;
-			} else if (!h->foreign) {
+			if (!hand_on(next, &addr->prefix, k->gen->watches[addr->watch].ifname, h) && !h->foreign)
 				fill_op(&addr->prefix, NLK_ADDR_DEL, h->ifindex, NLK_FOREVER, &k->ops[k->n_ops++]);
-			}
 			if (k->n_ops == KERNEL_SLICE)
 				flush_orphans(k, i);
 		}

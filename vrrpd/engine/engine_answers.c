@@ -143,6 +143,8 @@ note_released(struct engine *e, struct engine_instance *i, const struct kernel_a
 
 	if (a->epoch == i->release_epoch)
 		i->releasing = false;
+	for (uint32_t n = 0; i->removed && n < e->gen->n_configured; n++)
+		engine_campaign(e, &e->gen->instances[n]); /* they may have waited for it */
 	engine_campaign(e, i);
 	i->counters.connections_reset += a->count;
 	if (a->count > 0)

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/macros.h"
-#include "base/strbuf.h"
 #include "sys/clock.h"
 #include "sys/priv.h"
 
@@ -32,48 +31,8 @@ kernel_answer(struct engine_kernel *k, const struct kernel_answer *a)
 		;
 }
 
-void
-kernel_trouble(struct engine_kernel *k, const char *what, const char *name, int err)
-{
-	struct kernel_answer a = {.kind = KERNEL_ANSWER_TROUBLE, .err = err, .fd = -1, .stray_fd = -1};
-	struct strbuf s;
-
-	strbuf_init(&s, a.text, sizeof(a.text));
-	strbuf_addf(&s, "%s%s%s", what, name[0] != '\0' ? " " : "", name);
-	kernel_answer(k, &a);
-}
-
-static void
-on_change(void *arg, enum nlk_change what, const struct nlk_link *link, const struct nlk_addr *addr)
-{
-	struct engine_kernel *k = arg;
-
-	k->changed = true;
-	if (link == NULL)
-		kernel_note_address(k, what, addr);
-}
-
 /* ---- the thread ---------------------------------------------------------------------------------------------
  */
-
-/* Take the next wish from the ring; false when there is none. */
-static bool
-next_wish(struct engine_kernel *k, uint32_t *ret_instance, struct kernel_wish *ret)
-{
-	bool any;
-
-	pthread_mutex_lock(&k->lock);
-	any = k->n_queued > 0;
-	if (any) {
-		*ret_instance = k->books.queue[k->head];
-		*ret = k->books.wishes[*ret_instance];
-		k->books.wishes[*ret_instance].queued = false;
-		k->head = (k->head + 1) % k->n_instances;
-		k->n_queued--;
-	}
-	pthread_mutex_unlock(&k->lock);
-	return any;
-}
 
 static bool
 wants_quit(struct engine_kernel *k)
@@ -84,92 +43,6 @@ wants_quit(struct engine_kernel *k)
 	quit = k->quit;
 	pthread_mutex_unlock(&k->lock);
 	return quit;
-}
-
-static void
-serve_wishes(struct engine_kernel *k)
-{
-	uint32_t instance;
-	struct kernel_wish w;
-
-	while (next_wish(k, &instance, &w)) {
-		struct engine_instance *i = &k->gen->instances[instance];
-
-		switch ((enum kernel_want)w.want) {
-		case KERNEL_WANT_ACQUIRE:
-			kernel_acquire(k, i, w.epoch);
-			break;
-		case KERNEL_WANT_RELEASE:
-			kernel_release(k, i, w.epoch);
-			break;
-		case KERNEL_WANT_HEAL:
-			kernel_heal(k, i);
-			break;
-		}
-	}
-}
-
-static void
-free_books(struct kernel_books *b)
-{
-	free(b->wishes);
-	free(b->queue);
-	free(b->port_ifindex);
-	free(b->told);
-	*b = (struct kernel_books){0};
-}
-
-/* Sockets that fit the next generation as they are stay open: the advert loop takes the same ones over. */
-static void
-keep_ports(const struct engine_kernel *k, const struct engine_gen *next, struct kernel_books *books)
-{
-	for (uint32_t n = 0; n < next->n_ports; n++) {
-		uint32_t old;
-
-		if (engine_port_stays(k->gen, next, &next->ports[n], &old))
-			books->port_ifindex[n] = k->books.port_ifindex[old];
-	}
-}
-
-/* Go over to the next generation, when one is wanted. Wishes about the old one are of no use any more. */
-static void
-switch_generation(struct engine_kernel *k)
-{
-	struct kernel_answer switched = {.kind = KERNEL_ANSWER_SWITCHED, .fd = -1, .stray_fd = -1};
-	struct kernel_answer synced = {.kind = KERNEL_ANSWER_SYNCED, .fd = -1, .stray_fd = -1};
-	struct engine_gen *next;
-
-	pthread_mutex_lock(&k->lock);
-	next = TAKE(k->next);
-	pthread_mutex_unlock(&k->lock);
-	if (next == NULL)
-		return;
-	kernel_move_addresses(k, next);
-	keep_ports(k, next, &k->next_books);
-	pthread_mutex_lock(&k->lock);
-	free_books(&k->books);
-	k->books = k->next_books;
-	k->next_books = (struct kernel_books){0};
-	k->n_instances = next->n_instances;
-	k->head = k->n_queued = 0;
-	pthread_mutex_unlock(&k->lock);
-	k->gen = next;
-	k->renew_instance = next->n_instances;
-	kernel_answer(k, &switched);
-	kernel_look(k);
-	kernel_answer(k, &synced);
-}
-
-static bool
-renewal_wanted(struct engine_kernel *k)
-{
-	bool wanted;
-
-	pthread_mutex_lock(&k->lock);
-	wanted = k->renew;
-	k->renew = false;
-	pthread_mutex_unlock(&k->lock);
-	return wanted;
 }
 
 static void
@@ -214,27 +87,13 @@ serve(struct engine_kernel *k)
 			k->changed = true;
 		if (r > 0 && fds[0].revents)
 			(void)!read(k->wake, &woken, sizeof(woken));
-		switch_generation(k);
-		serve_wishes(k);
-		if (r > 0 && fds[1].revents && (r = nlk_cache_process(k->cache)) < 0) {
-			kernel_trouble(k, "reading", "netlink events", -r);
-			r = nlk_cache_resync(k->cache);
-			if (r < 0) {
-				broken.err = -r;
-				kernel_answer(k, &broken);
-				return;
-			}
+		r = kernel_turn(k, r > 0 && fds[1].revents);
+		if (r < 0) {
+			broken.err = -r;
+			kernel_answer(k, &broken);
+			return;
 		}
-		/* Links first: an address that went with its interface was not taken from us. */
-		if (k->changed)
-			kernel_look(k);
-		if (k->lost)
-			kernel_tell_lost(k);
 		close_returned(k);
-		if (renewal_wanted(k))
-			kernel_begin_renewal(k);
-		if (kernel_renewing(k))
-			kernel_renew_some(k);
 	}
 }
 
@@ -242,14 +101,11 @@ static void *
 kernel_main(void *arg)
 {
 	struct engine_kernel *k = arg;
-	struct kernel_answer synced = {.kind = KERNEL_ANSWER_SYNCED, .fd = -1, .stray_fd = -1};
 
 	/* One step below the advert loop: address work in good time, but never before an advert. */
 	if (k->gen->realtime_priority > 1)
 		(void)priv_realtime(k->gen->realtime_priority - 1);
-	kernel_sort_leftovers(k);
-	kernel_look(k);
-	kernel_answer(k, &synced);
+	kernel_begin(k);
 	serve(k);
 	return NULL;
 }
@@ -330,31 +186,9 @@ free_all(struct engine_kernel *k)
 	nlk_cache_close(k->cache);
 	nlk_batch_close(k->batch);
 	nlk_diag_close(k->diag);
-	free_books(&k->books);
-	free_books(&k->next_books);
+	kernel_free_books(&k->books);
+	kernel_free_books(&k->next_books);
 	free(k);
-}
-
-static int
-make_books(const struct engine_gen *g, struct kernel_books *ret)
-{
-	*ret = (struct kernel_books){
-		.wishes = calloc(g->n_instances, sizeof(*ret->wishes)),
-		.queue = calloc(g->n_instances, sizeof(*ret->queue)),
-		.port_ifindex = calloc(g->n_ports, sizeof(*ret->port_ifindex)),
-		.told = calloc(g->n_watches, sizeof(*ret->told)),
-	};
-	if (ret->wishes && ret->queue && ret->port_ifindex && ret->told)
-		return 0;
-	free_books(ret);
-	return -ENOMEM;
-}
-
-/* A third of the lifetime, so that two rounds may fail. */
-static usec_t
-renew_interval(const struct engine_gen *g)
-{
-	return g->address_lifetime_s == 0 ? 0 : (usec_t)kernel_lifetime_s(g) * USEC_PER_SEC / 3;
 }
 
 int
@@ -371,8 +205,8 @@ engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel_fn 
 	k->arg = arg;
 	k->answers = k->answers_out = k->wake = k->close_pipe[0] = k->close_pipe[1] = -1;
 	k->renew_instance = k->n_instances = gen->n_instances;
-	k->renew_interval = renew_interval(gen);
-	r = make_books(gen, &k->books);
+	k->renew_interval = kernel_renew_interval(gen);
+	r = kernel_make_books(gen, &k->books);
 	if (r == 0)
 		r = init_lock(&k->lock);
 	if (r == 0)
@@ -380,7 +214,7 @@ engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel_fn 
 	if (r == 0)
 		r = nlk_batch_open(&k->batch);
 	if (r == 0)
-		r = nlk_cache_open(on_change, k, &k->cache);
+		r = nlk_cache_open(kernel_on_change, k, &k->cache);
 	if (r == 0)
 		r = start_thread(k);
 	if (r < 0) {
@@ -392,76 +226,13 @@ engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel_fn 
 	return 0;
 }
 
-static void
-wake_thread(struct engine_kernel *k)
+void
+kernel_wake(struct engine_kernel *k)
 {
 	uint64_t one = 1;
 
 	/* EAGAIN means that it is awake 2^64 - 1 times already. */
 	(void)!write(k->wake, &one, sizeof(one));
-}
-
-void
-engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want want, uint32_t epoch)
-{
-	struct kernel_wish *w;
-
-	if (k->switching)
-		return;
-	pthread_mutex_lock(&k->lock);
-	ASSERT(instance < k->n_instances);
-	w = &k->books.wishes[instance];
-	if (want != KERNEL_WANT_HEAL || !w->queued) {
-		w->want = (uint8_t)want;
-		w->epoch = epoch;
-	}
-	if (!w->queued) {
-		w->queued = true;
-		k->books.queue[(k->head + k->n_queued) % k->n_instances] = instance;
-		k->n_queued++;
-	}
-	pthread_mutex_unlock(&k->lock);
-	wake_thread(k);
-}
-
-int
-engine_kernel_switch(struct engine_kernel *k, struct engine_gen *next)
-{
-	struct kernel_books books;
-	int r = make_books(next, &books);
-
-	if (r < 0)
-		return r;
-	ASSERT(!k->switching);
-	k->switching = true;
-	k->renew_interval = renew_interval(next);
-	pthread_mutex_lock(&k->lock);
-	k->next = next;
-	k->next_books = books;
-	pthread_mutex_unlock(&k->lock);
-	wake_thread(k);
-	return 0;
-}
-
-void
-engine_kernel_switched(struct engine_kernel *k)
-{
-	k->switching = false;
-}
-
-usec_t
-engine_kernel_renew_interval(const struct engine_kernel *k)
-{
-	return k->renew_interval;
-}
-
-void
-engine_kernel_renew(struct engine_kernel *k)
-{
-	pthread_mutex_lock(&k->lock);
-	k->renew = true;
-	pthread_mutex_unlock(&k->lock);
-	wake_thread(k);
 }
 
 void
@@ -481,7 +252,7 @@ engine_kernel_stop(struct engine_kernel *k)
 	pthread_mutex_lock(&k->lock);
 	k->quit = true;
 	pthread_mutex_unlock(&k->lock);
-	wake_thread(k);
+	kernel_wake(k);
 	/* The thread may be waiting to answer: let that fail. */
 	shutdown(k->answers, SHUT_RDWR);
 	pthread_join(k->thread, NULL);

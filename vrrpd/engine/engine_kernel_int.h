@@ -1,8 +1,8 @@
 /*
  * engine_kernel_int.h - what the files of the kernel thread share: its object, and its three fields of work.
  *
- * engine_kernel.c is the thread, its queue and the advert loop's side; engine_addresses.c puts addresses into the
- * kernel and takes them out; engine_ports.c watches interfaces and opens sockets.
+ * engine_kernel.c is the thread and its channels; engine_wishes.c is what it does in one turn; engine_addresses.c puts
+ * addresses into the kernel and takes them out; engine_ports.c watches interfaces and opens sockets.
  */
 #ifndef VRRPD_ENGINE_ENGINE_KERNEL_INT_H
 #define VRRPD_ENGINE_ENGINE_KERNEL_INT_H
@@ -66,10 +66,32 @@ struct engine_kernel {
 
 /* ---- engine_kernel.c ---- */
 
+/* Tell the advert loop; waits while that is behind. */
 void kernel_answer(struct engine_kernel *k, const struct kernel_answer *a);
+
+/* There is something to do: the thread takes a turn. */
+void kernel_wake(struct engine_kernel *k);
+
+/* ---- engine_wishes.c ---- */
 
 /* "what name: error" for the log. */
 void kernel_trouble(struct engine_kernel *k, const char *what, const char *name, int err);
+
+/* An nlk_change_fn, with the thread's object as its argument. */
+void kernel_on_change(void *arg, enum nlk_change what, const struct nlk_link *link, const struct nlk_addr *addr);
+
+/* Room for what is kept of this generation. 0 or -ENOMEM. */
+int kernel_make_books(const struct engine_gen *g, struct kernel_books *ret);
+void kernel_free_books(struct kernel_books *b);
+
+/* How often the lifetimes of this generation's addresses want renewing, microseconds; 0 = never. */
+usec_t kernel_renew_interval(const struct engine_gen *g);
+
+/* The thread's first turn: look at everything, sort what an earlier life left, tell. */
+void kernel_begin(struct engine_kernel *k);
+
+/* One turn: all that is wanted now; `news`: the cache's descriptor is readable. 0, or -errno: netlink is of no more use. */
+int kernel_turn(struct engine_kernel *k, bool news);
 
 /* ---- engine_addresses.c ---- */
 

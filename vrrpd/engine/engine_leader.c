@@ -53,6 +53,19 @@ has_lease(const struct engine_instance *i)
 	return i->conf.mode == ELECT_MODE_LEASE || i->conf.arbiter;
 }
 
+/* Does an instance that only leaves still have addresses by a lease? The key may be another one's now: a changed name. */
+static bool
+lease_in_use(const struct engine *e)
+{
+	for (uint32_t n = e->gen->n_configured; n < e->gen->n_instances; n++) {
+		const struct engine_instance *i = &e->gen->instances[n];
+
+		if (has_lease(i) && (elect_holds(&i->elect) || i->releasing))
+			return true;
+	}
+	return false;
+}
+
 void
 engine_campaign(struct engine *e, struct engine_instance *i)
 {
@@ -65,7 +78,7 @@ engine_campaign(struct engine *e, struct engine_instance *i)
 	/* The lease goes after the addresses. */
 	wanted = elect_campaigns(&i->elect) || (i->campaigns && (elect_holds(&i->elect) || i->releasing));
 	m.wanted = wanted;
-	if (wanted == i->campaigns && i->elect.priority == i->campaign_priority)
+	if ((wanted == i->campaigns && i->elect.priority == i->campaign_priority) || (!wanted && lease_in_use(e)))
 		return;
 	if (e->agent.fd >= 0 && ipc_chan_send(&e->agent, IPC_CAMPAIGN, &m, -1) == -EAGAIN) {
 		e->asks_due = true; /* it does not read just now: all of them once more, when it does */

@@ -216,8 +216,26 @@ carry_checks(const struct engine_gen *old, struct engine_gen *g)
 	}
 }
 
-/* Set an instance of the new generation up; true when something about it is to be told to its peers at once. */
-static bool
+/* Its checks may be known for long, and be told again only when they change. */
+static void
+tell_checks(struct engine *e, struct engine_instance *i, mono_t now)
+{
+	for (uint8_t t = 0; t < i->conf.n_tracks; t++) {
+		const struct engine_check *c = &e->gen->checks[i->tracks[t].check];
+		struct elect_event ev = {.kind = ELECT_EVENT_TRACK,
+					 .track = t,
+					 .track_state = c->state,
+					 .has_weight = c->has_weight,
+					 .weight = c->weight};
+
+		if (!i->conf.tracks[t].is_interface && i->elect.tracks[t] == ELECT_TRACK_PENDING &&
+		    c->state != ELECT_TRACK_PENDING)
+			engine_event(e, i, &ev, now);
+	}
+}
+
+/* Set an instance of the new generation up. */
+static void
 carry_instance(struct engine_gen *old, struct engine_gen *g, struct engine_instance *i, mono_t now)
 {
 	struct engine_instance *o = predecessor(old, i);
@@ -226,12 +244,12 @@ carry_instance(struct engine_gen *old, struct engine_gen *g, struct engine_insta
 	if (o == NULL) {
 		elect_init(&i->elect, &i->conf, now);
 		i->announce.second_at = i->announce.refresh_at = MONO_NEVER;
-		return false;
+		return;
 	}
 	same = same_addresses(old, o, g, i);
 	adopt(i, o, same, now);
 	i->settling = !same;
-	return !same || o->codec.vrid != i->codec.vrid || o->codec.version != i->codec.version;
+	i->tell_peers = !same || o->codec.vrid != i->codec.vrid || o->codec.version != i->codec.version;
 }
 
 void
@@ -247,19 +265,27 @@ engine_reload_switch(struct engine *e, mono_t now)
 	e->next_gen = NULL;
 	e->gen = g;
 	engine_kernel_switched(e->kernel);
+	for (uint32_t n = 0; n < g->n_instances; n++)
+		carry_instance(old, g, &g->instances[n], now);
 	for (uint32_t n = 0; n < g->n_instances; n++) {
 		struct engine_instance *i = &g->instances[n];
-		struct elect_event ev = {.kind = ELECT_EVENT_CONF};
+		struct elect_event ev = {.kind = ELECT_EVENT_CONF, .on = i->tell_peers};
 
-		ev.on = carry_instance(old, g, i, now);
 		if (i->removed) {
 			ev.kind = ELECT_EVENT_STOP;
 			ev.on = true;
 		}
 		if (i->adopted)
 			engine_event(e, i, &ev, now);
-		engine_want_again(e, i);
+		tell_checks(e, i, now);
 	}
+	/* Who goes on with an address before who gives it up: it may be the same one. */
+	for (uint32_t n = 0; n < g->n_instances; n++)
+		if (elect_holds(&g->instances[n].elect))
+			engine_want_again(e, &g->instances[n]);
+	for (uint32_t n = 0; n < g->n_instances; n++)
+		if (!elect_holds(&g->instances[n].elect))
+			engine_want_again(e, &g->instances[n]);
 	engine_gen_free(old);
 	engine_claim_update(e);
 	engine_memory_write(e);

@@ -355,6 +355,7 @@ on_acquired(struct vrrp_fsm *f, const struct vrrp_event *ev, mono_t now, struct 
 	f->acquiring = false;
 	f->answered = MONO_ZERO;
 	f->defended = now;
+	f->contested = false;
 	f->deadline = next_advert(f, now, now);
 	enter(f, ROLE_STATE_ACTIVE, &f->why_active, out);
 	emit_advert(f, out);
@@ -406,6 +407,7 @@ defend(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 	if (mono_since(now, f->defended) < DEFEND_MIN_US)
 		return;
 	f->defended = now;
+	f->contested = true;
 	role_actions_add(out, ROLE_ACTION_ANNOUNCE);
 }
 
@@ -540,9 +542,15 @@ step_back(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 	enter_backup(f, now, &cause, out);
 }
 
+/*
+ * The first claim after the take-over may be the answer of the Active before to ours, which it heard before our advert,
+ * or that of an equal that yields now: the segment has heard it last, and our repeats come later.
+ */
 static void
 on_claim(struct vrrp_fsm *f, mono_t now, struct role_actions *out)
 {
+	if (f->state == ROLE_STATE_ACTIVE && !f->contested)
+		f->defended = MONO_ZERO;
 	if (f->state == ROLE_STATE_ACTIVE)
 		defend(f, now, out);
 	else

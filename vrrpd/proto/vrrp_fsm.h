@@ -18,7 +18,7 @@
  *    heard and VRRP_EVENT_CLAIM said that it has announced them, or until the slowest successor must have them.
  *  - Without a virtual MAC address hosts remember who announced last: an Active that hears a claim to its
  *    addresses, or the advert of a lower Active (they could not hear each other for a time), announces them
- *    again, once per second.
+ *    again, once per second; for the first claim at once.
  *  - By command (VRRP_EVENT_TAKEOVER) a Backup preempts at once, also with Preempt_Mode false or within the delay.
  *  - An engine that was started again goes on as Active (STARTUP with `resume`), if no peer can have taken
  * over.
@@ -94,6 +94,7 @@ struct vrrp_fsm {
 	mono_t preempt_until;	      /* Backup: end of the preempt delay; MONO_NEVER = not running */
 	mono_t answered;	      /* Active: last immediate advert, for its rate limit */
 	mono_t defended;	      /* Active: last announcement against somebody else, for its rate limit */
+	bool contested;		      /* Active: an announcement against somebody else has been needed */
 	bool leaving;		      /* no longer Active, but the addresses are still served */
 	bool succeeded;		      /* leaving: the successor's advert was heard */
 	bool claimed;		      /* leaving: it has announced every address */

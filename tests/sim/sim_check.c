@@ -1,0 +1,515 @@
+/*
+ * sim_check.c - the checkers. They look at the world from outside: who has which address in its kernel with a link that is
+ * up, who can reach whom, which faults are on, whom a client of the segment believes to be the holder.
+ *
+ * The world is steady when everything that is on is something that lasts as it is (a host gone, a partition, a drain, a
+ * check that is down): then the elections must come to rest within sim_bound_settle(), and what they owe is owed exactly.
+ * With an arbiter or a lease the first rule is checked always, whatever is on.
+ */
+#include "sim.h"
+
+#define GONE_US	  (2 * SIM_MS)	 /* a client hears a claim later than the host before; see graceful() */
+#define AWAKE_US  (50 * SIM_MS) /* a host that was suspended notices with its first turn, then its kernel removes */
+#define STEPS_APART 10
+#define EFFECT_US (2 * SIM_SEC)	 /* what a fault leaves behind in queues */
+
+static struct {
+	uint64_t steady_since; /* SIM_NEVER: it is not */
+	uint64_t two_since, none_since, unserved_since;
+	bool settled, was_settled;
+	bool graceful;	/* since it was settled there was nothing but one planned hand-over */
+	bool look_due;
+	uint64_t last_change;
+	uint64_t limit_none;
+	int holder;
+} c;
+
+static void look(void *arg, uint64_t a, uint64_t b);
+
+/* ---- what is seen ---- */
+
+bool
+sim_holds(const struct sim_node *n, unsigned addr)
+{
+	return n->addrs[addr].there && sim_link_up(n);
+}
+
+bool
+sim_holds_any(const struct sim_node *n)
+{
+	for (unsigned i = 0; i < SIM_ADDRS; i++)
+		if (sim_holds(n, i))
+			return true;
+	return false;
+}
+
+static bool
+holds_all(const struct sim_node *n)
+{
+	for (unsigned i = 0; i < n->conf.n_addrs; i++)
+		if (!sim_holds(n, i))
+			return false;
+	return true;
+}
+
+static bool
+lease_mode(void)
+{
+	return sim->plan.mode == ELECT_MODE_LEASE || sim->plan.arbiter;
+}
+
+static bool
+absent(const struct sim_node *n)
+{
+	return !n->wanted || !sim_link_up(n) || n->pauses > 0;
+}
+
+/* Nothing of vrrpd runs there: what it has in the kernel ends by its lifetime, outlived() sees to that. */
+static bool
+frozen(const struct sim_node *n)
+{
+	return n->pauses > 0 || (!n->wanted && !n->engine_up && !n->host->keepalived);
+}
+
+static bool
+store_serves(const struct sim_node *n)
+{
+	return n->agent_down == 0 && !sim_fault_active(SIM_STORE_CUT, n->id) && !sim_fault_active(SIM_STORE_MUTE, n->id);
+}
+
+/* Can this host hold the addresses, as things are? */
+static bool
+fit(const struct sim_node *n)
+{
+	const struct sim_host *h = n->host;
+
+	if (absent(n) || n->drains > 0 || (n->sourceless > 0 && sim->plan.mode == ELECT_MODE_VRRP))
+		return false;
+	if (h->keepalived)
+		return sim_keepalived_active(n);
+	if (!n->engine_up || (h->has_check && !h->check_weighs && (n->checks_down > 0 || n->agent_down > 0)))
+		return false;
+	if ((h->enter_us > 0 && n->agent_down > 0) || (lease_mode() && !store_serves(n)))
+		return false;
+	return true;
+}
+
+static int
+priority_of(const struct sim_node *n)
+{
+	const struct sim_host *h = n->host;
+	int p = n->priority_wanted != 0 && !h->keepalived ? n->priority_wanted : n->conf.priority;
+
+	if (h->has_check && h->check_weighs && (n->checks_down > 0 || n->agent_down > 0))
+		p += h->weight;
+	return MAX(1, MIN(254, p));
+}
+
+static bool
+hears(const struct sim_node *a, const struct sim_node *b)
+{
+	return sim->plan.mode == ELECT_MODE_LEASE || (!sim_net_cut(a->id, b->id) && !sim_net_cut(b->id, a->id));
+}
+
+/* Does this fault leave the world as it is from its beginning on? */
+static bool
+lasts(const struct sim_fault *f)
+{
+	switch ((enum sim_kind)f->kind) {
+	case SIM_PARTITION:
+	case SIM_KILL:
+	case SIM_STOP:
+	case SIM_SUSPEND:
+	case SIM_PAUSE:
+	case SIM_LINK:
+	case SIM_GONE:
+	case SIM_SOURCE:
+	case SIM_CHECK:
+	case SIM_AGENT:
+	case SIM_PRIORITY:
+	case SIM_TAKEOVER:
+	case SIM_DRAIN:
+	case SIM_RELOAD:
+	case SIM_STORE_LOST:
+	case SIM_STORE_CUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+is_on(enum sim_kind kind)
+{
+	for (unsigned i = 0; i < sim->plan.n_faults; i++)
+		if (sim->plan.faults[i].on && sim->plan.faults[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* ---- what is owed ---- */
+
+/* Of the hosts that hear each other: holders, fit ones, the best priority. The partition has at most two sides. */
+struct side {
+	unsigned present, holders, whole, fit;
+	int best;
+	const struct sim_node *holder;
+	bool all_preempt;
+};
+
+static struct side
+side_of(const struct sim_node *from)
+{
+	struct side s = {.all_preempt = true};
+
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+
+		if (!hears(from, n))
+			continue;
+		s.present += !absent(n);
+		if (frozen(n))
+			continue;
+		if (sim_holds_any(n)) {
+			s.holders++;
+			s.holder = n;
+		}
+		s.whole += holds_all(n);
+		if (!fit(n))
+			continue;
+		s.fit++;
+		s.best = MAX(s.best, priority_of(n));
+		s.all_preempt = s.all_preempt && n->conf.preempt && !n->takeover_wanted;
+	}
+	return s;
+}
+
+static void
+look_at(uint64_t at)
+{
+	sim_at(at, look, NULL, 0, 0);
+}
+
+/* Nobody renews: a lifetime, the second that the kernel may be late, and a clock that is slow. */
+static void
+outlived(struct sim_node *n)
+{
+	uint64_t most = sim->plan.lifetime_s * SIM_SEC + SIM_SEC, limit = most + most / 32 + 50 * SIM_MS;
+
+	if (!frozen(n) || n->suspends > 0 || n->host->keepalived) {
+		n->frozen_since = SIM_NEVER;
+	} else if (n->frozen_since == SIM_NEVER) {
+		n->frozen_since = sim_now;
+		look_at(sim_now + limit + 1);
+	} else if (sim_now - n->frozen_since > limit && sim_holds_any(n)) {
+		sim_violation("outlived", "node %u does not run since %.3f s and has addresses", n->id,
+			      (double)(sim_now - n->frozen_since) / 1e6);
+	}
+}
+
+/* Another host than before has everything. */
+static void
+count_takeovers(void)
+{
+	for (int i = 0; i < sim->plan.n_nodes; i++) {
+		if (i == c.holder || !holds_all(&sim->nodes[i]) || (c.holder >= 0 && holds_all(&sim->nodes[c.holder])))
+			continue;
+		c.holder = i;
+		sim->takeovers++;
+	}
+}
+
+/* Never two with a lease. A host that slept through its lease counts from when it has had time to look at the clock. */
+static void
+never_two(void)
+{
+	const struct sim_node *first = NULL;
+
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+
+		if (!sim_holds_any(n) || (n->awake_since > 0 && sim_now - n->awake_since < AWAKE_US + 1000ull * n->slow_us))
+			continue;
+		if (first != NULL)
+			sim_violation("two-with-a-lease", "nodes %u and %u hold the addresses", first->id, n->id);
+		first = n;
+	}
+}
+
+static void
+two_and_none(void)
+{
+	bool two = false, none = false;
+
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		struct side s = side_of(&sim->nodes[i]);
+
+		two = two || s.holders > 1;
+		none = none || (s.fit > 0 && s.whole == 0);
+	}
+	if (lease_mode() && (is_on(SIM_PARTITION) || is_on(SIM_STORE_LOST) || is_on(SIM_STORE_CUT)))
+		none = false; /* whoever has the lease may be elsewhere */
+	if (!two)
+		c.two_since = SIM_NEVER;
+	else if (c.two_since == SIM_NEVER) {
+		c.two_since = sim_now;
+		look_at(sim_now + sim_bound_two(&sim->plan) + 1);
+	}
+	if (!none)
+		c.none_since = SIM_NEVER;
+	else if (c.none_since == SIM_NEVER) {
+		c.none_since = sim_now;
+		look_at(sim_now + sim_bound_takeover(&sim->plan) + 1);
+		look_at(sim_now + sim_bound_settle(&sim->plan) + 1);
+	}
+}
+
+static uint64_t
+lasting(uint64_t since)
+{
+	uint64_t from = MAX(since, c.steady_since);
+
+	return since == SIM_NEVER || c.steady_since == SIM_NEVER || from > sim_now ? 0 : sim_now - from;
+}
+
+/* The state says what the kernel has. The only look at what the engine thinks. */
+static void
+state_and_kernel(const struct sim_node *n)
+{
+	const struct elect *e;
+	bool active, any = false;
+
+	if (n->host->keepalived || !n->engine_up || absent(n) || n->e->gen == NULL)
+		return;
+	e = &n->e->gen->instances[0].elect;
+	active = e->state == ROLE_STATE_ACTIVE;
+	for (unsigned i = 0; i < SIM_ADDRS; i++)
+		any = any || n->addrs[i].there;
+	if (active && !holds_all(n))
+		sim_violation("state-and-kernel", "node %u is active without all its addresses", n->id);
+	if (!active && any)
+		sim_violation("state-and-kernel", "node %u is %s and has addresses", n->id,
+			      role_state_name((enum role_state)e->state));
+}
+
+/* The elections had their time. */
+static void
+settled(void)
+{
+	bool any_keepalived = false, away = lease_mode() && (is_on(SIM_PARTITION) || is_on(SIM_STORE_LOST) || is_on(SIM_STORE_CUT));
+
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+		struct side s = side_of(n);
+
+		any_keepalived = any_keepalived || n->host->keepalived;
+		state_and_kernel(n);
+		if (absent(n))
+			continue;
+		if (s.holders > 1)
+			sim_violation("two-holders", "%u hosts hold the addresses at rest", s.holders);
+		if (away)
+			continue;
+		if (s.fit == 0 && s.holders > 0 && !lease_mode())
+			sim_violation("unfit-holder", "node %u holds the addresses and is not fit", s.holder->id);
+		if (s.fit > 0 && s.whole != 1)
+			sim_violation("no-holder", "of %u fit hosts none holds the addresses at rest", s.fit);
+		if (s.fit > 0 && s.all_preempt && sim->plan.mode == ELECT_MODE_VRRP && priority_of(s.holder) < s.best)
+			sim_violation("not-the-best", "node %u has priority %d and holds the addresses, the best one has %d",
+				      s.holder->id, priority_of(s.holder), s.best);
+	}
+	/* A segment that is one has one holder, and the client knows it. */
+	if (!any_keepalived && !is_on(SIM_PARTITION) && !is_on(SIM_CLAIM)) {
+		struct side s = side_of(&sim->nodes[0]);
+		int target = sim_client_target(0);
+
+		if (s.fit > 0 && !away && target != (int)s.holder->id)
+			sim_violation("client-misled", "the holder is node %u, the last announcement that was heard is node %d's",
+				      s.holder->id, target);
+	}
+}
+
+/* While a planned hand-over goes on in a world at rest the client reaches a holder. */
+static void
+graceful(void)
+{
+	bool served = false;
+
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
+		served = served || holds_all(&sim->nodes[i]);
+	if (served && sim_client_target(0) >= 0)
+		served = sim_holds(&sim->nodes[sim_client_target(0)], 0);
+	if (served)
+		c.unserved_since = SIM_NEVER;
+	else if (c.unserved_since == SIM_NEVER) {
+		c.unserved_since = sim_now;
+		look_at(sim_now + GONE_US + 1);
+	} else if (sim_now - c.unserved_since > GONE_US) {
+		sim_violation("hand-over-gap", "nobody serves the client for %.3f ms in a planned hand-over",
+			      (double)(sim_now - c.unserved_since) / 1e3);
+	}
+}
+
+static void
+look(void *arg, uint64_t a, uint64_t b)
+{
+	(void)arg;
+	(void)a;
+	(void)b;
+	sim_check_changed();
+}
+
+void
+sim_check_changed(void)
+{
+	if (lease_mode())
+		never_two();
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
+		outlived(&sim->nodes[i]);
+	count_takeovers();
+	two_and_none();
+	if (c.graceful)
+		graceful();
+	if (c.steady_since == SIM_NEVER || c.steady_since > sim_now)
+		return;
+	if (lasting(c.two_since) > sim_bound_two(&sim->plan))
+		sim_violation("two-holders", "two hosts that hear each other hold the addresses for %.3f s",
+			      (double)lasting(c.two_since) / 1e6);
+	if (lasting(c.none_since) > c.limit_none)
+		sim_violation(c.was_settled ? "late-take-over" : "no-holder", "fit hosts, and none holds the addresses for %.3f s",
+			      (double)lasting(c.none_since) / 1e6);
+	if (sim_now - c.steady_since > sim_bound_settle(&sim->plan)) {
+		settled();
+		c.settled = true;
+		c.graceful = false;
+	}
+}
+
+static bool
+only_lasting(void)
+{
+	for (unsigned i = 0; i < sim->plan.n_faults; i++)
+		if (sim->plan.faults[i].on && !lasts(&sim->plan.faults[i]))
+			return false;
+	return true;
+}
+
+/* Is another host than these two as good as this one? */
+static bool
+near(const struct sim_node *n, unsigned leaver)
+{
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		const struct sim_node *m = &sim->nodes[i];
+		int apart = priority_of(m) - priority_of(n);
+
+		if (m != n && i != leaver && fit(m) && apart > -STEPS_APART && apart < STEPS_APART)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is it a hand-over that nobody may notice? One that can be: somebody else is fit, everybody hears everybody, and no two
+ * take over in one instant: ten steps of priority are 1.6 ms then (VRRP_HURRY_CS), more than frames and kernels differ.
+ */
+static bool
+is_graceful(const struct sim_fault *f)
+{
+	unsigned others = 0;
+	bool close = false;
+
+	if (lease_mode() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
+		return false;
+	for (unsigned i = 0; i < sim->plan.n_faults; i++)
+		if (sim->plan.faults[i].on && sim->plan.faults[i].kind == SIM_PARTITION)
+			return false;
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+
+		if (n->host->keepalived || n->host->enter_us > 0)
+			return false;
+		if (!fit(n))
+			continue;
+		others += i != f->node;
+		close = close || (i != f->node && near(n, f->node));
+	}
+	/* Another set of addresses, or name, is not only a hand-over. */
+	return others > 0 && !close && (f->kind != SIM_RELOAD || (f->value & (8 | 16)) == 0);
+}
+
+void
+sim_check_fault(const struct sim_fault *f, bool on)
+{
+	c.graceful = on && is_graceful(f);
+	c.was_settled = on && c.settled;
+	c.unserved_since = SIM_NEVER;
+	c.settled = false;
+	c.steady_since = SIM_NEVER;
+}
+
+void
+sim_check_fault_done(void)
+{
+	if (!only_lasting())
+		return;
+	c.steady_since = sim_now;
+	c.limit_none = c.was_settled ? sim_bound_takeover(&sim->plan) : sim_bound_settle(&sim->plan);
+	look_at(sim_now + sim_bound_settle(&sim->plan) + 1);
+}
+
+void
+sim_check_sent(struct sim_node *n, uint8_t priority)
+{
+	if (c.steady_since == SIM_NEVER || sim_now < c.steady_since + EFFECT_US)
+		return;
+	if (priority > 0 && !sim->plan.arbiter && !holds_all(n))
+		sim_violation("advert-without-address", "node %u sends priority %u and does not have its addresses", n->id, priority);
+	if (priority == 0 && c.settled)
+		sim_violation("left-without-cause", "node %u sends priority 0 at rest", n->id);
+}
+
+void
+sim_check_counters(struct sim_node *n)
+{
+	const struct ipc_counters *k;
+	uint64_t received, discarded = 0;
+
+	if (!n->counted || n->e == NULL || n->e->gen == NULL || n->e->next_gen != NULL)
+		return;
+	k = &n->e->gen->instances[0].counters;
+	for (unsigned d = 0; d < VRRP_DROP_COUNT; d++)
+		discarded += k->discarded[d];
+	received = k->adverts_received + discarded;
+	if (k->adverts_sent != n->sent)
+		sim_violation("counters", "node %u counts %llu adverts sent, it sent %llu", n->id,
+			      (unsigned long long)k->adverts_sent, (unsigned long long)n->sent);
+	if (received != n->handed)
+		sim_violation("counters", "node %u counts %llu packets, it got %llu", n->id, (unsigned long long)received,
+			      (unsigned long long)n->handed);
+	if (discarded > n->handed_corrupt)
+		sim_violation("discarded", "node %u discards %llu packets, %llu were spoiled", n->id,
+			      (unsigned long long)discarded, (unsigned long long)n->handed_corrupt);
+}
+
+void
+sim_check_begin(void)
+{
+	c.steady_since = 0;
+	c.two_since = c.none_since = c.unserved_since = SIM_NEVER;
+	c.settled = c.was_settled = c.graceful = false;
+	c.limit_none = sim_bound_settle(&sim->plan) + 6 * SIM_SEC; /* hosts begin one after another */
+	c.holder = -1;
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
+		sim->nodes[i].frozen_since = SIM_NEVER;
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
+		if (sim->nodes[i].host->begins > c.steady_since)
+			c.steady_since = sim->nodes[i].host->begins;
+}
+
+void
+sim_check_end(void)
+{
+	if (c.steady_since > sim_now || sim_now - c.steady_since <= sim_bound_settle(&sim->plan))
+		sim_violation("simulator", "the end came before the world could settle");
+	settled();
+}
