@@ -181,6 +181,26 @@ def test_follow_nobody(lab):
     assert "is vrrpd running" in done.stderr, done.stderr
 
 
+def test_follow_when_too_many_do(lab):
+    """The 65th follower is told so; one that went makes room."""
+    a = lab.host("a")
+    d = a.vrrpd(one())
+    sockets = []
+    for _ in range(64):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(5)
+        s.connect(d.socket_path)
+        s.sendall(b"GET /v1/events?follow=1&n=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 "), "it follows"
+        sockets.append(s)
+    done = d.ctl("events", "-f")
+    assert done.returncode == 1 and "64 clients follow the events" in done.stderr, done
+    sockets.pop().close()
+    lab.wait_until(lambda: d.get("/v1/events?n=0&follow=0")[0] == 200, 5, "it answers others")
+    for s in sockets:
+        s.close()
+
+
 # ---- who may ----------------------------------------------------------------------------------------------------
 
 

@@ -147,3 +147,62 @@ def test_overrides_outlive_crash_reload_stop_and_kill(lab):
     da.stop()
     da = a.vrrpd(conf(instance(priority=140)))
     assert da.wait_state("pg", "active")["priority_override"] is None
+
+
+def test_overrides_go_by_name(lab):
+    """Over a stop and a start, and over a restart in place that puts the instances in another order."""
+    a = lab.host("a")
+    three = {n: instance(n, f"10.77.1.{100 + k}/24", vrid=51 + k) for k, n in enumerate("xab")}
+    da = a.vrrpd(conf(*(three[n] for n in "xab")))
+    for n in "xab":
+        da.wait_state(n, "active")
+    post(da, "drain", "a")
+    post(da, "priority", "b", "?value=200")
+    da.stop()
+    da = a.vrrpd(conf(*(three[n] for n in "xab")))
+    said = {n: (da.instance(n)["drained"], da.instance(n)["priority_override"]) for n in "xab"}
+    assert said == {"x": (False, None), "a": (True, None), "b": (False, 200)}
+    for n in "xb":
+        da.wait_state(n, "active")
+    rewrite(da, conf(*(three[n] for n in "bxa")))
+    old = da.processes()["engine"]
+    da.signal(signal.SIGUSR2)
+    lab.wait_until(lambda: da.processes().get("engine") not in (None, old) and da.try_status(), 5, "restarted in place")
+    assert {n: da.wait_state(n, "active")["reason_code"] for n in "xb"} == {"x": "resumed", "b": "resumed"}
+    said = {n: (da.instance(n)["drained"], da.instance(n)["priority_override"]) for n in "xab"}
+    assert said == {"x": (False, None), "a": (True, None), "b": (False, 200)}
+
+
+def test_drain_outlives_another_interface(lab2):
+    """A reload that makes it another virtual router: what was said by command is said of the name."""
+    a = lab2.host("a", lans=(1, 2))
+    da = a.vrrpd(conf(instance()))
+    da.wait_state("pg", "active")
+    post(da, "drain")
+    rewrite(da, conf(instance(address="10.77.2.100/24", interface="eth1")))
+    assert da.ctl("reload").returncode == 0
+    one = da.instance()
+    assert one["interface"] == "eth1" and one["drained"] and one["state"] == "initialize"
+
+
+def test_priority_is_reset_whatever_the_configuration_says_now(lab):
+    a = lab.host("a")
+    da = a.vrrpd(conf(instance(priority=100)))
+    da.wait_state("pg", "active")
+    post(da, "priority", query="?value=120")
+    rewrite(da, conf(instance(priority=255)))
+    assert da.ctl("reload").returncode == 0
+    assert post(da, "priority", query="?value=reset")["priority"] == 255
+    assert da.instance()["priority_override"] is None
+    assert "longer than ten years" in refused(da, "drain", 400, query="?for=999999h")
+
+
+def test_drained_and_unfit_says_both(lab):
+    a = lab.host("a")
+    da = a.vrrpd(conf(instance()))
+    da.wait_state("pg", "active")
+    post(da, "drain")
+    a.link_down()
+    da.wait_state("pg", "fault")
+    lines = [one["text"] for s in json.loads(da.get("/v1/instances/pg/explain")[1])["sections"] for one in s["lines"]]
+    assert "drained: also when that is mended, this node stays away until vrrpctl resume pg" in lines

@@ -70,9 +70,8 @@ api_req_free(struct api_req *r)
 	free(r);
 }
 
-/* The answer has gone out; now libevent waits for the next request, or closes. */
-static void
-on_sent(struct evhttp_request *http, void *arg)
+void
+api_on_sent(struct evhttp_request *http, void *arg)
 {
 	(void)http;
 	api_conn_set(arg, API_CONN_IDLE);
@@ -94,7 +93,7 @@ reply(struct api_req *r, int code, struct api_text *t)
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
 	if (evhttp_request_get_command(r->http) != EVHTTP_REQ_HEAD && t->len > 0)
 		api_text_append(t, body);
-	evhttp_request_set_on_complete_cb(r->http, on_sent, r->conn);
+	evhttp_request_set_on_complete_cb(r->http, api_on_sent, r->conn);
 	r->conn->req = NULL;
 	api_conn_set(r->conn, API_CONN_SENDING);
 	evhttp_send_reply(r->http, code, NULL, body); /* NULL: the usual phrase for the code */

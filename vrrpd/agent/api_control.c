@@ -32,10 +32,17 @@ static bool
 read_for(struct api_req *r, const struct api_query *q, struct ipc_control *m)
 {
 	usec_t us;
+	int err;
 
 	if (!q->given)
 		return true;
-	if (duration_parse(q->value, &us) < 0 || us == 0) {
+	err = duration_parse(q->value, &us);
+	if (err == -ERANGE) {
+		api_reply_error(r, 400, "wrong value", "for=%s is longer than ten years: leave it out, then it has no end",
+				q->value);
+		return false;
+	}
+	if (err < 0 || us == 0) {
 		api_reply_error(r, 400, "wrong value",
 				"for=%s is no duration: write a number with its unit, such as 30s, 10m or 2h", q->value);
 		return false;

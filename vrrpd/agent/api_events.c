@@ -24,6 +24,7 @@
 #include "sys/log.h"
 
 #define FOLLOWERS_MAX 64
+#define FOLLOWERS_TCP 48 /* of them on the listener: some places are left for the operator */
 #define PART_OCTETS   (32 * 1024)	    /* of one part, and an event more */
 #define BEHIND_OCTETS (256 * 1024)	    /* that may wait for a follower who takes nothing */
 #define EVENT_OCTETS  256		    /* at least, of most events */
@@ -179,13 +180,6 @@ api_stream_free(struct api_stream *s)
 	free(s);
 }
 
-static void
-on_sent(struct evhttp_request *http, void *arg)
-{
-	(void)http;
-	api_conn_set(arg, API_CONN_IDLE);
-}
-
 /* All of it has been handed out. */
 static void
 end_stream(struct api_stream *s)
@@ -194,7 +188,7 @@ end_stream(struct api_stream *s)
 	struct api_conn *c = s->conn;
 
 	api_stream_free(s);
-	evhttp_request_set_on_complete_cb(http, on_sent, c);
+	evhttp_request_set_on_complete_cb(http, api_on_sent, c);
 	evhttp_send_reply_end(http);
 }
 
@@ -332,9 +326,9 @@ api_events_begin(struct api_req *r)
 	if (!parse_query(r, &q))
 		return;
 	q.follow = q.follow && !head;
-	if (q.follow && api->n_followers >= FOLLOWERS_MAX) {
-		api_reply_error(r, 503, "busy", "%d clients follow the events, and no more may: try again later",
-				FOLLOWERS_MAX);
+	if (q.follow && api->n_followers >= (r->conn->port->control ? FOLLOWERS_MAX : FOLLOWERS_TCP)) {
+		api_reply_error(r, 503, "busy", "%u clients follow the events, and no more may here: try again later",
+				api->n_followers);
 		return;
 	}
 	s = agent_alloc(1, sizeof(*s));
@@ -350,6 +344,7 @@ api_events_begin(struct api_req *r)
 	api_conn_patient(r->conn, true);
 	evhttp_add_header(headers, "Content-Type", API_TYPE_EVENTS);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
+	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
 	if (r->http->major == 1 && r->http->minor == 0) /* it knows no parts: the end is that of the connection */
 		evhttp_add_header(headers, "Connection", "close");
 	evhttp_send_reply_start(r->http, 200, NULL);

@@ -389,6 +389,20 @@ next_backup(const struct out *o)
 		line(o, "if this node stops, nothing changes: %s goes on", ip_addr_format(&now->active_addr, addr));
 }
 
+/* False: it is not drained. */
+static bool
+next_drained(const struct out *o, const char *when)
+{
+	const struct ipc_override *ov = &o->v->now->override;
+	char buf[80], remedy[LIMIT_NAME + 20];
+
+	if (!ov->drained)
+		return false;
+	snprintf(remedy, sizeof(remedy), "vrrpctl resume %s", o->v->inst->c.name);
+	line(o, "drained: %sthis node stays away %s", when, until(api_left(o->v->s, ov->drained_until_us), remedy, buf));
+	return true;
+}
+
 static void
 next_fault(const struct out *o)
 {
@@ -396,7 +410,9 @@ next_fault(const struct out *o)
 	usec_t left = api_left(o->v->s, now->retry_us);
 	char buf[24];
 
-	if (left != UINT64_MAX)
+	if (next_drained(o, "also when that is mended, "))
+		;
+	else if (left != UINT64_MAX)
 		line(o, "this node tries again in %s", span(left, buf));
 	else
 		line(o, "this node takes part again as soon as that is mended");
@@ -411,13 +427,11 @@ next_initialize(const struct out *o)
 {
 	const struct ipc_snap_instance *now = o->v->now;
 	usec_t left = api_left(o->v->s, now->delay_until_us);
-	char buf[80], remedy[LIMIT_NAME + 20];
+	char buf[24];
 
-	snprintf(remedy, sizeof(remedy), "vrrpctl resume %s", o->v->inst->c.name);
-	if (now->override.drained)
-		line(o, "drained: this node stays away %s",
-		     until(api_left(o->v->s, now->override.drained_until_us), remedy, buf));
-	else if (left != UINT64_MAX)
+	if (next_drained(o, ""))
+		return;
+	if (left != UINT64_MAX)
 		line(o, "this node takes part in %s (start_delay)", span(left, buf));
 	else
 		line(o, "this node is about to take part, or about to end");

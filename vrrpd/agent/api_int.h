@@ -231,6 +231,9 @@ void api_text_append(struct api_text *t, struct evbuffer *to);
 /* The request's answer has begun, or its connection is gone: forget it. */
 void api_req_free(struct api_req *r);
 
+/* An answer has gone out; now libevent waits for the next request, or closes. Its argument is the struct api_conn. */
+void api_on_sent(struct evhttp_request *http, void *conn);
+
 /* A request of one of the ports: evhttp's callback. */
 void api_on_request(struct evhttp_request *http, void *port);
 

@@ -10,6 +10,7 @@
 #include "ctl/ctl_client.h"
 #include "ctl/ctl_doc.h"
 #include "ctl/ctl_instance.h"
+#include "ctl/ctl_out.h"
 #include "ctl/ctl_verbs.h"
 
 #define CHECK_MAX_S  3605 /* a check may take an hour; vrrpd answers when its time is over */
@@ -57,8 +58,8 @@ cmd_check(struct ctl *c, int argc, char **argv)
 	if (args.given[OPT_JSON])
 		instance_print_json(doc);
 	else
-		printf("%s: %s: %s (%.1f ms)\n", args.operand[0], doc_text(doc, "state"), doc_text(doc, "last"),
-		       doc_number(doc, "took_us") / 1000);
+		out_wrapped(c, OUT_PLAIN, 0, "%s: %s: %s (%.1f ms)", args.operand[0], doc_text(doc, "state"),
+			    doc_text(doc, "last"), doc_number(doc, "took_us") / 1000);
 	json_decref(doc);
 	return up ? CTL_OK : CTL_UNFIT;
 }

@@ -30,8 +30,11 @@ on_line(void *arg, char *line, size_t len)
 {
 	struct view *v = arg;
 	json_t *e = json_loadb(line, len, 0, NULL);
+	json_int_t seq = json_integer_value(json_object_get(e, "seq"));
 
-	v->last = MAX(v->last, json_integer_value(json_object_get(e, "seq")));
+	if (v->follow && v->last > 0 && seq > v->last + 1)
+		fprintf(v->c->err, "vrrpctl: %lld events were missed\n", (long long)(seq - v->last - 1));
+	v->last = seq; /* another life of vrrpd counts anew */
 	if (v->json)
 		puts(line);
 	else if (e != NULL)

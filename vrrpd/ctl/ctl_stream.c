@@ -225,9 +225,9 @@ hand_out_lines(struct answer *a, const struct ctl_stream *s)
 
 /* The rest of an error, and say it. */
 static enum ctl_stream_end
-refused(struct answer *a, int http, struct ctl_stream *s)
+refused(const struct ctl *c, struct answer *a, int http, struct ctl_stream *s)
 {
-	struct ctl_reply r = {.status = http};
+	struct ctl_reply r = {.status = http, .err = c->err};
 	json_t *doc = NULL;
 
 	while (receive(a, ANSWER_MAX_S * 1000) > 0 && a->in.len <= LINE_MAX_LEN)
@@ -251,13 +251,13 @@ read_answer(const struct ctl *c, struct answer *a, struct ctl_stream *s)
 		return CTL_STREAM_STOPPED;
 	if (r == 0) {
 		if (!s->quiet)
-			fprintf(stderr, "vrrpctl: %s accepts connections but did not answer within %d s\n", c->socket,
+			fprintf(c->err, "vrrpctl: %s accepts connections but did not answer within %d s\n", c->socket,
 				ANSWER_MAX_S);
 		return CTL_STREAM_LOST;
 	}
 	s->connected = true;
 	if (r != 200)
-		return refused(a, r, s);
+		return refused(c, a, r, s);
 	for (;;) {
 		if (!unpack(a) || !hand_out_lines(a, s))
 			return CTL_STREAM_LOST;
@@ -287,7 +287,7 @@ ctl_stream_get(const struct ctl *c, const char *path, struct ctl_stream *s)
 	snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: vrrpd\r\nConnection: close\r\n\r\n", path);
 	if (send(a.fd, head, strlen(head), MSG_NOSIGNAL) != (ssize_t)strlen(head)) { /* a fresh socket has room */
 		if (!s->quiet)
-			fprintf(stderr, "vrrpctl: %s: cannot ask: %s\n", c->socket, strerror(errno));
+			fprintf(c->err, "vrrpctl: %s: cannot ask: %s\n", c->socket, strerror(errno));
 		end = CTL_STREAM_LOST;
 	} else {
 		end = read_answer(c, &a, s);

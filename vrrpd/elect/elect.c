@@ -212,6 +212,18 @@ start_mode(struct elect *e, mono_t now, struct role_actions *out)
 	note_states(e, out, from, now);
 }
 
+/* Drained is the opposite of told to take over; but while the services stop, nobody is to preempt yet. */
+static void
+end_takeover(struct elect *e)
+{
+	if (!e->override.takeover)
+		return;
+	e->override.takeover = false;
+	e->override.takeover_until = MONO_NEVER;
+	e->overrides++;
+	e->priority = elect_fit_priority(e);
+}
+
 /* Bring the instance to where its fitness wants it. */
 static void
 evaluate(struct elect *e, mono_t now, struct role_actions *out)
@@ -228,8 +240,10 @@ evaluate(struct elect *e, mono_t now, struct role_actions *out)
 			enter(e, ROLE_STATE_FAULT, &cause, now, out);
 	} else if (e->override.drained) {
 		cause = (struct role_cause){.reason = ROLE_REASON_DRAINED};
-		if (stop_mode(e, now, out))
+		if (stop_mode(e, now, out)) {
 			enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
+			end_takeover(e);
+		}
 	} else if (e->delay_until.us != MONO_NEVER.us) {
 		cause = (struct role_cause){.reason = ROLE_REASON_START_DELAY, .a = e->conf->start_delay_us};
 		enter(e, ROLE_STATE_INITIALIZE, &cause, now, out);
@@ -398,6 +412,13 @@ obey_arbiter(struct elect *e, mono_t now, struct role_actions *out)
 	e->at_once = false;
 }
 
+/* When the first override ends. Not while the services stop: another priority then might hand over before they have. */
+static mono_t
+overrides_until(const struct elect *e)
+{
+	return e->asking == ROLE_ASK_LEAVE ? MONO_NEVER : elect_override_until(&e->override);
+}
+
 /* Another override, or what is left of it. */
 static void
 override(struct elect *e, const struct elect_override *o, mono_t now, struct role_actions *out)
@@ -420,7 +441,7 @@ end_overrides(struct elect *e, mono_t now, struct role_actions *out)
 {
 	struct elect_override left = elect_override_left(&e->override, now);
 
-	if (mono_due(now, elect_override_until(&e->override)))
+	if (mono_due(now, overrides_until(e)))
 		override(e, &left, now, out);
 }
 
@@ -575,6 +596,7 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 		on_send(e, ev, now, out);
 		break;
 	case ELECT_EVENT_SLEPT:
+		elect_override_slept(&e->override, ev->us);
 		if (e->conf->arbiter)
 			elect_follow_slept(e, ev->us);
 		step_mode(e, ev, now, out);
@@ -616,7 +638,7 @@ elect_step(struct elect *e, const struct elect_event *ev, mono_t now, struct rol
 mono_t
 elect_deadline(const struct elect *e)
 {
-	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), mono_min(e->ask_until, elect_override_until(&e->override)));
+	mono_t d = mono_min(mono_min(e->delay_until, e->retry_at), mono_min(e->ask_until, overrides_until(e)));
 
 	if (e->conf->arbiter && elect_holds(e))
 		d = mono_min(d, elect_held_until(e));

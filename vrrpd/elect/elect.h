@@ -294,6 +294,9 @@ enum elect_refusal elect_may_take_over(const struct elect *e, mono_t now, struct
 /* May its base priority be overridden? */
 enum elect_refusal elect_may_set_priority(const struct elect *e);
 
+/* Take away what an instance with these settings has no use for: they may have changed since it was said. */
+void elect_override_fit(struct elect_override *o, const struct elect_conf *conf);
+
 /* When the first part of it ends, or MONO_NEVER; what is left of it at `now`. */
 mono_t elect_override_until(const struct elect_override *o);
 struct elect_override elect_override_left(const struct elect_override *o, mono_t now);

@@ -44,6 +44,11 @@ bool elect_fit_unfit(const struct elect *e, struct role_cause *ret);
  */
 void elect_fit_adopt(struct elect *e, const struct elect *old);
 
+/* ---- elect_override.c: by command ----------------------------------------------------------------- */
+
+/* The host was suspended: what was to last so long ends earlier by the clock that did not run. */
+void elect_override_slept(struct elect_override *o, usec_t us);
+
 /* ---- elect_peers.c: who was heard ------------------------------------------------------------ */
 
 /* Remember the sender of an accepted advert, and follow its form of the checksum where that is wanted. */

@@ -33,6 +33,34 @@ elect_override_left(const struct elect_override *o, mono_t now)
 	return left;
 }
 
+void
+elect_override_fit(struct elect_override *o, const struct elect_conf *conf)
+{
+	if (conf->mode != ELECT_MODE_VRRP) {
+		o->takeover = false;
+		o->takeover_until = MONO_NEVER;
+	}
+	if (conf->mode == ELECT_MODE_FOLLOW) {
+		o->priority = 0;
+		o->priority_until = MONO_NEVER;
+	}
+}
+
+static void
+earlier(mono_t *t, usec_t us)
+{
+	if (t->us != MONO_NEVER.us)
+		t->us -= MIN(t->us, us);
+}
+
+void
+elect_override_slept(struct elect_override *o, usec_t us)
+{
+	earlier(&o->drained_until, us);
+	earlier(&o->takeover_until, us);
+	earlier(&o->priority_until, us);
+}
+
 enum elect_refusal
 elect_may_take_over(const struct elect *e, mono_t now, struct role_cause *ret)
 {

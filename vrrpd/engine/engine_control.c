@@ -21,8 +21,6 @@ new_override(const struct elect *e, const struct ipc_control *m, mono_t now, str
 	case IPC_CONTROL_DRAIN:
 		o->drained = true;
 		o->drained_until = until;
-		o->takeover = false; /* the opposite */
-		o->takeover_until = MONO_NEVER;
 		break;
 	case IPC_CONTROL_RESUME:
 		o->drained = o->takeover = false;
@@ -34,7 +32,8 @@ new_override(const struct elect *e, const struct ipc_control *m, mono_t now, str
 		o->takeover_until = until;
 		break;
 	case IPC_CONTROL_PRIORITY:
-		r = elect_may_set_priority(e);
+		if (m->priority != 0)
+			r = elect_may_set_priority(e);
 		o->priority = m->priority;
 		o->priority_until = m->priority != 0 ? until : MONO_NEVER;
 		break;

@@ -45,18 +45,17 @@ recall_override(struct engine *e, struct engine_instance *i, const struct ipc_ov
 	struct elect_override left = elect_override_left(&all, now);
 	struct elect_event ev = {.kind = ELECT_EVENT_OVERRIDE, .override = &left};
 
-	if (i->conf.mode != ELECT_MODE_VRRP)
-		left.takeover = false;
+	elect_override_fit(&left, &i->conf);
 	engine_event(e, i, &ev, now);
 }
 
 static void
-recall_instance(struct engine *e, struct engine_instance *i, mono_t now)
+recall_instance(struct engine *e, const struct ipc_memory *all, struct engine_instance *i, mono_t now)
 {
 	struct ipc_memory_instance m;
 	uint64_t now_us = boot_us(e, now);
 
-	if (!ipc_memory_instance(e->memory, i->conf.name, &m))
+	if (!ipc_memory_instance(all, i->conf.name, &m))
 		return;
 	i->told = m.told;
 	if (m.override.drained || m.override.takeover || m.override.priority != 0)
@@ -75,14 +74,14 @@ recall_instance(struct engine *e, struct engine_instance *i, mono_t now)
 
 /* What was known of a tracked object. An interface is looked at anew, a check may take a while to answer. */
 static void
-recall_tracks(struct engine *e, struct engine_instance *i, mono_t now)
+recall_tracks(struct engine *e, const struct ipc_memory *all, struct engine_instance *i, mono_t now)
 {
 	for (uint8_t t = 0; t < i->conf.n_tracks; t++) {
 		struct elect_event ev = {.kind = ELECT_EVENT_TRACK, .track = t};
 		struct engine_check *c = &e->gen->checks[i->tracks[t].check];
 		struct ipc_memory_check m;
 
-		if (i->conf.tracks[t].is_interface || !ipc_memory_check(e->memory, i->conf.tracks[t].name, &m) ||
+		if (i->conf.tracks[t].is_interface || !ipc_memory_check(all, i->conf.tracks[t].name, &m) ||
 		    m.state >= ELECT_TRACK_COUNT)
 			continue;
 		c->state = ev.track_state = m.state;
@@ -95,13 +94,17 @@ void
 engine_memory_recall(struct engine *e, struct engine_gen *g)
 {
 	mono_t now = loop_now(e->loop);
+	struct ipc_memory *m = e->memory;
 
-	if (e->memory == NULL)
+	if (m == NULL)
 		return;
+	/* Nothing is noted in between: the memory has the order of the configuration before. */
+	e->memory = NULL;
 	for (uint32_t n = 0; n < g->n_instances; n++) {
-		recall_instance(e, &g->instances[n], now);
-		recall_tracks(e, &g->instances[n], now);
+		recall_instance(e, m, &g->instances[n], now);
+		recall_tracks(e, m, &g->instances[n], now);
 	}
+	e->memory = m;
 }
 
 /* How long after its last sign of life what it holds may be held. */

@@ -216,6 +216,25 @@ carry_checks(const struct engine_gen *old, struct engine_gen *g)
 	}
 }
 
+/* Another virtual router of the same name: what was said by command is said of the name. */
+static void
+carry_override(const struct engine_gen *old, struct engine_instance *i, mono_t now)
+{
+	struct elect_event ev = {.kind = ELECT_EVENT_OVERRIDE};
+	struct role_actions none = {.n = 0};
+	struct elect_override left;
+
+	for (uint32_t n = 0; n < old->n_configured; n++) {
+		if (strcmp(old->instances[n].conf.name, i->conf.name) != 0)
+			continue;
+		left = elect_override_left(&old->instances[n].elect.override, now);
+		elect_override_fit(&left, &i->conf);
+		ev.override = &left;
+		elect_step(&i->elect, &ev, now, &none);
+		ASSERT(none.n == 0); /* it has not started */
+	}
+}
+
 /* Its checks may be known for long, and be told again only when they change. */
 static void
 tell_checks(struct engine *e, struct engine_instance *i, mono_t now)
@@ -243,6 +262,7 @@ carry_instance(struct engine_gen *old, struct engine_gen *g, struct engine_insta
 
 	if (o == NULL) {
 		elect_init(&i->elect, &i->conf, now);
+		carry_override(old, i, now);
 		i->announce.second_at = i->announce.refresh_at = MONO_NEVER;
 		return;
 	}

@@ -127,7 +127,7 @@ entry_of(struct ipc_memory *m, const char *name)
 	for (uint32_t n = 0; n < m->n_instances; n++)
 		if (strcmp(m->instances[n].name, name) == 0)
 			return &m->instances[n];
-	if (m->n_instances == LIMIT_INSTANCES)
+	if (m->n_instances >= LIMIT_INSTANCES)
 		return NULL;
 	i = &m->instances[m->n_instances];
 	*i = (struct ipc_memory_instance){.told = ROLE_STATE_COUNT};
@@ -199,6 +199,7 @@ parent_overrides_load(struct parent *p)
 	file_path(p, "", path, sizeof(path));
 	f = m != NULL && m->layout != IPC_MEMORY_LAYOUT ? fopen(path, "re") : NULL;
 	if (f != NULL) {
+		m->n_instances = m->n_checks = 0;
 		m->layout = IPC_MEMORY_LAYOUT;
 		read_file(f, path, m);
 		fclose(f);

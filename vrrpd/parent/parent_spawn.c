@@ -156,7 +156,7 @@ send_listeners(struct parent *p, struct parent_child *c)
 	struct ipc_listen tcp = {.control = 0};
 	int r;
 
-	str_copy(control.group, sizeof(control.group), p->cfg->control.group);
+	str_copy(control.group, sizeof(control.group), p->first_cfg->control.group); /* of the gid */
 	r = ipc_chan_send(&c->chan, IPC_LISTEN, &control, p->control_fd);
 	if (r == 0 && p->listen_fd >= 0)
 		r = ipc_chan_send(&c->chan, IPC_LISTEN, &tcp, p->listen_fd);
