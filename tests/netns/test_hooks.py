@@ -239,6 +239,8 @@ def test_not_told_twice(lab):
     told = ["BACKUP", "MASTER"]
     diary.wait(told)
     for role in ("agent", "engine"):
+        # that it has been told is known before anybody dies
+        lab.wait_until(lambda: d.instance()["notified"] == "active", 5, "its end is known")
         old = d.signal_role(role, signal.SIGKILL)
         lab.wait_until(lambda role=role, old=old: d.processes().get(role, old) != old, 5, f"another {role}")
         lab.wait_until(lambda: (d.try_status() or {"instances": [{}]})["instances"][0].get("notified") == "active", 5, "known")
