@@ -1,6 +1,6 @@
 /*
- * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, then messages of the agent, answers of the
- * kernel thread, and packets, in any order, and the time between them.
+ * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, the memory of the engine before, messages
+ * of the agent, answers of the kernel thread, and packets, in any order, and the time between them.
  *
  * Everything of the engine runs but its main file and the kernel thread; sockets are those of this file. Right
  * messages are made wrong where the input says so (fuzz_ipc.h). elect_check() holds for every instance after
@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "fuzz/fuzz_ipc.h"
 #include "fuzz/fuzz_loop.h"
+#include "ipc/ipc_memory.h"
 #include "sys/log.h"
 
 #define INSTANCES_MAX 3
@@ -79,29 +80,44 @@ engine_kernel_close_fd(struct engine_kernel *k, int fd)
 	close(fd);
 }
 
+/* ---- sockets that hear claims ---- */
+
+static struct {
+	int fd; /* the last one opened */
+	struct nlk_claim claim;
+	bool waits;
+} claims;
+
 int
-engine_claim_open(struct engine *e)
+nlk_claim_open(uint8_t family, int ifindex, const uint8_t (*addrs)[16], size_t n)
 {
-	(void)e;
+	(void)family;
+	(void)ifindex;
+	(void)addrs;
+	FUZZ_CHECK(n > 0);
+	claims.fd = eventfd(0, EFD_CLOEXEC);
+	return claims.fd;
+}
+
+int
+nlk_claim_filter(int fd, uint8_t family, const uint8_t (*addrs)[16], size_t n)
+{
+	(void)fd;
+	(void)family;
+	(void)addrs;
+	(void)n;
 	return 0;
 }
 
-void
-engine_claim_close(struct engine *e)
+int
+nlk_claim_recv(int fd, struct nlk_claim *ret)
 {
-	(void)e;
-}
+	bool one = claims.waits;
 
-void
-engine_claim_update(struct engine *e)
-{
-	(void)e;
-}
-
-void
-engine_claim_restart(struct engine_instance *i)
-{
-	memset(i->claims.seen, 0, i->n_addresses);
+	(void)fd;
+	*ret = claims.claim;
+	claims.waits = false;
+	return one;
 }
 
 void
@@ -199,6 +215,7 @@ struct world {
 	struct fuzz_in in;
 	struct fuzz_ipc parent, agent;
 	struct ipc_chan from_parent;
+	bool recall; /* the first generation finds what an engine before left */
 };
 
 static void
@@ -240,6 +257,7 @@ open_world(struct world *w)
 	e->rx = engine_rx_new();
 	e->report = engine_report_new();
 	e->announce_fd = -1;
+	FUZZ_CHECK(engine_claim_open(e) == 0);
 	e->kernel = &kernel;
 	kernel.next = NULL;
 	e->timer = loop_timer_add(e->loop, run_timers, e);
@@ -255,6 +273,7 @@ close_world(struct world *w)
 {
 	struct engine *e = &w->e;
 
+	engine_claim_close(e);
 	loop_io_del(e->agent_io);
 	loop_timer_del(e->timer);
 	loop_timer_del(e->announce_timer);
@@ -290,10 +309,12 @@ static void
 send_generation(struct world *w)
 {
 	struct fuzz_instance v[INSTANCES_MAX];
+	uint8_t first = fuzz_u8(&w->in);
 	struct ipc_conf_begin b = {
-		.n_instances = 1 + fuzz_below(&w->in, INSTANCES_MAX), .realtime_priority = 50, .node = "n"};
+		.n_instances = 1 + first % INSTANCES_MAX, .realtime_priority = 50, .node = "n"};
 	struct ipc_conf_commit commit = {0};
 
+	w->recall = first >= 128;
 	for (uint32_t n = 0; n < b.n_instances; n++) {
 		v[n] = fuzz_instance(&w->in);
 		b.n_addresses += v[n].n_addresses;
@@ -330,9 +351,41 @@ check_generation(const struct engine_gen *g)
 	}
 }
 
+/* What the engine before left, or something else. */
 static void
-use_generation(struct engine *e, struct engine_gen *g)
+recall(struct world *w, struct engine_gen *g)
 {
+	static struct ipc_memory memory;
+	struct engine *e = &w->e;
+
+	memory.layout = IPC_MEMORY_LAYOUT;
+	memory.n_instances = INSTANCES_MAX;
+	memory.n_checks = 1;
+	str_copy(memory.checks[0].name, LIMIT_NAME, "c0");
+	memory.checks[0].state = fuzz_u8(&w->in);
+	for (unsigned n = 0; n < INSTANCES_MAX; n++) {
+		struct ipc_memory_instance *i = &memory.instances[n];
+
+		*i = (struct ipc_memory_instance){
+			.active = 1, .vrid = (uint8_t)(51 + n), .family = IP_FAMILY_V4, .ifname = "eth0"};
+		snprintf(i->name, sizeof(i->name), "i%u", n);
+		i->advert_us = clock_boot_us() - 500000;
+		i->window_us = 3000000;
+		fuzz_ipc_patch(&w->in, (uint8_t *)i, sizeof(*i), fuzz_below(&w->in, 6));
+	}
+	e->memory = &memory;
+	engine_memory_recall(e, g);
+	engine_memory_write(e);
+	for (uint32_t n = 0; n < g->n_instances; n++)
+		FUZZ_CHECK(!g->instances[n].resume ||
+			   elect_may_resume(&g->instances[n].conf, g->instances[n].resume_ago));
+}
+
+static void
+use_generation(struct world *w, struct engine_gen *g)
+{
+	struct engine *e = &w->e;
+
 	check_generation(g);
 	if (e->gen != NULL) {
 		(void)engine_reload_begin(e, g);
@@ -345,6 +398,8 @@ use_generation(struct engine *e, struct engine_gen *g)
 		elect_init(&i->elect, &i->conf, loop_now(e->loop));
 		i->announce.second_at = i->announce.refresh_at = MONO_NEVER;
 	}
+	if (w->recall)
+		recall(w, g);
 }
 
 /* Take what waits in the channel of vrrpd; false: it was wrong, and the engine would end. */
@@ -367,7 +422,7 @@ take_parent(struct world *w)
 		if (r < 0)
 			return false;
 		if (r == 1)
-			use_generation(&w->e, g);
+			use_generation(w, g);
 	}
 	return r == 0;
 }
@@ -514,6 +569,28 @@ kernel_says(struct world *w)
 	engine_on_answer(e, &a);
 }
 
+/* Another host claims one of an instance's addresses. */
+static void
+host_claims(struct world *w, uint8_t c)
+{
+	const struct engine_gen *g = w->e.gen;
+	const struct engine_instance *i = &g->instances[(c >> 2) % g->n_instances];
+	const struct ip_addr *a = &i->addresses[fuzz_u8(&w->in) % i->n_addresses].prefix.addr;
+	struct loop_io *io;
+
+	claims.claim = (struct nlk_claim){.family = a->family == IP_FAMILY_V4 ? AF_INET : AF_INET6,
+					  .mac = {2, 0, 0, 0, 0, c}};
+	memcpy(claims.claim.addr, a->b, sizeof(a->b));
+	TAILQ_FOREACH(io, &w->e.loop->ios, link)
+	{
+		if (io->fd != claims.fd)
+			continue;
+		claims.waits = true;
+		io->fn(io->arg, io->fd, true, false);
+		return;
+	}
+}
+
 /* A packet comes: what another node of an instance would send, perhaps with other octets. */
 static void
 network_says(struct world *w)
@@ -561,7 +638,9 @@ step(struct world *w)
 	static const usec_t times[] = {0, 10000, 100000, 1000000, 5000000, 60000000};
 	uint8_t c = fuzz_u8(&w->in);
 
-	if (c < 40)
+	if (c < 8)
+		host_claims(w, c);
+	else if (c < 40)
 		network_says(w);
 	else if (c < 100)
 		agent_says(w);
@@ -600,6 +679,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w->in = fuzz_in(data, size);
 	network.send_err = 0;
 	network.n = 0;
+	claims.fd = -2;
+	claims.waits = false;
 	open_world(w);
 	send_generation(w);
 	if (take_parent(w) && w->e.gen != NULL)
