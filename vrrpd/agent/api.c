@@ -72,7 +72,7 @@ struct api {
 	struct loop_timer *timer;  /* their deadlines */
 	struct event *settle;	    /* look at fresh connections */
 	struct event *accept_again; /* after a failed accept */
-	TAILQ_HEAD(, api_fresh) fresh;
+	TAILQ_HEAD(fresh_list, api_fresh) fresh;
 	TAILQ_HEAD(, api_req) waiting;
 	size_t text_octets;	 /* in all documents that are alive */
 	struct api_text *config; /* NULL before it came */
@@ -458,7 +458,8 @@ on_settle(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while ((f = TAILQ_FIRST(&api->fresh)) != NULL) {
+	/* The newest first: when there are too many, those that were there before stay. */
+	while ((f = TAILQ_LAST(&api->fresh, fresh_list)) != NULL) {
 		TAILQ_REMOVE(&api->fresh, f, link);
 		settle_one(api, f->bev);
 		bufferevent_decref(f->bev);
