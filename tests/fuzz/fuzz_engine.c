@@ -1,108 +1,22 @@
 /*
- * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, then messages of the agent, answers of the
- * kernel thread, and packets, in any order, and the time between them.
+ * fuzz_engine.c - vrrpd-engine's receivers: generations from vrrpd, the memory of the engine before, messages
+ * of the agent, answers of the kernel thread, and packets, in any order, and the time between them.
  *
- * Everything of the engine runs but its main file and the kernel thread; sockets are those of this file. Right
- * messages are made wrong where the input says so (fuzz_ipc.h). elect_check() holds for every instance after
- * each step.
+ * Everything of the engine runs but its main file and the kernel thread; sockets are those of fuzz_kernel.h.
+ * Right messages are made wrong where the input says so (fuzz_ipc.h). elect_check() holds for every instance
+ * after each step.
  */
-#include <netinet/in.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-
 #include "engine/engine.h"
 #include "fuzz/fuzz_ipc.h"
+#include "fuzz/fuzz_kernel.h"
 #include "fuzz/fuzz_loop.h"
+#include "ipc/ipc_memory.h"
 #include "sys/log.h"
 
 #define INSTANCES_MAX 3
 #define STEPS_MAX     200
 
-/* ---- the kernel thread: nothing of the kind ---- */
-
-struct engine_kernel {
-	struct engine_gen *next; /* asked for by engine_kernel_switch() */
-};
-
-static struct engine_kernel kernel;
-
-void
-engine_kernel_want(struct engine_kernel *k, uint32_t instance, enum kernel_want want, uint32_t epoch)
-{
-	(void)k;
-	(void)instance;
-	(void)epoch;
-	FUZZ_CHECK(want <= KERNEL_WANT_HEAL);
-}
-
-int
-engine_kernel_switch(struct engine_kernel *k, struct engine_gen *next)
-{
-	k->next = next;
-	return 0;
-}
-
-void
-engine_kernel_switched(struct engine_kernel *k)
-{
-	k->next = NULL;
-}
-
-bool
-engine_port_stays(const struct engine_gen *old, const struct engine_gen *g, const struct engine_port *p,
-		  uint32_t *ret)
-{
-	(void)old;
-	(void)g;
-	(void)p;
-	*ret = ENGINE_NO_INDEX;
-	return false;
-}
-
-usec_t
-engine_kernel_renew_interval(const struct engine_kernel *k)
-{
-	(void)k;
-	return USEC_PER_SEC;
-}
-
-void
-engine_kernel_renew(struct engine_kernel *k)
-{
-	(void)k;
-}
-
-void
-engine_kernel_close_fd(struct engine_kernel *k, int fd)
-{
-	(void)k;
-	close(fd);
-}
-
-int
-engine_claim_open(struct engine *e)
-{
-	(void)e;
-	return 0;
-}
-
-void
-engine_claim_close(struct engine *e)
-{
-	(void)e;
-}
-
-void
-engine_claim_update(struct engine *e)
-{
-	(void)e;
-}
-
-void
-engine_claim_restart(struct engine_instance *i)
-{
-	memset(i->claims.seen, 0, i->n_addresses);
-}
+/* ---- the engine: what engine_main.c has ---- */
 
 void
 engine_stop(struct engine *e)
@@ -122,83 +36,12 @@ engine_finish_stop(struct engine *e)
 	(void)e;
 }
 
-/* One packet that waits, and whether adverts leave; in the place of the system's functions. */
-static struct {
-	uint8_t data[VRRP_DATAGRAM_MAX];
-	size_t n; /* 0: none waits */
-	struct ip_addr src, dst;
-	int hops;
-	int send_err;
-} network;
-
-static void
-put_control(struct msghdr *mh)
-{
-	struct in6_pktinfo info = {.ipi6_ifindex = 2};
-	struct cmsghdr *c = CMSG_FIRSTHDR(mh);
-
-	c->cmsg_level = IPPROTO_IPV6;
-	c->cmsg_type = IPV6_HOPLIMIT;
-	c->cmsg_len = CMSG_LEN(sizeof(network.hops));
-	memcpy(CMSG_DATA(c), &network.hops, sizeof(network.hops));
-	c = CMSG_NXTHDR(mh, c);
-	c->cmsg_level = IPPROTO_IPV6;
-	c->cmsg_type = IPV6_PKTINFO;
-	c->cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(&info.ipi6_addr, network.dst.b, 16);
-	memcpy(CMSG_DATA(c), &info, sizeof(info));
-	mh->msg_controllen = CMSG_SPACE(sizeof(network.hops)) + CMSG_SPACE(sizeof(info));
-}
-
-int
-recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
-{
-	struct msghdr *mh = &msgs[0].msg_hdr;
-	size_t room;
-
-	(void)fd;
-	(void)flags;
-	(void)timeout;
-	if (network.n == 0 || n == 0) {
-		errno = EAGAIN;
-		return -1;
-	}
-	room = mh->msg_iov[0].iov_len;
-	memcpy(mh->msg_iov[0].iov_base, network.data, MIN(room, network.n));
-	msgs[0].msg_len = (unsigned)MIN(room, network.n);
-	mh->msg_flags = room < network.n ? MSG_TRUNC : 0;
-	network.n = 0;
-	if (network.src.family == IP_FAMILY_V6 && mh->msg_name != NULL) {
-		memcpy(&((struct sockaddr_in6 *)mh->msg_name)->sin6_addr, network.src.b, 16);
-		put_control(mh);
-	} else {
-		mh->msg_controllen = 0;
-	}
-	return 1;
-}
-
-int
-sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
-{
-	(void)fd;
-	(void)flags;
-	for (unsigned i = 0; i < n; i++) {
-		const volatile uint8_t *p = msgs[i].msg_hdr.msg_iov[0].iov_base;
-
-		for (size_t k = 0; k < msgs[i].msg_hdr.msg_iov[0].iov_len; k++)
-			(void)p[k];
-	}
-	errno = network.send_err;
-	return network.send_err != 0 ? -1 : (int)n;
-}
-
-/* ---- the engine ---- */
-
 struct world {
 	struct engine e;
 	struct fuzz_in in;
 	struct fuzz_ipc parent, agent;
 	struct ipc_chan from_parent;
+	bool recall; /* the first generation finds what an engine before left */
 };
 
 static void
@@ -240,6 +83,7 @@ open_world(struct world *w)
 	e->rx = engine_rx_new();
 	e->report = engine_report_new();
 	e->announce_fd = -1;
+	FUZZ_CHECK(engine_claim_open(e) == 0);
 	e->kernel = &kernel;
 	kernel.next = NULL;
 	e->timer = loop_timer_add(e->loop, run_timers, e);
@@ -255,6 +99,7 @@ close_world(struct world *w)
 {
 	struct engine *e = &w->e;
 
+	engine_claim_close(e);
 	loop_io_del(e->agent_io);
 	loop_timer_del(e->timer);
 	loop_timer_del(e->announce_timer);
@@ -290,10 +135,12 @@ static void
 send_generation(struct world *w)
 {
 	struct fuzz_instance v[INSTANCES_MAX];
+	uint8_t first = fuzz_u8(&w->in);
 	struct ipc_conf_begin b = {
-		.n_instances = 1 + fuzz_below(&w->in, INSTANCES_MAX), .realtime_priority = 50, .node = "n"};
+		.n_instances = 1 + first % INSTANCES_MAX, .realtime_priority = 50, .node = "n"};
 	struct ipc_conf_commit commit = {0};
 
+	w->recall = first >= 128;
 	for (uint32_t n = 0; n < b.n_instances; n++) {
 		v[n] = fuzz_instance(&w->in);
 		b.n_addresses += v[n].n_addresses;
@@ -330,9 +177,41 @@ check_generation(const struct engine_gen *g)
 	}
 }
 
+/* What the engine before left, or something else. */
 static void
-use_generation(struct engine *e, struct engine_gen *g)
+recall(struct world *w, struct engine_gen *g)
 {
+	static struct ipc_memory memory;
+	struct engine *e = &w->e;
+
+	memory.layout = IPC_MEMORY_LAYOUT;
+	memory.n_instances = INSTANCES_MAX;
+	memory.n_checks = 1;
+	str_copy(memory.checks[0].name, LIMIT_NAME, "c0");
+	memory.checks[0].state = fuzz_u8(&w->in);
+	for (unsigned n = 0; n < INSTANCES_MAX; n++) {
+		struct ipc_memory_instance *i = &memory.instances[n];
+
+		*i = (struct ipc_memory_instance){
+			.active = 1, .vrid = (uint8_t)(51 + n), .family = IP_FAMILY_V4, .ifname = "eth0"};
+		snprintf(i->name, sizeof(i->name), "i%u", n);
+		i->advert_us = clock_boot_us() - 500000;
+		i->window_us = 3000000;
+		fuzz_ipc_patch(&w->in, (uint8_t *)i, sizeof(*i), fuzz_below(&w->in, 6));
+	}
+	e->memory = &memory;
+	engine_memory_recall(e, g);
+	engine_memory_write(e);
+	for (uint32_t n = 0; n < g->n_instances; n++)
+		FUZZ_CHECK(!g->instances[n].resume ||
+			   elect_may_resume(&g->instances[n].conf, g->instances[n].resume_ago));
+}
+
+static void
+use_generation(struct world *w, struct engine_gen *g)
+{
+	struct engine *e = &w->e;
+
 	check_generation(g);
 	if (e->gen != NULL) {
 		(void)engine_reload_begin(e, g);
@@ -345,6 +224,8 @@ use_generation(struct engine *e, struct engine_gen *g)
 		elect_init(&i->elect, &i->conf, loop_now(e->loop));
 		i->announce.second_at = i->announce.refresh_at = MONO_NEVER;
 	}
+	if (w->recall)
+		recall(w, g);
 }
 
 /* Take what waits in the channel of vrrpd; false: it was wrong, and the engine would end. */
@@ -367,7 +248,7 @@ take_parent(struct world *w)
 		if (r < 0)
 			return false;
 		if (r == 1)
-			use_generation(&w->e, g);
+			use_generation(w, g);
 	}
 	return r == 0;
 }
@@ -514,6 +395,28 @@ kernel_says(struct world *w)
 	engine_on_answer(e, &a);
 }
 
+/* Another host claims one of an instance's addresses. */
+static void
+host_claims(struct world *w, uint8_t c)
+{
+	const struct engine_gen *g = w->e.gen;
+	const struct engine_instance *i = &g->instances[(c >> 2) % g->n_instances];
+	const struct ip_addr *a = &i->addresses[fuzz_u8(&w->in) % i->n_addresses].prefix.addr;
+	struct loop_io *io;
+
+	claims.claim = (struct nlk_claim){.family = a->family == IP_FAMILY_V4 ? AF_INET : AF_INET6,
+					  .mac = {2, 0, 0, 0, 0, c}};
+	memcpy(claims.claim.addr, a->b, sizeof(a->b));
+	TAILQ_FOREACH(io, &w->e.loop->ios, link)
+	{
+		if (io->fd != claims.fd)
+			continue;
+		claims.waits = true;
+		io->fn(io->arg, io->fd, true, false);
+		return;
+	}
+}
+
 /* A packet comes: what another node of an instance would send, perhaps with other octets. */
 static void
 network_says(struct world *w)
@@ -561,7 +464,9 @@ step(struct world *w)
 	static const usec_t times[] = {0, 10000, 100000, 1000000, 5000000, 60000000};
 	uint8_t c = fuzz_u8(&w->in);
 
-	if (c < 40)
+	if (c < 8)
+		host_claims(w, c);
+	else if (c < 40)
 		network_says(w);
 	else if (c < 100)
 		agent_says(w);
@@ -600,6 +505,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w->in = fuzz_in(data, size);
 	network.send_err = 0;
 	network.n = 0;
+	claims.fd = -2;
+	claims.waits = false;
 	open_world(w);
 	send_generation(w);
 	if (take_parent(w) && w->e.gen != NULL)

@@ -51,6 +51,8 @@ def figures(output):
 
 def fuzz(build, target, seconds=0, runs=0):
     """Run one target. (it found nothing, a line about it, its output)"""
+    if not (build / f"fuzz_{target}").exists():
+        return False, f"{target}: FAILED: there is no such target in {build}", ""
     corpus = build / "corpus" / target
     (build / "crashes").mkdir(parents=True, exist_ok=True)
     corpus.mkdir(parents=True, exist_ok=True)

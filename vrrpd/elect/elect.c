@@ -453,10 +453,11 @@ on_timer(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 	if (mono_due(now, e->retry_at))
 		e->retry_at = MONO_NEVER;
 	end_overrides(e, now, out);
-	if (mono_due(now, e->ask_until))
-		give_up_asking(e, now, out);
+	/* The end of a lease first: then nothing is left to wait for. */
 	if (e->conf->arbiter)
 		obey_arbiter(e, now, out);
+	if (mono_due(now, e->ask_until))
+		give_up_asking(e, now, out);
 	evaluate(e, now, out);
 	step_mode(e, ev, now, out);
 }
