@@ -80,6 +80,10 @@ on_renew_timer(void *arg, mono_t now)
 	engine_notice_suspend(e);
 	engine_run_timers(e, now);
 	engine_tx_flush(e, now);
+	if (e->ready_due)
+		engine_tell_ready(e);
+	if (e->overrides_due)
+		engine_memory_tell(e);
 	leases = engine_leader_keep_all(e);
 	if (interval > 0)
 		engine_kernel_renew(e->kernel);
