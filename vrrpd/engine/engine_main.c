@@ -29,6 +29,11 @@
 #define STOP_MAX_US (15 * USEC_PER_SEC)
 #define CHAN_FD_MAX 4096 /* numbers above cost memory */
 #define LEASE_RENEW_US (500 * USEC_PER_MS) /* lifetimes are whole seconds: half of one is not wasted of a lease */
+/*
+ * In real time without ever waiting. Nothing takes so long; and the kernel's own threads, which remove addresses whose
+ * lifetime is over, get no turn on that processor.
+ */
+#define SPIN_MAX_US (2 * USEC_PER_SEC)
 #define TEND_US	    USEC_PER_SEC /* without lifetimes to renew: how often failed work is tried again */
 
 static void
@@ -165,6 +170,8 @@ settle_in(struct engine *e)
 				    "CAP_SYS_NICE "
 				    "or set engine.realtime_priority = 0",
 				    strerror(-r));
+		else if ((r = priv_limit_realtime(SPIN_MAX_US)) < 0)
+			log_warning("should vrrpd-engine ever run in a circle, nothing ends it (%s)", strerror(-r));
 	}
 	if (e->gen->lock_memory) {
 		r = priv_lock_memory();
