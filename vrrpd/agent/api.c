@@ -82,6 +82,9 @@ struct api {
 	} shared[API_SHARED_COUNT];
 };
 
+/* The one of this process: libevent calls on_accept_error() without an argument of ours. */
+static struct api *accepting;
+
 /* ---- documents and replies ------------------------------------------------------------------- */
 
 /* Take over `data` (malloc'd); the caller has one reference. */
@@ -471,11 +474,11 @@ static void
 on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	static const struct timeval pause = {.tv_usec = 100000};
-	struct api_port *port = arg;
 
+	(void)arg; /* libevent's HTTP server put itself there */
 	log_warning("status API: a connection could not be accepted: %s", strerror(errno));
 	evconnlistener_disable(listener);
-	event_add(port->api->accept_again, &pause);
+	event_add(accepting->accept_again, &pause);
 }
 
 static void
@@ -496,6 +499,8 @@ on_libevent_log(int severity, const char *text)
 {
 	if (severity >= EVENT_LOG_ERR)
 		log_error("libevent: %s", text);
+	else if (severity == EVENT_LOG_WARN)
+		log_warning("libevent: %s", text);
 	else
 		log_debug("libevent: %s", text);
 }
@@ -509,6 +514,7 @@ api_new(struct agent *a)
 	struct api *api = agent_alloc(1, sizeof(*api));
 
 	event_set_log_callback(on_libevent_log);
+	accepting = api;
 	api->a = a;
 	TAILQ_INIT(&api->fresh);
 	TAILQ_INIT(&api->waiting);
@@ -566,6 +572,11 @@ api_listen(struct api *api, int fd, bool control)
 		return -EINVAL;
 	}
 	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), on_accept_error);
+	/* libevent has done that, and says nothing when the kernel refused: then nobody would ever be answered. */
+	if (evconnlistener_enable(evhttp_bound_socket_get_listener(bound)) < 0) {
+		evhttp_del_accept_socket(port->http, bound);
+		return -EINVAL;
+	}
 	if (port->bound != NULL)
 		evhttp_del_accept_socket(port->http, port->bound);
 	port->bound = bound;
