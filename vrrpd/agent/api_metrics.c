@@ -256,7 +256,7 @@ api_metrics_text(const struct agent *a, const struct snap *s, size_t *ret_len)
 	peers(&o);
 	checks(&o);
 	lateness(&o);
-	ASSERT(fclose(o.f) == 0);
+	ASSERT(fclose(o.f) == 0 && text != NULL);
 	*ret_len = len;
 	return text;
 }
