@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "nlk_int.h"
 
@@ -244,6 +245,7 @@ nlk_batch_close(struct nlk_batch *b)
 int
 nlk_addr_apply(struct nlk_batch *b, struct nlk_addr_op *ops, size_t n)
 {
+	static const struct timespec rest = {.tv_nsec = 1};
 	size_t done = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -258,6 +260,8 @@ nlk_addr_apply(struct nlk_batch *b, struct nlk_addr_op *ops, size_t n)
 		int err;
 
 		b->seq += (uint32_t)k;
+		/* A caller in real time lets others run; RLIMIT_RTTIME counts from here. */
+		(void)nanosleep(&rest, NULL);
 		if (mnl_socket_sendto(b->socket, mnl_nlmsg_batch_head(b->out), mnl_nlmsg_batch_size(b->out)) <
 		    0)
 			return -errno;

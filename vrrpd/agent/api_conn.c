@@ -39,6 +39,9 @@ struct api_fresh {
 	struct bufferevent *bev; /* with a reference of ours */
 };
 
+/* The one of this process: libevent calls on_accept_error() without an argument of ours. */
+static struct api *accepting;
+
 /* ---- one connection ---------------------------------------------------------------------------------- */
 
 void
@@ -240,14 +243,14 @@ static void
 on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	static const struct timeval pause = {.tv_usec = 100000};
-	struct api_port *port = arg;
-	struct api_conn *idle = TAILQ_FIRST(&port->api->conns[API_CONN_IDLE]);
+	struct api_conn *idle = TAILQ_FIRST(&accepting->conns[API_CONN_IDLE]);
 
+	(void)arg; /* libevent's HTTP server put itself there */
 	log_warning("status API: a connection could not be accepted: %s", strerror(errno));
 	if (idle != NULL)
 		api_conn_cut(idle);
 	evconnlistener_disable(listener);
-	event_add(port->api->accept_again, &pause);
+	event_add(accepting->accept_again, &pause);
 }
 
 static void
@@ -268,6 +271,8 @@ on_libevent_log(int severity, const char *text)
 {
 	if (severity >= EVENT_LOG_ERR)
 		log_error("libevent: %s", text);
+	else if (severity == EVENT_LOG_WARN)
+		log_warning("libevent: %s", text);
 	else
 		log_debug("libevent: %s", text);
 }
@@ -298,6 +303,7 @@ api_conn_open(struct api *api)
 	struct event_base *base = loop_event_base(api->a->loop);
 
 	event_set_log_callback(on_libevent_log);
+	accepting = api;
 	TAILQ_INIT(&api->fresh);
 	for (unsigned i = 0; i < API_CONN_STATE_COUNT; i++)
 		TAILQ_INIT(&api->conns[i]);
@@ -346,6 +352,11 @@ api_listen(struct api *api, int fd, const struct ipc_listen *m)
 		return -EINVAL;
 	}
 	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), on_accept_error);
+	/* libevent has done that, and says nothing when the kernel refused: then nobody would ever be answered. */
+	if (evconnlistener_enable(evhttp_bound_socket_get_listener(bound)) < 0) {
+		evhttp_del_accept_socket(port->http, bound);
+		return -EINVAL;
+	}
 	if (port->bound != NULL)
 		evhttp_del_accept_socket(port->http, port->bound);
 	port->bound = bound;

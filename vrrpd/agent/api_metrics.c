@@ -116,7 +116,7 @@ api_metrics_text(const struct agent *a, const struct snap *s, size_t *ret_len)
 	api_metrics_checks(&m);
 	api_metrics_stores(&m);
 	api_metrics_hooks(&m);
-	ASSERT(fclose(m.o.f) == 0);
+	ASSERT(fclose(m.o.f) == 0 && text != NULL);
 	*ret_len = len;
 	return text;
 }

@@ -122,7 +122,7 @@ value_text(const struct cfg_option *o, const void *obj)
 		cfg_print_value(o, obj, f);
 	else
 		fputs("none", f);
-	ASSERT(fclose(f) == 0); /* only for want of memory */
+	ASSERT(fclose(f) == 0 && text != NULL); /* only for want of memory */
 	if (shown && is_address(o)) {
 		memmove(text, text + 1, size);
 		text[size - 2] = '\0';
@@ -295,7 +295,7 @@ tell_item(struct cfg_diff *d, const struct cfg_option *o, const char *where, con
 		cfg_print_element(o, item->element, f);
 	else
 		fputs(item->key, f);
-	ASSERT(fclose(f) == 0); /* only for want of memory */
+	ASSERT(fclose(f) == 0 && value != NULL); /* only for want of memory */
 	strbuf_init(&s, text, sizeof(text));
 	strbuf_addf(&s, "%s%s: %c ", where, o->path, sign);
 	add_value(&s, value, 0);

@@ -387,6 +387,7 @@ struct engine {
 	int announce_fd;
 	bool asks_due, events_due; /* the agent did not take a question, an event */
 	bool synced;
+	bool ready_due, overrides_due; /* vrrpd did not take in that the generation is in force, that something was said */
 	bool stopping;
 	bool leaving_for_good; /* the last will: stop as soon as everything that is resumed is Active */
 	bool realtime, locked;
@@ -489,6 +490,8 @@ void engine_memory_write(struct engine *e);
 /* Write down one instance, or the time of its last advert. */
 void engine_memory_note(struct engine *e, const struct engine_instance *i);
 void engine_memory_advert(struct engine *e, const struct engine_instance *i, mono_t now);
+/* Tell vrrpd that what was said by command has changed; again while e->overrides_due. */
+void engine_memory_tell(struct engine *e);
 void engine_memory_check(struct engine *e, uint32_t check, uint8_t state);
 
 /* engine_run.c */
@@ -502,6 +505,8 @@ void engine_finish_stop(struct engine *e);
 
 /* engine_answers.c: an engine_kernel_fn, with the engine as its argument */
 void engine_on_answer(void *arg, const struct kernel_answer *a);
+/* Tell vrrpd that the generation is in force; again while e->ready_due. */
+void engine_tell_ready(struct engine *e);
 
 /* engine_health.c */
 void engine_health_check(struct engine *e, const struct ipc_check *m, mono_t now);

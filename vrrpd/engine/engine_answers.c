@@ -5,6 +5,7 @@
  */
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,12 +100,19 @@ take_watch(struct engine *e, const struct kernel_answer *a, mono_t now)
 		engine_claim_update(e);
 }
 
+void
+engine_tell_ready(struct engine *e)
+{
+	struct ipc_ready ready = {.h.gen = e->gen->gen};
+
+	/* Without this word a reload would wait for ever, and the next one would not begin. */
+	e->ready_due = ipc_chan_send(&e->parent, IPC_READY, &ready, -1) == -EAGAIN;
+}
+
 /* Everything is known: let the elections begin, for those that do not go on from before. */
 static void
 start_elections(struct engine *e, mono_t now)
 {
-	struct ipc_ready ready = {.h.gen = e->gen->gen};
-
 	e->synced = true;
 	e->leaving_for_good = e->gen->last_will;
 	engine_claim_update(e);
@@ -122,7 +130,7 @@ start_elections(struct engine *e, mono_t now)
 		if (!i->adopted && !i->removed && (i->resume || !(e->stopping || e->gen->last_will)))
 			engine_event(e, i, &ev, now);
 	}
-	(void)ipc_chan_send(&e->parent, IPC_READY, &ready, -1);
+	engine_tell_ready(e);
 	engine_campaign_all(e);
 }
 

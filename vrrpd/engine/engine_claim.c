@@ -245,6 +245,8 @@ engine_claim_update(struct engine *e)
 	uint8_t(*addrs)[16] = calloc(g->n_addresses, sizeof(*addrs));
 
 	*c = (struct engine_claimers){.v = calloc(2 * (size_t)g->n_watches, sizeof(*c->v))};
+	if (addrs == NULL || c->v == NULL)
+		log_warning("claims of other hosts to our addresses cannot be heard: %s", strerror(ENOMEM));
 	for (uint32_t n = 0; addrs != NULL && c->v != NULL && n < g->n_watches; n++) {
 		if (g->watches[n].ifindex == 0)
 			continue;

@@ -11,14 +11,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/macros.h"
 #include "sys/clock.h"
+#include "sys/log.h"
 #include "sys/priv.h"
 
 #define STACK_SIZE (512 * 1024)
@@ -26,9 +29,16 @@
 void
 kernel_answer(struct engine_kernel *k, const struct kernel_answer *a)
 {
-	/* Blocks while the advert loop is behind; after a stop there is nobody to tell. */
-	while (send(k->answers_out, a, sizeof(*a), MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	static const struct timespec pause = {.tv_nsec = 1000000};
+
+	/* Blocks while the advert loop is behind; after a stop there is nobody to tell. An answer that is lost would be
+	 * waited for for ever: while the kernel is short of memory it is tried again. */
+	while (send(k->answers_out, a, sizeof(*a), MSG_NOSIGNAL) < 0) {
+		if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
+			return;
+		if (errno != EINTR)
+			(void)nanosleep(&pause, NULL);
+	}
 }
 
 /* ---- the thread ---------------------------------------------------------------------------------------------
@@ -103,8 +113,13 @@ kernel_main(void *arg)
 	struct engine_kernel *k = arg;
 
 	/* One step below the advert loop: address work in good time, but never before an advert. */
-	if (k->gen->realtime_priority > 1)
-		(void)priv_realtime(k->gen->realtime_priority - 1);
+	if (k->gen->realtime_priority > 1) {
+		int r = priv_realtime(k->gen->realtime_priority - 1);
+
+		/* Where the advert loop may not either, that was said. */
+		if (r < 0 && (sched_getscheduler(getpid()) & ~SCHED_RESET_ON_FORK) == SCHED_FIFO)
+			kernel_trouble(k, "no real-time scheduling", "for address work", -r);
+	}
 	kernel_begin(k);
 	serve(k);
 	return NULL;
@@ -232,7 +247,9 @@ kernel_wake(struct engine_kernel *k)
 	uint64_t one = 1;
 
 	/* EAGAIN means that it is awake 2^64 - 1 times already. */
-	(void)!write(k->wake, &one, sizeof(one));
+	if (write(k->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_warning("the thread for the kernel's network configuration is not woken until addresses are renewed: %s",
+			    strerror(errno));
 }
 
 void

@@ -6,6 +6,7 @@
  */
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -121,13 +122,13 @@ window_us(const struct engine *e, const struct engine_instance *i)
 	return window;
 }
 
-/* vrrpd writes them down for the time after its own end; should it not read now, the next change tells. */
-static void
-tell_overrides(struct engine *e)
+/* vrrpd writes them down for the time after its own end. */
+void
+engine_memory_tell(struct engine *e)
 {
 	struct ipc_overrides changed = {0};
 
-	(void)ipc_chan_send(&e->parent, IPC_OVERRIDES, &changed, -1);
+	e->overrides_due = ipc_chan_send(&e->parent, IPC_OVERRIDES, &changed, -1) == -EAGAIN;
 }
 
 static void
@@ -143,7 +144,7 @@ note_override(struct engine *e, const struct engine_instance *i, struct ipc_memo
 		.takeover_until_us = note_time(e, o->takeover_until),
 		.priority_until_us = note_time(e, o->priority_until),
 	};
-	tell_overrides(e);
+	engine_memory_tell(e);
 }
 
 void
@@ -227,5 +228,5 @@ engine_memory_write(struct engine *e)
 	}
 	write_checks(e);
 	m->n_instances = e->gen->n_configured;
-	tell_overrides(e); /* also of what went with its instance */
+	engine_memory_tell(e); /* also of what went with its instance */
 }

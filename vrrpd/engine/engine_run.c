@@ -24,6 +24,11 @@
 /* A successor may take 10 s (proto/vrrp_fsm.c), and removing addresses may block behind another program's lock. */
 #define STOP_MAX_US (15 * USEC_PER_SEC)
 #define LEASE_RENEW_US (500 * USEC_PER_MS) /* lifetimes are whole seconds: half of one is not wasted of a lease */
+/*
+ * In real time without ever waiting. Nothing takes so long; and the kernel's own threads, which remove addresses whose
+ * lifetime is over, get no turn on that processor.
+ */
+#define SPIN_MAX_US (2 * USEC_PER_SEC)
 #define TEND_US	    USEC_PER_SEC /* without lifetimes to renew: how often failed work is tried again */
 
 static void
@@ -75,6 +80,10 @@ on_renew_timer(void *arg, mono_t now)
 	engine_notice_suspend(e);
 	engine_run_timers(e, now);
 	engine_tx_flush(e, now);
+	if (e->ready_due)
+		engine_tell_ready(e);
+	if (e->overrides_due)
+		engine_memory_tell(e);
 	leases = engine_leader_keep_all(e);
 	if (interval > 0)
 		engine_kernel_renew(e->kernel);
@@ -157,6 +166,8 @@ settle_in(struct engine *e)
 				    "CAP_SYS_NICE "
 				    "or set engine.realtime_priority = 0",
 				    strerror(-r));
+		else if ((r = priv_limit_realtime(SPIN_MAX_US)) < 0)
+			log_warning("should vrrpd-engine ever run in a circle, nothing ends it (%s)", strerror(-r));
 	}
 	if (e->gen->lock_memory) {
 		r = priv_lock_memory();

@@ -69,6 +69,13 @@ ipc_chan_close(struct ipc_chan *c)
 	c->fd = -1;
 }
 
+/* The kernel is, for a moment: the channel is as good as before, and what waits in it is still there. */
+static bool
+is_short_of_memory(int err)
+{
+	return err == ENOBUFS || err == ENOMEM;
+}
+
 int
 ipc_chan_send(struct ipc_chan *c, enum ipc_type type, void *msg, int fd)
 {
@@ -99,7 +106,7 @@ ipc_chan_send(struct ipc_chan *c, enum ipc_type type, void *msg, int fd)
 		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
 	}
 	if (sendmsg(c->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return errno == ENOBUFS ? -EAGAIN : -errno;
+		return is_short_of_memory(errno) ? -EAGAIN : -errno;
 	return 0;
 }
 
@@ -158,8 +165,11 @@ ipc_chan_recv(struct ipc_chan *c, union ipc_msg *msg, int *ret_fd)
 	if (c->fd < 0)
 		return -ENOTCONN;
 	n = recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	/* The other end is gone and had not read everything: told once, before its last words, which are still here. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		return errno == EAGAIN || errno == EINTR || is_short_of_memory(errno) ? 0 : -errno;
 	if (n == 0)
 		return -ECONNRESET;
 	if (take_fd(&mh, &fd) < 0)

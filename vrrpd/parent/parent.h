@@ -38,6 +38,7 @@ struct parent_child {
 	struct ipc_chan chan;
 	struct loop_io *io;
 	struct loop_timer *restart; /* back-off */
+	struct loop_timer *watch;   /* since its start, until it has settled */
 	usec_t backoff_us;
 	mono_t spawned;
 	unsigned crashes; /* in a row, each soon after its start */
@@ -112,6 +113,8 @@ int parent_find_programs(struct parent *p);
 
 /* Start a child and hand it everything it needs. On failure it is tried again with back-off. */
 void parent_start_child(struct parent *p, enum parent_child_kind kind);
+/* A loop_timer_fn with the child as its argument: one that does not settle is ended, and started again. */
+void parent_on_watch_timer(void *arg, mono_t now);
 
 /* Tell the agent what became of the engine. */
 void parent_tell_trouble(struct parent *p);

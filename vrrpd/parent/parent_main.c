@@ -277,6 +277,7 @@ open_parent(struct parent *p, const struct options *o)
 			.chan.fd = -1,
 		};
 		c->restart = loop_timer_add(p->loop, on_restart, c);
+		c->watch = loop_timer_add(p->loop, parent_on_watch_timer, c);
 	}
 	signal(SIGPIPE, SIG_IGN);
 	loop_signal_add(p->loop, SIGCHLD, on_child, p);
@@ -296,6 +297,7 @@ close_parent(struct parent *p)
 		loop_io_del(p->children[k].io);
 		ipc_chan_close(&p->children[k].chan);
 		loop_timer_del(p->children[k].restart);
+		loop_timer_del(p->children[k].watch);
 	}
 	loop_timer_del(p->stop_timer);
 	loop_timer_del(p->watchdog);

@@ -32,15 +32,18 @@ file_path(const struct parent *p, const char *suffix, char *buf, size_t size)
 	snprintf(buf, size, "%s/overrides%s", p->run_dir, suffix);
 }
 
-static void
+/* 0 or -errno. */
+static int
 read_boot_id(char ret[BOOT_ID_SIZE])
 {
 	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	int r = f == NULL ? -errno : 0;
 
-	if (f == NULL || fscanf(f, "%39s", ret) != 1)
-		strcpy(ret, "unknown");
+	if (f != NULL && fscanf(f, "%39s", ret) != 1)
+		r = -EIO;
 	if (f != NULL)
 		fclose(f);
+	return r;
 }
 
 /* ---- to the file ------------------------------------------------------------------------------------ */
@@ -81,38 +84,51 @@ write_file(FILE *f, const struct ipc_memory *m)
 {
 	char boot_id[BOOT_ID_SIZE];
 	unsigned n = 0;
+	int r = read_boot_id(boot_id);
 
-	read_boot_id(boot_id);
+	if (r < 0)
+		return r;
 	fprintf(f, "vrrpd-overrides 1 %s\n", boot_id);
 	for (uint32_t i = 0; i < MIN(m->n_instances, (uint32_t)LIMIT_INSTANCES); i++)
 		n += write_instance(f, &m->instances[i]);
 	return fflush(f) != 0 || ferror(f) ? -errno : (int)n;
 }
 
+/* 0, also when there is none, or -errno. */
+static int
+remove_file(const char *path)
+{
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 void
 parent_overrides_save(struct parent *p)
 {
-	struct ipc_memory *m = ipc_memory_map(p->memory_fd);
 	char path[LIMIT_PATH + 16], fresh[LIMIT_PATH + 16];
+	struct ipc_memory *m;
 	FILE *f;
 	int n;
 
+	if (p->memory_fd < 0)
+		return; /* that was said */
+	errno = ENOMEM;
+	m = ipc_memory_map(p->memory_fd);
 	file_path(p, "", path, sizeof(path));
 	file_path(p, ".new", fresh, sizeof(fresh));
 	f = m != NULL ? fopen(fresh, "we") : NULL;
-	n = m == NULL ? 0 : f == NULL ? -errno : write_file(f, m);
+	n = f == NULL ? -errno : write_file(f, m);
 	if (f != NULL && fclose(f) != 0 && n >= 0)
 		n = -errno;
 	ipc_memory_unmap(m);
 	if (n > 0 && rename(fresh, path) < 0)
 		n = -errno;
-	if (n <= 0)
-		unlink(fresh);
+	if (n <= 0 && f != NULL)
+		(void)unlink(fresh); /* one that stays is written over, and read by nobody */
 	if (n == 0)
-		unlink(path); /* mostly there is none */
+		n = remove_file(path); /* mostly there is none */
 	if (n < 0)
-		log_warning("what was said by command (drain, take-over, priority) cannot be written to %s and will be "
-			    "forgotten when vrrpd ends: %s",
+		log_warning("what was said by command (drain, take-over, priority) cannot be written to %s and "
+			    "what was written before holds when vrrpd is started again: %s",
 			    path, strerror(-n));
 }
 
@@ -176,7 +192,13 @@ read_file(FILE *f, const char *path, struct ipc_memory *m)
 {
 	char boot_id[BOOT_ID_SIZE], of[BOOT_ID_SIZE] = "", line[256];
 
-	read_boot_id(boot_id);
+	int r = read_boot_id(boot_id);
+
+	if (r < 0) {
+		log_warning("%s is ignored, it may be of an earlier run of this host: its boot id cannot be read: %s", path,
+			    strerror(-r));
+		return;
+	}
 	if (fgets(line, sizeof(line), f) == NULL || sscanf(line, "vrrpd-overrides 1 %39s", of) != 1) {
 		log_warning("%s is not of the form that this version writes: it is ignored", path);
 		return;
@@ -197,6 +219,8 @@ parent_overrides_load(struct parent *p)
 	FILE *f;
 
 	file_path(p, "", path, sizeof(path));
+	if (m == NULL && p->memory_fd >= 0)
+		log_warning("what was said by command before (drain, take-over, priority) is forgotten: no memory for it");
 	f = m != NULL && m->layout != IPC_MEMORY_LAYOUT ? fopen(path, "re") : NULL;
 	if (f != NULL) {
 		m->n_instances = m->n_checks = 0;

@@ -32,6 +32,9 @@
 #define BACKOFF_MAX_US (10 * USEC_PER_SEC)
 #define LIVED_LONG_US                                                                                          \
 	(10 * USEC_PER_SEC) /* ran this long: not a crash loop, start over with the shortest pause */
+/* From its start until it has taken its configuration. Milliseconds; but another program may hold the kernel's lock. */
+#define SETTLE_MAX_US (30 * USEC_PER_SEC)
+#define LEAVE_MAX_US (2 * USEC_PER_SEC) /* from the end of its channel until it is reaped */
 #define MESSAGES_PER_TURN 64
 
 int
@@ -79,6 +82,7 @@ take_message(struct parent_child *c, const union ipc_msg *m, int fd)
 		log_msg((enum log_level)m->LOG.level, "%.*s", (int)sizeof(m->LOG.text) - 1, m->LOG.text);
 	else if (m->h.type == IPC_READY && m->h.gen == c->parent->gen) {
 		c->ready = c->settled = true;
+		loop_timer_set(c->watch, MONO_NEVER);
 		if (c->kind == PARENT_ENGINE && !c->parent->reload.running)
 			parent_manager_ready(c->parent);
 		parent_reload_ready(c->parent, c->kind);
@@ -120,9 +124,13 @@ on_child_message(void *arg, int fd, bool readable, bool writable)
 	if (r == -EPROTO) {
 		log_error("%s sent a message that is not allowed: it is ended", c->program);
 		kill(c->pid, SIGKILL);
+	} else if (r < 0 && r != -ECONNRESET) {
+		log_error("%s cannot be heard (%s): it is ended", c->program, strerror(-r));
+		kill(c->pid, SIGKILL);
 	}
 	if (r < 0) {
 		close_channel(c);
+		loop_timer_set(c->watch, mono_add(loop_now(c->parent->loop), LEAVE_MAX_US));
 		replace(c);
 	}
 }
@@ -141,7 +149,7 @@ link_children(struct parent *p)
 	if (r < 0)
 		return r;
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
-		int sent = ipc_chan_send(&p->children[k].chan, IPC_LINK, &m, sv[k]);
+		int sent = parent_send_one(&p->children[k], p->gen, IPC_LINK, &m, sv[k]);
 
 		r = r < 0 ? r : sent;
 		close(sv[k]);
@@ -157,9 +165,9 @@ send_listeners(struct parent *p, struct parent_child *c)
 	int r;
 
 	str_copy(control.group, sizeof(control.group), p->first_cfg->control.group); /* of the gid */
-	r = ipc_chan_send(&c->chan, IPC_LISTEN, &control, p->control_fd);
+	r = parent_send_one(c, p->gen, IPC_LISTEN, &control, p->control_fd);
 	if (r == 0 && p->listen_fd >= 0)
-		r = ipc_chan_send(&c->chan, IPC_LISTEN, &tcp, p->listen_fd);
+		r = parent_send_one(c, p->gen, IPC_LISTEN, &tcp, p->listen_fd);
 	return r;
 }
 
@@ -172,7 +180,7 @@ equip(struct parent *p, struct parent_child *c)
 	int r = 0;
 
 	if (fd >= 0)
-		r = ipc_chan_send(&c->chan, IPC_MEMORY, &memory, fd);
+		r = parent_send_one(c, p->gen, IPC_MEMORY, &memory, fd);
 	if (r == 0)
 		r = parent_send_config(p, c);
 	if (r == 0 && c->kind == PARENT_AGENT)
@@ -200,6 +208,7 @@ spawn(struct parent *p, struct parent_child *c)
 
 	c->spawned = clock_mono(); /* also one that cannot be started: it is tried again with pauses */
 	c->settled = false;
+	loop_timer_set(c->watch, mono_add(c->spawned, SETTLE_MAX_US));
 	if (r < 0)
 		return r;
 	snprintf(level, sizeof(level), "%s", log_level_name(p->log_level));
@@ -215,6 +224,23 @@ spawn(struct parent *p, struct parent_child *c)
 		      c->kind == PARENT_ENGINE ? IPC_ENGINE_TO_PARENT : IPC_AGENT_TO_PARENT);
 	c->io = loop_io_add(p->loop, sv[0], on_child_message, c);
 	return equip(p, c);
+}
+
+void
+parent_on_watch_timer(void *arg, mono_t now)
+{
+	struct parent_child *c = arg;
+
+	(void)now;
+	if (c->parent->stopping)
+		return;
+	parent_reap(c->parent); /* should a SIGCHLD have been lost */
+	if (c->pid == 0 || (c->settled && c->chan.fd >= 0))
+		return;
+	log_error(c->chan.fd < 0 ? "%s cannot be heard any more: it is ended"
+				 : "%s was started and has not taken its configuration in time: it is ended",
+		  c->program);
+	kill(c->pid, SIGKILL);
 }
 
 /* Ends long ago do not count. */
@@ -424,20 +450,33 @@ dying_ended(struct parent *p, struct parent_child *c, int status)
 	parent_tell_trouble(p);
 }
 
+static bool
+find_dead(siginfo_t *ret)
+{
+	int r;
+
+	while ((r = waitid(P_ALL, 0, ret, WEXITED | WNOHANG | WNOWAIT)) < 0 && errno == EINTR)
+		;
+	return r == 0;
+}
+
 void
 parent_reap(struct parent *p)
 {
 	siginfo_t si = {0};
+	pid_t reaped;
 	int status;
 
 	/* Looked at before it is reaped: while it is not, its process group's number is nobody else's. */
-	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid > 0) {
+	while (find_dead(&si) && si.si_pid > 0) {
 		pid_t pid = si.si_pid;
 
 		si.si_pid = 0;
 		if (parent_run_reap(p, pid))
 			continue;
-		if (waitpid(pid, &status, WNOHANG) != pid)
+		while ((reaped = waitpid(pid, &status, WNOHANG)) < 0 && errno == EINTR)
+			;
+		if (reaped != pid)
 			return;
 		for (int k = 0; k < PARENT_CHILDREN; k++)
 			if (p->children[k].pid == pid)

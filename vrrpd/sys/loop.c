@@ -54,20 +54,44 @@ struct loop_timer {
 	void *arg;
 };
 
-/* Start-up only: without memory there is nothing to run. */
+/* Without memory and descriptors there is nothing to run: the process ends with a word and is started again. */
 static void *
 must(void *p)
 {
 	if (p == NULL)
-		assert_fail("memory and descriptors at start-up", __FILE__, __LINE__);
+		assert_fail("memory and descriptors for the event loop", __FILE__, __LINE__);
 	return p;
+}
+
+/* An event that the kernel does not watch would never come, and nobody would know. */
+static void
+must_add(struct event *ev)
+{
+	if (event_add(ev, NULL) < 0)
+		assert_fail("the kernel watches what the event loop waits for", __FILE__, __LINE__);
+}
+
+/* libevent itself does not survive everywhere that it gets no memory: its HTTP server crashes. */
+static void *
+allocate(size_t n)
+{
+	return must(malloc(n));
+}
+
+static void *
+reallocate(void *p, size_t n)
+{
+	return must(realloc(p, n));
 }
 
 struct loop *
 loop_new(void)
 {
 	struct loop *l = must(calloc(1, sizeof(*l)));
-	struct event_config *cfg = must(event_config_new());
+	struct event_config *cfg;
+
+	event_set_mem_functions(allocate, reallocate, free);
+	cfg = must(event_config_new());
 
 	/* Our timers do not use libevent's clock; let it not read one per turn more than needed. */
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
@@ -171,7 +195,7 @@ io_listen(struct loop_io *io, short flags)
 	io->flags = flags;
 	if (flags & (EV_READ | EV_WRITE)) {
 		io->ev = must(event_new(io->loop->base, io->fd, flags, io_ready, io));
-		event_add(io->ev, NULL);
+		must_add(io->ev);
 	}
 	if (old != NULL)
 		event_free(old);
@@ -253,7 +277,7 @@ loop_timer_add(struct loop *l, loop_timer_fn *fn, void *arg)
 	if (t->fd < 0)
 		must(NULL);
 	t->ev = must(event_new(l->base, t->fd, EV_READ | EV_PERSIST | EV_ET, timer_ready, t));
-	event_add(t->ev, NULL);
+	must_add(t->ev);
 	return t;
 }
 
@@ -301,7 +325,7 @@ loop_signal_add(struct loop *l, int signo, loop_signal_fn *fn, void *arg)
 	s = &l->signals[l->n_signals++];
 	*s = (struct loop_signal){.fn = fn, .arg = arg};
 	s->ev = must(evsignal_new(l->base, signo, signal_ready, s));
-	event_add(s->ev, NULL);
+	must_add(s->ev);
 }
 
 struct event_base *

@@ -19,6 +19,7 @@
 
 #include "base/macros.h"
 #include "sys/clock.h"
+#include "sys/log.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 
@@ -30,28 +31,36 @@ notify_enabled(void)
 	return path != NULL && path[0] != '\0';
 }
 
+/* `r` is what sd_notify() and its like return: below 0, the service manager was not told. */
+static void
+tell(int r)
+{
+	if (r < 0)
+		log_warning("the service manager cannot be told: %s", strerror(-r));
+}
+
 void
 notify_ready(const char *status)
 {
-	(void)sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+	tell(sd_notifyf(0, "READY=1\nSTATUS=%s", status));
 }
 
 void
 notify_reloading(void)
 {
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono().us);
+	tell(sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono().us));
 }
 
 void
 notify_stopping(const char *status)
 {
-	(void)sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+	tell(sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status));
 }
 
 void
 notify_status(const char *status)
 {
-	(void)sd_notifyf(0, "STATUS=%s", status);
+	tell(sd_notifyf(0, "STATUS=%s", status));
 }
 
 usec_t
@@ -65,7 +74,7 @@ notify_alive_us(void)
 void
 notify_alive(void)
 {
-	(void)sd_notify(0, "WATCHDOG=1");
+	tell(sd_notify(0, "WATCHDOG=1"));
 }
 
 void
@@ -73,9 +82,9 @@ notify_store(const char *name, int fd)
 {
 	char text[128];
 
-	(void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	tell(sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name));
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
-	(void)sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+	tell(sd_pid_notify_with_fds(0, 0, text, &fd, 1));
 }
 
 void

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/securebits.h>
@@ -181,6 +182,17 @@ priv_realtime(int priority)
 	struct sched_param sp = {.sched_priority = priority};
 
 	return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &sp) < 0 ? -errno : 0;
+}
+
+int
+priv_limit_realtime(usec_t max)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_RTTIME, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)max);
+	return setrlimit(RLIMIT_RTTIME, &limit) < 0 ? -errno : 0;
 }
 
 int

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/time.h"
+
 #define PRIV_GROUPS_MAX 64
 
 struct priv_user {
@@ -60,6 +62,9 @@ bool priv_have_net(void);
 
 /* SCHED_FIFO at this priority (1..99), reset on fork. 0 or -errno. */
 int priv_realtime(int priority);
+
+/* A thread of this process that runs in real time for so long without ever waiting ends it (SIGXCPU). 0 or -errno. */
+int priv_limit_realtime(usec_t max);
 
 /* Lock present and future memory. 0 or -errno. */
 int priv_lock_memory(void);
