@@ -370,6 +370,13 @@ priv_realtime(int priority)
 }
 
 int
+priv_limit_realtime(usec_t limit)
+{
+	(void)limit;
+	return 0;
+}
+
+int
 priv_lock_memory(void)
 {
 	return 0;
