@@ -158,14 +158,20 @@ note_added(struct engine_kernel *k, uint32_t *ret_failed)
 	for (size_t o = 0; o < k->n_ops; o++) {
 		struct engine_held *h = held_at(k->gen, k->places[o]);
 		struct nlk_addr_op *op = &k->ops[o];
-		bool existed = op->result == EEXIST;
+		bool existed = op->result == EEXIST, renewed = op->verb == NLK_ADDR_RENEW;
 
 		/* It was there and is not marked as ours: it serves, and stays when we go. */
 		h->foreign = existed && !is_marked(k, op);
-		h->held = op->result == 0 || h->foreign;
 		h->ifindex = op->ifindex;
-		h->lost = false;
-		if (h->held || err != 0)
+		if (op->result == 0 || h->foreign) {
+			h->held = true;
+			h->lost = false;
+			continue;
+		}
+		/* What was held and could not be renewed may well be there: it is removed when we give it up. */
+		h->held = h->held && renewed;
+		h->lost = h->lost && renewed;
+		if (err != 0)
 			continue;
 		err = op->result;
 		*ret_failed = k->places[o].address;
