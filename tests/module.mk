@@ -1,4 +1,4 @@
-# Tests: unit (cmocka), cases (text), netns (pytest), the structure of the code. See tests/README.md.
+# Tests: unit (cmocka), cases (text), sim (virtual time), netns (pytest), the structure of the code. See tests/README.md.
 #
 #   make test     install what is missing, build, run everything; ends with "N passed, N failed"
 #   make unit     the unit tests and the structure, with sanitizers, no network namespaces of the host needed
@@ -35,6 +35,6 @@ unit: all
 .PHONY: test
 test:
 	@tests/tools/install_deps.sh test
-	@$(MAKE) --no-print-directory -s all lab-tools
+	@$(MAKE) --no-print-directory -s all lab-tools sim-tools
 	@$(SAN_MAKE) -s all unit-tests
-	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases netns
+	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases sim netns

@@ -10,12 +10,14 @@
 
 #define GONE_US	  (2 * SIM_MS)	 /* a client hears a claim later than the host before; see graceful() */
 #define AWAKE_US  (50 * SIM_MS) /* a host that was suspended notices with its first turn, then its kernel removes */
+#define STEPS_APART 10
 #define EFFECT_US (2 * SIM_SEC)	 /* what a fault leaves behind in queues */
 
 static struct {
 	uint64_t steady_since; /* SIM_NEVER: it is not */
 	uint64_t two_since, none_since, unserved_since;
 	bool settled, was_settled;
+	bool deaf;	/* an Active may not have heard that others were, too: it cannot know whom the client heard last */
 	bool graceful;	/* since it was settled there was nothing but one planned hand-over */
 	bool look_due;
 	uint64_t last_change;
@@ -322,7 +324,9 @@ settled(void)
 		struct side s = side_of(&sim->nodes[0]);
 		int target = sim_client_target(0);
 
-		if (s.fit > 0 && !away && target != (int)s.holder->id)
+		if (s.fit == 0 || away || target == (int)s.holder->id)
+			c.deaf = c.deaf && (s.fit == 0 || away);
+		else if (!c.deaf)
 			sim_violation("client-misled", "the holder is node %u, the last announcement that was heard is node %d's",
 				      s.holder->id, target);
 	}
@@ -336,7 +340,9 @@ graceful(void)
 
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
 		served = served || holds_all(&sim->nodes[i]);
-	if (served && sim_client_target(0) >= 0)
+	if (!served)
+		sim_violation("hand-over-gap", "nobody has the addresses for a moment of a planned hand-over");
+	if (sim_client_target(0) >= 0)
 		served = sim_holds(&sim->nodes[sim_client_target(0)], 0);
 	if (served)
 		c.unserved_since = SIM_NEVER;
@@ -393,11 +399,29 @@ only_lasting(void)
 	return true;
 }
 
-/* Is it a hand-over that nobody may notice? One that can be: somebody else is fit, everybody hears everybody. */
+/* Is another host than these two as good as this one? */
+static bool
+near(const struct sim_node *n, unsigned leaver)
+{
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
+		const struct sim_node *m = &sim->nodes[i];
+		int apart = priority_of(m) - priority_of(n);
+
+		if (m != n && i != leaver && fit(m) && apart > -STEPS_APART && apart < STEPS_APART)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is it a hand-over that nobody may notice? One that can be: somebody else is fit, everybody hears everybody, and no two
+ * take over in one instant: ten steps of priority are 1.6 ms then (VRRP_HURRY_CS), more than frames and kernels differ.
+ */
 static bool
 is_graceful(const struct sim_fault *f)
 {
 	unsigned others = 0;
+	bool close = false;
 
 	if (lease_mode() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
 		return false;
@@ -409,16 +433,20 @@ is_graceful(const struct sim_fault *f)
 
 		if (n->host->keepalived || n->host->enter_us > 0)
 			return false;
-		others += i != f->node && fit(n);
+		if (!fit(n))
+			continue;
+		others += i != f->node;
+		close = close || (i != f->node && near(n, f->node));
 	}
-	/* Another set of addresses, or name, is not only a hand-over. */
-	return others > 0 && (f->kind != SIM_RELOAD || (f->value & (8 | 16)) == 0);
+	/* Another set of addresses is not only a hand-over. */
+	return others > 0 && !close && (f->kind != SIM_RELOAD || (f->value & 8) == 0);
 }
 
 void
 sim_check_fault(const struct sim_fault *f, bool on)
 {
 	c.graceful = on && is_graceful(f);
+	c.deaf = c.deaf || f->kind == SIM_CUT || f->kind == SIM_LOSS || f->kind == SIM_CORRUPT || f->kind == SIM_SEND;
 	c.was_settled = on && c.settled;
 	c.unserved_since = SIM_NEVER;
 	c.settled = false;
@@ -474,7 +502,7 @@ sim_check_begin(void)
 {
 	c.steady_since = 0;
 	c.two_since = c.none_since = c.unserved_since = SIM_NEVER;
-	c.settled = c.was_settled = c.graceful = false;
+	c.settled = c.was_settled = c.graceful = c.deaf = false;
 	c.limit_none = sim_bound_settle(&sim->plan) + 6 * SIM_SEC; /* hosts begin one after another */
 	c.holder = -1;
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++)

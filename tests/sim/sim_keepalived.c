@@ -178,6 +178,8 @@ sim_keepalived_start(struct sim_node *n)
 {
 	struct sim_keepalived *k = n->ka;
 
+	if (sim_keepalived_active(n))
+		return;
 	if (k == NULL)
 		k = n->ka = sim_alloc(sizeof(*k));
 	for (unsigned i = 0; i < SIM_ADDRS; i++)

@@ -198,6 +198,22 @@ body(void)
 	}
 }
 
+static struct view
+view_of(const struct sim_node *n)
+{
+	struct view v = {.exists = n->gone == 0,
+			 .up = n->links_down == 0 || (n->links_down & 1) == 0,
+			 .carrier = n->links_down == 0,
+			 .ifindex = n->gone == 0 ? n->ifindex : 0};
+
+	for (unsigned i = 0; i < SIM_ADDRS; i++) {
+		v.there[i] = n->addrs[i].there;
+		v.marked[i] = n->addrs[i].marked;
+	}
+	v.there[OWN] = n->gone == 0 && n->sourceless == 0;
+	return v;
+}
+
 int
 engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel_fn *fn, void *arg, struct engine_kernel **ret)
 {
@@ -219,9 +235,7 @@ engine_kernel_start(struct loop *loop, struct engine_gen *gen, engine_kernel_fn 
 	t->life = n->life;
 	n->thread = t;
 	n->cache = k->cache;
-	sim_kernel_changed(n, NLK_CHANGE_RESYNC, -1, false);
-	k->cache->view = k->cache->notices[0].then;
-	k->cache->n = 0;
+	k->cache->view = view_of(n);
 	getcontext(&t->context);
 	t->context.uc_stack.ss_sp = t->stack;
 	t->context.uc_stack.ss_size = STACK_SIZE;
@@ -286,22 +300,6 @@ kernel_answer(struct engine_kernel *k, const struct kernel_answer *a)
 }
 
 /* ---- what the kernel has ---- */
-
-static struct view
-view_of(const struct sim_node *n)
-{
-	struct view v = {.exists = n->gone == 0,
-			 .up = n->links_down == 0 || (n->links_down & 1) == 0,
-			 .carrier = n->links_down == 0,
-			 .ifindex = n->gone == 0 ? n->ifindex : 0};
-
-	for (unsigned i = 0; i < SIM_ADDRS; i++) {
-		v.there[i] = n->addrs[i].there;
-		v.marked[i] = n->addrs[i].marked;
-	}
-	v.there[OWN] = n->gone == 0 && n->sourceless == 0;
-	return v;
-}
 
 void
 sim_kernel_changed(struct sim_node *n, enum nlk_change what, int addr, bool link)

@@ -25,6 +25,8 @@ static const uint8_t weights[SIM_KIND_COUNT] = {
 #define SLOW_MAX_US (300 * SIM_MS) /* one batch of addresses behind another program's lock */
 #define BUSY_MAX_US (20 * SIM_MS)
 
+uint64_t sim_kinds_only;
+
 const char *
 sim_kind_name(unsigned kind)
 {
@@ -59,7 +61,7 @@ imax_us(const struct sim_plan *p)
 
 	for (unsigned i = 0; i < p->n_nodes; i++)
 		max = MAX(max, (uint64_t)p->hosts[i].conf.adver_int_cs * USEC_PER_CS);
-	return p->version == 3 ? 2 * max : max; /* sim_plan_reload() */
+	return p->version == 3 && (p->kinds >> SIM_RELOAD & 1) != 0 ? 2 * max : max; /* sim_plan_reload() */
 }
 
 static uint64_t
@@ -307,7 +309,7 @@ static void
 draw_faults(struct sim_plan *p, struct sim_rand *r)
 {
 	uint64_t interval = p->hosts[0].conf.adver_int_cs * (uint64_t)USEC_PER_CS;
-	uint64_t settle = sim_bound_settle(p), phase = MIN(60 * SIM_SEC, MAX(10 * SIM_SEC, 60 * interval));
+	uint64_t settle, phase = MIN(60 * SIM_SEC, MAX(10 * SIM_SEC, 60 * interval));
 	bool spaced = sim_rand_mille(r, 400);
 	unsigned n = (unsigned)(spaced ? sim_rand_range(r, 1, 4) : sim_rand_range(r, 1, 16));
 	uint64_t at = 2 * SIM_SEC;
@@ -315,8 +317,14 @@ draw_faults(struct sim_plan *p, struct sim_rand *r)
 	for (unsigned k = 0; k < SIM_KIND_COUNT; k++)
 		if (exists(p, k) && sim_rand_mille(r, 350))
 			p->kinds |= 1ull << k;
+	if (sim_kinds_only != 0)
+		p->kinds = sim_kinds_only;
+	for (unsigned k = 0; k < SIM_KIND_COUNT; k++)
+		if (!exists(p, k))
+			p->kinds &= ~(1ull << k);
 	if (p->kinds == 0)
 		p->kinds = 1ull << SIM_CRASH | 1ull << SIM_LOSS;
+	settle = sim_bound_settle(p);
 	if (spaced) {
 		at = settle + 6 * SIM_SEC;
 		for (unsigned i = 0; i < n; i++, at += settle + settle / 4) {
