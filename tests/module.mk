@@ -1,4 +1,5 @@
-# Tests: unit (cmocka), cases (text), fuzz (libFuzzer), netns (pytest), the structure of the code. See tests/README.md.
+# Tests: unit (cmocka), cases (text), fuzz (libFuzzer), sim (virtual time), netns (pytest), the structure of the code. See
+# tests/README.md.
 #
 #   make test     install what is missing, build, run everything; ends with "N passed, N failed"
 #   make unit     the unit tests and the structure, with sanitizers, no network namespaces of the host needed
@@ -62,7 +63,7 @@ mutate:
 .PHONY: test
 test:
 	@tests/tools/install_deps.sh test
-	@$(MAKE) --no-print-directory -s -j$(JOBS) all lab-tools
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all lab-tools sim-tools
 	@$(SAN_MAKE) -s all unit-tests
 	@$(FUZZ_MAKE) -s fuzz-targets
-	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases fuzz netns
+	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases fuzz sim netns

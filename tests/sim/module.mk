@@ -2,6 +2,7 @@
 #
 #   make sim [SEEDS=1000] [FIRST=1]    run so many seeds on all processors
 #   build/tests/sim --seed N -v        replay one
+#   make worlds [DEPTH=120]            small worlds, all of them
 
 SIM_SRCS := $(filter-out sim_worlds.c,$(notdir $(wildcard tests/sim/sim_*.c)))
 SIM_OBJS := $(SIM_SRCS:%.c=$(BUILD)/obj/tests/sim/%.o)
@@ -18,6 +19,12 @@ $(BUILD)/tests/sim: $(SIM_OBJS) $(foreach l,$(SIM_LIBS),$(BUILD)/lib$(l).a)
 	@echo "  LD $@"
 	@$(CC) $(SANFLAGS) $(LDHARDEN) $(LDFLAGS) -pthread -o $@ $(SIM_OBJS) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
+.PHONY: sim-tools sim-test
+sim-tools: $(BUILD)/tests/sim $(BUILD)/tests/worlds
+# As make test does it: some seeds, those of old, small worlds, planted bugs.
+sim-test: sim-tools
+	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) sim
+
 .PHONY: sim
 sim: $(BUILD)/tests/sim
 	@$< --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)
@@ -30,4 +37,6 @@ $(BUILD)/tests/worlds: $(BUILD)/obj/tests/sim/sim_worlds.o $(BUILD)/libelect.a $
 
 .PHONY: worlds
 worlds: $(BUILD)/tests/worlds
-	@for n in 2 3; do for p in 0 1; do $< --nodes $$n --preempt $$p $(if $(DEPTH),--depth $(DEPTH)) || exit 1; done; done
+	@for p in 0 1; do \
+		$< --nodes 2 --losses 2 --acts 2 --depth $(or $(DEPTH),120) --preempt $$p && \
+		$< --nodes 3 --losses 1 --acts 1 --depth $(or $(DEPTH),120) --preempt $$p || exit 1; done

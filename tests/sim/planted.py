@@ -18,20 +18,20 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CFLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-DVRRPD_VERSION=\"planted\"", "-Ivrrpd", "-I.", "-pthread", "-fPIE", "-O2", "-w", "-fno-common"]
 SEEDS = 300  # from the one where it is found
 
-# name: (file, what is there, what is planted, the rule that must be broken, and from which seed on to look)
+# name: (file, what is there, what is planted, the rule that must be broken, from which seed on to look, which kinds of fault exist)
 PLANTS = {
     "no yield to a better Active": (
         "vrrpd/proto/vrrp_fsm.c", "\treturn adv->priority > f->priority ||\n", "\treturn f->priority == 0 ||\n",
         "two-holders"),
     "equal priorities both stay": (
-        "vrrpd/proto/vrrp_fsm.c", "ip_addr_cmp(&adv->src, &f->source) > 0", "ip_addr_cmp(&adv->src, &f->source) == 0", "two-holders"),
+        "vrrpd/proto/vrrp_fsm.c", "ip_addr_cmp(&adv->src, &f->source) > 0", "ip_addr_cmp(&adv->src, &f->source) == 0", "two-holders", 190),
     "ten times the down interval": (
         "vrrpd/proto/vrrp_timers.c", "return (usec_t)down_adverts * adver_int_cs * USEC_PER_CS +",
-        "return (usec_t)10 * down_adverts * adver_int_cs * USEC_PER_CS +", "late-take-over"),
+        "return (usec_t)10 * down_adverts * adver_int_cs * USEC_PER_CS +", "late-take-over", 2100),
     "a Backup that heard somebody never takes over": (
         "vrrpd/proto/vrrp_fsm.c", "\tf->acquiring = true;\n\tf->deadline = MONO_NEVER;",
         "\tif (f->state == ROLE_STATE_BACKUP && f->heard_priority != 0) {\n\t\tf->deadline = mono_add(f->deadline, 600000000);\n"
-        "\t\treturn;\n\t}\n\tf->acquiring = true;\n\tf->deadline = MONO_NEVER;", "no-holder"),
+        "\t\treturn;\n\t}\n\tf->acquiring = true;\n\tf->deadline = MONO_NEVER;", "no-holder", 1470, "kill,link"),
     "a timer that is never set anew": (
         "vrrpd/proto/vrrp_fsm.c", "\tf->deadline = next_advert(f, f->deadline, now);\n\temit_advert(f, out);",
         "\temit_advert(f, out);", "busy-loop"),
@@ -42,33 +42,33 @@ PLANTS = {
     "addresses, and never active": (
         "vrrpd/elect/elect.c", "\tif (ev->err == 0) {\n\t\tstep_mode(e, ev, now, out);\n\t\treturn;",
         "\tif (ev->err == 0) {\n\t\tif (e->transitions > 1)\n\t\t\treturn;\n\t\tstep_mode(e, ev, now, out);\n\t\treturn;",
-        "state-and-kernel"),
+        "state-and-kernel", 100),
     "a release that forgets one address": (
         "vrrpd/engine/engine_addresses.c", "\tfor (uint32_t pos = 0; pos < i->n_addresses;) {\n\t\tk->n_ops = 0;\n\t\tcollect(k, i, &pos, want_ours);",
         "\tfor (uint32_t pos = 1; pos < i->n_addresses;) {\n\t\tk->n_ops = 0;\n\t\tcollect(k, i, &pos, want_ours);",
-        "state-and-kernel"),
+        "two-holders"),
     "no make before break": (
-        "vrrpd/proto/vrrp_fsm.c", "bool hold = !ev->silent && !ev->at_once && !slept(f, now);", "bool hold = false;", "hand-over-gap"),
+        "vrrpd/proto/vrrp_fsm.c", "bool hold = !ev->silent && !ev->at_once && !slept(f, now);", "bool hold = false;", "hand-over-gap", 20),
     "nobody defends the addresses": (
         "vrrpd/proto/vrrp_fsm.c", "\tf->defended = now;\n\tf->contested = true;\n\trole_actions_add(out, ROLE_ACTION_ANNOUNCE);", "",
-        "client-misled"),
+        "client-misled", 1, "partition,claim"),
     "priority 0 at random": (
-        "vrrpd/proto/vrrp_fsm.c", "\tASSERT(f->state == ROLE_STATE_ACTIVE);\n\tf->deadline",
-        "\tASSERT(f->state == ROLE_STATE_ACTIVE);\n\tif (now.us % 16 == 0) role_actions_add(out, ROLE_ACTION_ADVERT)->priority = 0;\n\tf->deadline",
-        "left-without-cause"),
+        "vrrpd/proto/vrrp_fsm.c", "\tf->deadline = next_advert(f, f->deadline, now);\n\temit_advert(f, out);",
+        "\tf->deadline = next_advert(f, f->deadline, now);\n\tif (now.us % 64 == 0)\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)"
+        "->priority = 0;\n\telse\n\t\temit_advert(f, out);", "left-without-cause"),
     "a lease held a third too long": (
         "vrrpd/elect/elect_follow.c", "\treturn l->lease_until;\n}", "\treturn mono_add(l->lease_until, l->lease_until.us == 0 ? 0 : 3000000);\n}",
-        "two-with-a-lease"),
+        "two-with-a-lease", 1, "store-cut,store-lost"),
     "the lease goes before the addresses": (
         "vrrpd/engine/engine_leader.c",
         "wanted = elect_campaigns(&i->elect) || (i->campaigns && (elect_holds(&i->elect) || i->releasing));",
-        "wanted = elect_campaigns(&i->elect);", "two-with-a-lease"),
+        "wanted = elect_campaigns(&i->elect) && !elect_leaving(&i->elect);", "two-with-a-lease", 320, "drain,stop,store-mute"),
     "addresses without an end": (
         "vrrpd/engine/engine_addresses.c", "\tif (g->address_lifetime_s == 0)\n", "\tif (g->address_lifetime_s != 0)\n",
-        "outlived"),
-    "a resume that is too late": (
-        "vrrpd/engine/engine_memory.c", "i->resume = elect_may_resume(&i->conf, i->resume_ago) && i->resume_ago < m.window_us;",
-        "i->resume = true;", "two-with-a-lease"),
+        "outlived", 1, "pause,kill"),
+    "lifetimes that know of no lease": (
+        "vrrpd/engine/engine_addresses.c", "\tuint64_t until = i->keep_until_us, lasts", "\tuint64_t until = UINT64_MAX, lasts",
+        "two-with-a-lease", 900, "pause"),
     "an advert that is not counted": (
         "vrrpd/engine/engine_tx.c", "\ti->counters.adverts_sent++;\n", "\ti->counters.adverts_sent += now.us % 64 != 0;\n", "counters"),
     "a packet that is not counted": (
@@ -80,11 +80,21 @@ PLANTS = {
         "vrrpd/proto/vrrp_fsm.c", "\tif (!f->conf->preempt && !f->takeover)\n\t\treturn true;", "\treturn true;", "not-the-best"),
     "an unfit host goes on": (
         "vrrpd/elect/elect_fit.c", "\tif (t->has_weight || counts_as_up(t, (uint8_t)state))\n",
-        "\tif (t->has_weight || state != ELECT_TRACK_PENDING)\n", "unfit-holder"),
+        "\tif (t->has_weight || state != ELECT_TRACK_PENDING)\n", "unfit-holder", 340, "check"),
     "an invariant of its own": (
         "vrrpd/proto/vrrp_fsm.c", "\tf->leaving = false;\n\tf->leave_until = MONO_NEVER;", "\tf->leaving = false;", "assertion"),
     "a stop that leaves addresses behind": (
-        "vrrpd/engine/engine_run.c", "if (e->gen->instances[n].releasing || elect_holds", "if (elect_holds", "left-behind"),
+        "vrrpd/engine/engine_run.c", "if (e->gen->instances[n].releasing || elect_holds", "if (elect_holds", "left-behind", 1, "stop,slow-kernel"),
+    # What the simulator found in the real code, undone.
+    "found: checks that are known, not told": (
+        "vrrpd/engine/engine_reload.c", "\t\ttell_checks(e, i, now);\n", "", "not-the-best", 1, "reload"),
+    "found: another name takes the addresses away": (
+        "vrrpd/engine/engine_addresses.c", "\t\tif (i->held[n].held && held_elsewhere(k,", "\t\tif (0 && held_elsewhere(k,", "hand-over-gap", 1, "reload"),
+    "found: an advert without a socket": (
+        "vrrpd/elect/elect.c", " && e->conf->mode == ELECT_MODE_VRRP)\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)",
+        ")\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)", "crash", 1, "reload"),
+    "found: what could not be renewed is forgotten": (
+        "vrrpd/engine/engine_addresses.c", "\t\th->held = h->held && renewed;\n", "\t\th->held = false;\n", "two-holders", 1, "crash,fail-kernel"),
 }
 
 
@@ -107,12 +117,13 @@ def build(name, plant, build_dir, out):
 
 def check(name, plant, build_dir, seeds):
     """None, or what went wrong."""
-    rule, first = plant[3], plant[4] if len(plant) > 4 else 1
+    rule, first, kinds = plant[3], plant[4] if len(plant) > 4 else 1, plant[5] if len(plant) > 5 else None
     with tempfile.TemporaryDirectory() as tmp:
         wrong = build(name, plant, build_dir, pathlib.Path(tmp))
         if wrong:
             return wrong
-        done = subprocess.run([pathlib.Path(tmp) / "sim", "--seeds", str(seeds), "--first", str(first), "--jobs", "1", "--rule", rule],
+        done = subprocess.run([pathlib.Path(tmp) / "sim", "--seeds", str(seeds), "--first", str(first), "--jobs", "1", "--rule", rule]
+                              + (["--kinds", kinds] if kinds else []),
                               stdout=subprocess.PIPE, text=True, timeout=900, check=False)
     found = re.search(r"^seed (\d+): ([a-z-]+) at ([0-9.]+) s: (.*)$", done.stdout, re.M)
     if not found or found[2] != rule:

@@ -120,6 +120,7 @@ struct sim_plan {
 	struct sim_fault faults[SIM_FAULTS];
 };
 
+extern uint64_t sim_kinds_only; /* set of enum sim_kind: no others exist; 0: as the seed decides */
 const char *sim_kind_name(unsigned kind);
 bool sim_kind_graceful(unsigned kind);
 void sim_plan_draw(uint64_t seed, struct sim_plan *ret);
@@ -249,6 +250,7 @@ struct sim_node {
 	bool engine_up;
 	unsigned drains;
 	bool takeover_wanted;
+	uint64_t operate_until;
 	uint8_t priority_wanted; /* 0: the configured one */
 	struct engine *e;
 	struct loop loop;

@@ -17,6 +17,7 @@ static struct {
 	uint64_t steady_since; /* SIM_NEVER: it is not */
 	uint64_t two_since, none_since, unserved_since;
 	bool settled, was_settled;
+	bool deaf;	/* an Active may not have heard that others were, too: it cannot know whom the client heard last */
 	bool graceful;	/* since it was settled there was nothing but one planned hand-over */
 	bool look_due;
 	uint64_t last_change;
@@ -323,7 +324,9 @@ settled(void)
 		struct side s = side_of(&sim->nodes[0]);
 		int target = sim_client_target(0);
 
-		if (s.fit > 0 && !away && target != (int)s.holder->id)
+		if (s.fit == 0 || away || target == (int)s.holder->id)
+			c.deaf = c.deaf && (s.fit == 0 || away);
+		else if (!c.deaf)
 			sim_violation("client-misled", "the holder is node %u, the last announcement that was heard is node %d's",
 				      s.holder->id, target);
 	}
@@ -337,7 +340,9 @@ graceful(void)
 
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
 		served = served || holds_all(&sim->nodes[i]);
-	if (served && sim_client_target(0) >= 0)
+	if (!served)
+		sim_violation("hand-over-gap", "nobody has the addresses for a moment of a planned hand-over");
+	if (sim_client_target(0) >= 0)
 		served = sim_holds(&sim->nodes[sim_client_target(0)], 0);
 	if (served)
 		c.unserved_since = SIM_NEVER;
@@ -433,14 +438,15 @@ is_graceful(const struct sim_fault *f)
 		others += i != f->node;
 		close = close || (i != f->node && near(n, f->node));
 	}
-	/* Another set of addresses, or name, is not only a hand-over. */
-	return others > 0 && !close && (f->kind != SIM_RELOAD || (f->value & (8 | 16)) == 0);
+	/* Another set of addresses is not only a hand-over. */
+	return others > 0 && !close && (f->kind != SIM_RELOAD || (f->value & 8) == 0);
 }
 
 void
 sim_check_fault(const struct sim_fault *f, bool on)
 {
 	c.graceful = on && is_graceful(f);
+	c.deaf = c.deaf || f->kind == SIM_CUT || f->kind == SIM_LOSS || f->kind == SIM_CORRUPT || f->kind == SIM_SEND;
 	c.was_settled = on && c.settled;
 	c.unserved_since = SIM_NEVER;
 	c.settled = false;
@@ -496,7 +502,7 @@ sim_check_begin(void)
 {
 	c.steady_since = 0;
 	c.two_since = c.none_since = c.unserved_since = SIM_NEVER;
-	c.settled = c.was_settled = c.graceful = false;
+	c.settled = c.was_settled = c.graceful = c.deaf = false;
 	c.limit_none = sim_bound_settle(&sim->plan) + 6 * SIM_SEC; /* hosts begin one after another */
 	c.holder = -1;
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++)

@@ -3,15 +3,18 @@
  *
  *	sim [--seeds N] [--first SEED] [--jobs J]     run N seeds on J processors; the failing seed is printed first and last
  *	    [--rule NAME]                             only this rule counts: for what is planted
+ *	    [--kinds KIND,KIND...]                    no other kinds of fault exist
  *	sim --seed SEED [-v] [--minimise]             replay one, with a trace; with as few faults as break the same rule
  *
  * Exit status 0: no rule was broken; 1: one was; 2: wrong usage. Needs no rights and touches nothing.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,8 +25,12 @@
 
 static const char *only_rule; /* NULL: every one */
 
+static volatile sig_atomic_t stopped;
+
 struct totals {
+	_Atomic bool stop;
 	_Atomic uint64_t next, done, failed_seed; /* failed_seed: the lowest, UINT64_MAX: none */
+	_Atomic uint64_t running[JOBS_MAX]; /* seeds, while they run; UINT64_MAX: none */
 	_Atomic uint64_t simulated_us, takeovers, packets, starts, faults, kinds;
 };
 
@@ -54,17 +61,19 @@ replay(uint64_t seed, bool verbose, bool minimise)
 }
 
 static void
-work(struct totals *t, uint64_t first, uint64_t n)
+work(struct totals *t, unsigned job, uint64_t first, uint64_t n)
 {
 	for (;;) {
 		uint64_t at = t->next++;
 		struct sim_plan p;
 		struct sim_result r;
 
-		if (at >= n || t->failed_seed != UINT64_MAX)
+		if (at >= n || t->stop || t->failed_seed != UINT64_MAX)
 			return;
+		t->running[job] = first + at;
 		sim_plan_draw(first + at, &p);
 		sim_run(&p, false, &r);
+		t->running[job] = UINT64_MAX;
 		t->done++;
 		t->simulated_us += r.simulated_us;
 		t->takeovers += r.takeovers;
@@ -76,6 +85,13 @@ work(struct totals *t, uint64_t first, uint64_t n)
 		    first + at < t->failed_seed)
 			t->failed_seed = first + at;
 	}
+}
+
+static void
+on_signal(int signo)
+{
+	(void)signo;
+	stopped = 1;
 }
 
 static double
@@ -92,21 +108,28 @@ run_seeds(uint64_t first, uint64_t n, unsigned jobs)
 {
 	struct totals *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	double began = seconds(), took;
-	bool crashed = false;
-	int status;
+	uint64_t crashed = UINT64_MAX;
 
 	if (t == MAP_FAILED)
 		return 2;
 	t->failed_seed = UINT64_MAX;
 	fflush(NULL);
 	for (unsigned j = 0; j < jobs; j++) {
+		t->running[j] = UINT64_MAX;
 		if (fork() == 0) {
-			work(t, first, n);
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			signal(SIGINT, SIG_IGN); /* they reach the whole group: what was done so far is told */
+			signal(SIGTERM, SIG_IGN);
+			work(t, j, first, n);
 			_exit(0);
 		}
 	}
-	while (wait(&status) > 0 || errno == EINTR)
-		crashed = crashed || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+	sigaction(SIGINT, &(struct sigaction){.sa_handler = on_signal}, NULL);
+	sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, NULL);
+	while (wait(NULL) > 0 || errno == EINTR)
+		t->stop = t->stop || stopped;
+	for (unsigned j = 0; j < jobs; j++)
+		crashed = MIN(crashed, t->running[j]);
 	took = seconds() - began;
 	if (t->failed_seed != UINT64_MAX)
 		printf("FAILED seed %llu\n", (unsigned long long)t->failed_seed);
@@ -121,9 +144,11 @@ run_seeds(uint64_t first, uint64_t n, unsigned jobs)
 		       (unsigned long long)t->failed_seed, (unsigned long long)t->failed_seed);
 		return 1;
 	}
-	if (crashed)
-		printf("FAILED: a process of the simulator ended by itself\n");
-	return crashed ? 1 : 0;
+	if (crashed == UINT64_MAX)
+		return 0;
+	printf("seed %llu: crash at 0 s: the process ended\nFAILED seed %llu\n", (unsigned long long)crashed,
+	       (unsigned long long)crashed);
+	return 1;
 }
 
 static uint64_t
@@ -139,13 +164,32 @@ number(const char *text)
 	return n;
 }
 
+static uint64_t
+kinds(char *text)
+{
+	uint64_t set = 0;
+
+	for (char *word = strtok(text, ","); word != NULL; word = strtok(NULL, ",")) {
+		unsigned k = 0;
+
+		while (k < SIM_KIND_COUNT && strcmp(word, sim_kind_name(k)) != 0)
+			k++;
+		if (k == SIM_KIND_COUNT) {
+			fprintf(stderr, "sim: there is no kind \"%s\"\n", word);
+			exit(2);
+		}
+		set |= 1ull << k;
+	}
+	return set;
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seeds", required_argument, NULL, 'n'}, {"first", required_argument, NULL, 'f'},
 						{"seed", required_argument, NULL, 's'},	 {"jobs", required_argument, NULL, 'j'},
 						{"minimise", no_argument, NULL, 'm'},	 {"rule", required_argument, NULL, 'r'},
-						{0}};
+						{"kinds", required_argument, NULL, 'k'}, {0}};
 	uint64_t n = 1000, first = 1, seed = 0;
 	bool one = false, verbose = false, minimise = false;
 	unsigned jobs = (unsigned)MAX(1L, MIN((long)JOBS_MAX, sysconf(_SC_NPROCESSORS_ONLN)));
@@ -160,6 +204,8 @@ main(int argc, char **argv)
 			jobs = (unsigned)MIN(MAX(1u, number(optarg)), (uint64_t)JOBS_MAX);
 		else if (opt == 's')
 			one = true, seed = number(optarg);
+		else if (opt == 'k')
+			sim_kinds_only = kinds(optarg);
 		else if (opt == 'r')
 			only_rule = optarg;
 		else if (opt == 'v')

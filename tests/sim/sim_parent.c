@@ -332,6 +332,7 @@ command(struct sim_node *n, uint8_t verb, uint8_t priority)
 {
 	struct ipc_control m = {.h.gen = n->gen, .verb = verb, .priority = priority};
 
+	n->operate_until = sim_now + SIM_SEC;
 	if (n->agent_state != NULL && n->fd_agent != 0)
 		sim_chan_push(n, &n->agent, IPC_CONTROL, &m, -1);
 }
@@ -345,7 +346,7 @@ operate(void *arg, uint64_t a, uint64_t b)
 
 	(void)a;
 	(void)b;
-	if (n->engine_up && n->e->gen != NULL && n->ready) {
+	if (n->engine_up && n->e->gen != NULL && n->ready && sim_runs(n)) {
 		o = &n->e->gen->instances[0].elect.override;
 		again = again || o->drained || o->takeover || o->priority != 0;
 		if (n->drains > 0 && !o->drained)
@@ -357,13 +358,15 @@ operate(void *arg, uint64_t a, uint64_t b)
 		if (o->priority != n->priority_wanted)
 			command(n, IPC_CONTROL_PRIORITY, n->priority_wanted);
 	}
-	if (again || !n->ready)
+	/* What was sent may not have been heard yet. */
+	if (again || !n->ready || !sim_runs(n) || sim_now < n->operate_until)
 		sim_at(sim_now + OPERATOR_US, operate, n, 0, 0);
 }
 
 void
 sim_operator(struct sim_node *n)
 {
+	n->operate_until = sim_now + SIM_SEC;
 	if (!n->host->keepalived)
 		operate(n, 0, 0);
 }

@@ -25,6 +25,8 @@ static const uint8_t weights[SIM_KIND_COUNT] = {
 #define SLOW_MAX_US (300 * SIM_MS) /* one batch of addresses behind another program's lock */
 #define BUSY_MAX_US (20 * SIM_MS)
 
+uint64_t sim_kinds_only;
+
 const char *
 sim_kind_name(unsigned kind)
 {
@@ -315,6 +317,11 @@ draw_faults(struct sim_plan *p, struct sim_rand *r)
 	for (unsigned k = 0; k < SIM_KIND_COUNT; k++)
 		if (exists(p, k) && sim_rand_mille(r, 350))
 			p->kinds |= 1ull << k;
+	if (sim_kinds_only != 0)
+		p->kinds = sim_kinds_only;
+	for (unsigned k = 0; k < SIM_KIND_COUNT; k++)
+		if (!exists(p, k))
+			p->kinds &= ~(1ull << k);
 	if (p->kinds == 0)
 		p->kinds = 1ull << SIM_CRASH | 1ull << SIM_LOSS;
 	settle = sim_bound_settle(p);

@@ -70,9 +70,9 @@ struct step { /* how a state was reached */
 };
 
 static struct {
-	unsigned nodes, depth, losses, acts, limit;
+	unsigned nodes, depth, losses, acts, limit; /* limit: of states */
 	bool preempt;
-} opt = {2, 24, 1, 1, 3000000, true};
+} opt = {2, 120, 1, 1, 10000000, true};
 
 static struct elect_conf confs[NODES_MAX][2];
 static struct world *level, *next_level;

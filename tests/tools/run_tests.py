@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run the kinds of tests one after another and count them: the last line is "N passed, N failed".
 
-    run_tests.py --build build --san build/san structure unit cases fuzz netns
+    run_tests.py --build build --san build/san structure unit cases fuzz sim netns
 
 Everything runs whatever failed before; the output of what failed is shown whole. Exit status 1 when anything
 failed, or when a kind ran no test at all.
@@ -93,6 +93,35 @@ def fuzz(args):
     return fuzzing.fuzz_all(build, targets, runs=FUZZ_RUNS, tell=lambda text: print(text) if "FAILED" in text else None)
 
 
+def sim(args):
+    """Lives of hosts in virtual time, those that once broke a rule, the small worlds, and that planted bugs are found."""
+    program, worlds = f"{args.build}/tests/sim", f"{args.build}/tests/worlds"
+    runs = [[program, "--seeds", "2000"]]
+    for line in pathlib.Path(ROOT, "tests/sim/seeds").read_text(encoding="ascii").splitlines():
+        if line and not line.startswith("#"):
+            seed, kinds = line.split()[:2]
+            runs.append([program, "--seed", seed] + ([] if kinds == "-" else ["--kinds", kinds]))
+    runs += [[worlds, "--nodes", "2", "--losses", "2", "--acts", "2", "--preempt", p] for p in "01"]
+    runs += [[worlds, "--nodes", "3", "--depth", "60", "--preempt", p] for p in "01"]
+    passed = failed = 0
+    for command in runs:
+        status, output = run(command, UNIT_LIMIT_S)
+        if status == 0:
+            passed += 1
+        else:
+            failed += 1
+            print(f"--- {' '.join(command)} (exit status {status})\n{output}")
+        if command == runs[0] or command[0] == worlds:
+            print(output, end="")
+    status, output = run([sys.executable, "-B", "tests/sim/planted.py", "--build", args.build], UNIT_LIMIT_S)
+    closing = re.findall(r"^(\d+) passed, (\d+) failed$", output, re.M)
+    p, f = (int(n) for n in closing[-1]) if closing else (0, 1)
+    if status != 0 or f:
+        print(f"--- planted bugs (exit status {status})\n{output}")
+        f = max(f, 1)
+    return passed + p, failed + f
+
+
 def pytest_run(args, name, lines, *what):
     """Run pytest with a report that can be counted: (passed, failed, the tests that failed by name). Of a run without
     failure its last lines are shown."""
@@ -147,7 +176,8 @@ def systemd(args):
     return pytest_run(args, "systemd", 40, "-s", "tests/netns/test_systemd.py")[:2]
 
 
-KINDS = {"structure": structure, "unit": unit, "cases": cases, "fuzz": fuzz, "netns": netns, "systemd": systemd}
+KINDS = {"structure": structure, "unit": unit, "cases": cases, "fuzz": fuzz, "sim": sim, "netns": netns,
+         "systemd": systemd}
 
 
 def main():

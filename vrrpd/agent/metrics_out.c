@@ -109,7 +109,7 @@ metrics_uint(struct metrics_out *o, uint64_t value, ...)
 }
 
 void
-metrics_bool(struct metrics_out *o, bool value, ...)
+metrics_bool(struct metrics_out *o, int value, ...)
 {
 	va_list labels;
 

@@ -28,7 +28,7 @@ void metrics_family(struct metrics_out *o, enum metrics_type type, const char *n
 
 /* One sample. A duration is written in seconds. */
 void metrics_uint(struct metrics_out *o, uint64_t value, ...) METRICS_LABELS;
-void metrics_bool(struct metrics_out *o, bool value, ...) METRICS_LABELS;
+void metrics_bool(struct metrics_out *o, int value, ...) METRICS_LABELS;
 void metrics_seconds(struct metrics_out *o, usec_t value, ...) METRICS_LABELS;
 void metrics_text(struct metrics_out *o, const char *value, ...) METRICS_LABELS; /* a number as text */
 
