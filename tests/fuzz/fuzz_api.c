@@ -7,6 +7,7 @@
  */
 #include "fuzz/fuzz_agent.h"
 
+#include <sys/mman.h>
 #include <sys/un.h>
 
 #define CLIENTS	  3
@@ -19,7 +20,9 @@ struct client {
 	char begin[16]; /* of what it was answered */
 };
 
-static int listeners[2];
+#define CONFIG "node = \"n\";\n"
+
+static int listeners[2], config;
 static struct sockaddr_un names[2];
 static socklen_t name_len;
 
@@ -28,6 +31,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
+	config = memfd_create("config", MFD_CLOEXEC);
+	FUZZ_CHECK(config >= 0 && write(config, CONFIG, strlen(CONFIG)) == (ssize_t)strlen(CONFIG));
 	for (int i = 0; i < 2; i++) {
 		names[i] = (struct sockaddr_un){.sun_family = AF_UNIX};
 		/* No file: the name begins with a NUL. */
@@ -161,6 +166,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_agent_open(w);
 	for (int i = 0; i < 2; i++)
 		FUZZ_CHECK(api_listen(w->a.api, dup(listeners[i]), i == 1) == 0);
+	FUZZ_CHECK(api_set_config(w->a.api, dup(config), (uint32_t)strlen(CONFIG)) == 0);
 	fuzz_agent_generation(w);
 	FUZZ_CHECK(fuzz_agent_take(w) && w->a.conf != NULL);
 	while (in.left > 0)

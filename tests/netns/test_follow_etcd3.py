@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 import lab as labs
-from stores import KEY, SHORT_TWO_MS, Site, follow_conf, following, within
+from stores import KEY, SHORT_TWO_MS, VIP, Site, follow_conf, following, within
 
 FREE, KEPT = "10.77.1.101", "10.77.1.102"
 WATCH_S = 0.5  # a change reaches the kernel by the watch, on a busy machine
@@ -339,3 +339,17 @@ def test_reload(site):
     site.at("a")
     site.reload("a", follow_conf(site, "a", *more(site)))
     site.never_two(SHORT_TWO_MS)
+
+
+def test_reload_of_addresses(site):
+    """Another address comes and goes while this host is the leader; the one that stays does not notice."""
+    text, other = follow_conf(site, "a", *more(site)), "10.77.1.222"
+    more_addresses = text.replace(f'"{VIP}/24"', f'"{VIP}/24", "{other}/24"', 1)
+    assert more_addresses != text
+    before, restarts = transitions(site), site.vrrpd["a"].status()["engine_restarts"]
+    site.reload("a", more_addresses)
+    site.lab.wait_until(lambda: site.lab.holders(other) == ["a"], 5, "the new address is there")
+    site.reload("a", text)
+    site.lab.wait_until(lambda: site.lab.holders(other) == [], 5, "it is gone again")
+    assert site.vrrpd["a"].status()["engine_restarts"] == restarts
+    assert transitions(site) == before and site.sampler.longest_ms(0) == 0, site.sampler.periods()
