@@ -400,6 +400,7 @@ class Outcome:
         self.count = 0
         self.kind = ""
         self.wrong = None
+        self.relapsed = False  # it was as it should be for a while, and then not: a busy machine does that, too
         self.said = []
         self.place = None
         self.log = ""
@@ -466,6 +467,7 @@ def settle(world, phase, outcome):
                 raise
             settled = good_since is not None and time.monotonic() - good_since > 0.5
             if settled and not isinstance(wrong, NoStatus):
+                outcome.relapsed = True
                 raise Undefined(f"after it had settled: {wrong}") from None
             good_since = None
             outcome.fired = world.control.fired()
