@@ -21,7 +21,7 @@ FAIL_NTH := $(BUILD)/tests/fail_nth.so
 .PHONY: lab-tools
 lab-tools: $(LAB_TOOLS) $(FAIL_NTH)
 
-$(FAIL_NTH): tests/support/fail_nth.c
+$(FAIL_NTH): tests/support/fail_nth.c tests/support/fail_nth_calls.h
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CC) -std=gnu11 -D_GNU_SOURCE -pthread $(WARN) $(CFLAGS) -U_FORTIFY_SOURCE -fno-builtin -fPIC -shared -o $@ $< -ldl

@@ -13,26 +13,23 @@ without its vrrpd and a second, a reload of which a part is in force.
 
 import http.client
 import json
-import mmap
 import os
 import re
 import shutil
 import signal
 import socket
 import struct
-import subprocess
 import time
 
 import lab as labs
 import wire
-from daemons import children, conf, instance
+from daemons import conf, instance
+from fail_nth import ALLOCATIONS, WHATS, Control, where
 
 VIPS = ("10.77.1.100", "10.77.1.101")
 MORE = "10.77.1.110"  # of the instance that a reload adds
 LIFETIME_S = 2
-ALLOCATIONS = ("malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc")
 PROGRAMS = ("vrrpd", "vrrpd-engine", "vrrpd-agent")
-WHATS = {"allocation": 1, "call": 2, "ack": 4, "request": 8}
 DEADLINE_S = 40.0  # vrrpd itself gives a child that hangs at its start 30 s
 IFA_PROTO, OURS = 11, 112
 RESTARTS_MAX = 2  # of one program after one failure
@@ -43,64 +40,6 @@ STARTED = re.compile(r": starting (vrrpd-\w+) again$", re.M)
 SIGNALLED = re.compile(r"(vrrpd-\w+) was ended by signal (\d+)")
 # What the parent says of the end itself explains nothing.
 EPITAPH = re.compile(r"was ended by signal|ended with status|starting vrrpd-\w+ again|no user \"vrrpd\"|no group \"vrrpd\"")
-
-
-class Control:
-    """The file that fail_nth.c shares with its processes (struct control there)."""
-
-    HEAD = struct.Struct("=16s16sIIQIIQii32sII")
-    FRAME = struct.Struct("=40s32sQ")
-    FRAMES = 24
-    SITES = 1 << 16
-
-    def __init__(self, path):
-        self.path = path
-        size = self.HEAD.size + self.FRAMES * self.FRAME.size + self.SITES * 8
-        with open(path, "wb") as f:
-            f.truncate(size)
-        os.chmod(path, 0o666)
-        self.fd = os.open(path, os.O_RDWR)
-        self.map = mmap.mmap(self.fd, size)
-
-    def close(self):
-        self.map.close()
-        os.close(self.fd)
-
-    def aim(self, program, what, n, variant=0, only=""):
-        """Prepare the next failure; n 0: none, who calls is noted. `only`: the one function that counts."""
-        head = self.HEAD.pack(
-            program.encode(), only.encode(), WHATS[what], variant, n, 0, 0, 0, 0, 0, b"", 0, 0
-        )
-        self.map[: self.HEAD.size] = head
-        start = self.HEAD.size + self.FRAMES * self.FRAME.size
-        if n == 0:
-            self.map[start:] = bytes(len(self.map) - start)
-
-    def arm(self, on):
-        struct.pack_into("=I", self.map, 48, 1 if on else 0)
-
-    def count(self):
-        return struct.unpack_from("=Q", self.map, 56)[0]
-
-    def fired(self):
-        return struct.unpack_from("=I", self.map, 52)[0] == 2
-
-    def place(self):
-        """What failed: (call, errno, pid, [(module, symbol, offset), ...]), the innermost first."""
-        head = self.HEAD.unpack_from(self.map, 0)
-        frames = []
-        for k in range(head[11]):
-            module, symbol, offset = self.FRAME.unpack_from(self.map, self.HEAD.size + k * self.FRAME.size)
-            frames.append((module.rstrip(b"\0").decode(), symbol.rstrip(b"\0").decode(), offset))
-        return head[10].rstrip(b"\0").decode(), head[9], head[8], frames
-
-    def sites(self):
-        """What was noted: {hash of a place: the first number that was counted there}."""
-        start = self.HEAD.size + self.FRAMES * self.FRAME.size
-        found = {}
-        for k in range(1, min(self.count() + 1, self.SITES)):
-            found.setdefault(struct.unpack_from("=Q", self.map, start + 8 * k)[0], k)
-        return found
 
 
 class Kernel:
@@ -461,6 +400,7 @@ class Outcome:
         self.count = 0
         self.kind = ""
         self.wrong = None
+        self.relapsed = False  # it was as it should be for a while, and then not: a busy machine does that, too
         self.said = []
         self.place = None
         self.log = ""
@@ -527,6 +467,7 @@ def settle(world, phase, outcome):
                 raise
             settled = good_since is not None and time.monotonic() - good_since > 0.5
             if settled and not isinstance(wrong, NoStatus):
+                outcome.relapsed = True
                 raise Undefined(f"after it had settled: {wrong}") from None
             good_since = None
             outcome.fired = world.control.fired()
@@ -598,22 +539,4 @@ def finish(world, outcome, before):
         raise Undefined(f"{kind} without a word")
 
 
-def where(place, folder):
-    """A place in words: call, errno and the innermost functions, of our programs with file and line."""
-    call, err, _, frames = place
-    names = []
-    for module, symbol, offset in frames:
-        path = os.path.join(folder, module)
-        if os.path.exists(path):
-            done = subprocess.run(
-                ["addr2line", "-f", "-s", "-e", path, hex(offset - 1)], stdout=subprocess.PIPE, text=True, check=False
-            )
-            function, line = (done.stdout.splitlines() + ["?", "?"])[:2]
-            names.append(f"{function} ({line.split(' ')[0]})")
-        else:
-            names.append(symbol or module.split(".so")[0])
-    names = [name for k, name in enumerate(names) if k == 0 or name != names[k - 1]]
-    return f"{call} -> {os.strerror(err)}: " + " < ".join(names[:9])
-
-
-__all__ = ["World", "PHASES", "PROGRAMS", "WHATS", "Outcome", "iterate", "where", "children"]
+__all__ = ["World", "PHASES", "PROGRAMS", "WHATS", "Outcome", "iterate", "where", "conf", "instance"]

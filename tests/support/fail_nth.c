@@ -1,19 +1,21 @@
 /*
- * fail_nth.c - preloaded into vrrpd's programs: the n-th allocation, system call or answer over netlink fails, once.
+ * fail_nth.c - preloaded into vrrpd's programs: the n-th allocation, system call or answer over netlink fails,
+ * once.
  *
- * tests/tools/anomalies.py starts vrrpd with LD_PRELOAD=fail_nth.so and FAIL_NTH=FILE. The file is a struct control below that
- * all processes share: it says what is counted, in which program, from when on, and which one fails; and it takes in what
- * failed and where. Only one fails in all processes together, so that whoever is started again finds a healthy world.
+ * tests/tools/anomalies.py starts vrrpd with LD_PRELOAD=fail_nth.so and FAIL_NTH=FILE. The file is a struct
+ * control below that all processes share: it says what is counted, in which program, from when on, and which
+ * one fails; and it takes in what failed and where. Only one fails in all processes together, so that whoever
+ * is started again finds a healthy world.
  *
  *   allocations  NULL and ENOMEM
- *   calls        -1 and an errno that the call may have; only those that a program or a library makes by name: what
- *                the C library does inside itself is not seen
- *   acks         the kernel did what it was asked over netlink and said so, but what is read is an error; also the
- *                end of a dump
- *   requests     the kernel is asked over netlink for something it does not know, and refuses
+ *   calls        -1 and an errno that the call may have; only those that a program or a library makes by name:
+ * what the C library does inside itself is not seen acks         the kernel did what it was asked over netlink
+ * and said so, but what is read is an error; also the end of a dump requests     the kernel is asked over
+ * netlink for something it does not know, and refuses
  *
- * What happens before main() belongs to the libraries and is not counted. Once the program is under a filter of its system
- * calls, nothing here makes another one: the file is mapped and everything is looked up at the start.
+ * What happens before main() belongs to the libraries and is not counted. Once the program is under a filter of
+ * its system calls, nothing here makes another one: the file is mapped and everything is looked up at the
+ * start.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -56,13 +58,13 @@ enum { WHAT_ALLOCATION = 1, WHAT_CALL = 2, WHAT_ACK = 4, WHAT_REQUEST = 8 };
 
 /* Read and written by anomalies.py, too. */
 struct control {
-	char program[16];	 /* the one in which is counted */
-	char only[16];		 /* the one function that is counted; empty: all of its kind */
-	uint32_t what;		 /* one of WHAT_... */
-	uint32_t variant;	 /* which errno, where a call may have several */
-	uint64_t n;		 /* this one fails; 0: none, what is called is noted */
-	_Atomic uint32_t armed;	 /* counted is while this is not 0 */
-	_Atomic uint32_t fired;	 /* 1: chosen; 2: all below is written */
+	char program[16];	/* the one in which is counted */
+	char only[16];		/* the one function that is counted; empty: all of its kind */
+	uint32_t what;		/* one of WHAT_... */
+	uint32_t variant;	/* which errno, where a call may have several */
+	uint64_t n;		/* this one fails; 0: none, what is called is noted */
+	_Atomic uint32_t armed; /* counted is while this is not 0 */
+	_Atomic uint32_t fired; /* 1: chosen; 2: all below is written */
 	_Atomic uint64_t count;
 	int32_t pid;
 	int32_t err;
@@ -85,10 +87,11 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t align, size_t size);
-int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void), void (*fini)(void),
-		      void (*rtld_fini)(void), void *stack_end);
+int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
+		      void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
 
-/* ---- counting ------------------------------------------------------------------------------------------------- */
+/* ---- counting
+ * ------------------------------------------------------------------------------------------------- */
 
 static void
 note_place(const char *call, int err, void *const *at, int n)
@@ -143,7 +146,8 @@ is_it(uint32_t what, const char *call, int err)
 	uint32_t none = 0;
 
 	if (c == NULL || !in_main || inside || c->armed == 0 || (c->what & what) == 0 || c->fired != 0 ||
-	    strcmp(c->program, program_invocation_short_name) != 0 || (c->only[0] != '\0' && strcmp(c->only, call) != 0))
+	    strcmp(c->program, program_invocation_short_name) != 0 ||
+	    (c->only[0] != '\0' && strcmp(c->only, call) != 0))
 		return false;
 	k = ++c->count;
 	if (k != c->n && (c->n != 0 || k >= SITES))
@@ -217,7 +221,8 @@ next(const char *name)
 	return p;
 }
 
-/* ---- allocations ---------------------------------------------------------------------------------------------- */
+/* ---- allocations
+ * ---------------------------------------------------------------------------------------------- */
 
 void *
 malloc(size_t size)
@@ -264,7 +269,8 @@ posix_memalign(void **ret, size_t align, size_t size)
 	return *ret != NULL ? 0 : ENOMEM;
 }
 
-/* ---- system calls --------------------------------------------------------------------------------------------- */
+/* ---- system calls
+ * --------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define CALL(type, failed, name, params, args, one, other)                                                             \
@@ -276,83 +282,11 @@ posix_memalign(void **ret, size_t align, size_t size)
 		return call_fails(#name, one, other) ? (failed) : real args;                                           \
 	}
 
-CALL(int, -1, socket, (int a, int b, int c), (a, b, c), EMFILE, ENOBUFS)
-CALL(int, -1, socketpair, (int a, int b, int c, int sv[2]), (a, b, c, sv), EMFILE, ENFILE)
-CALL(int, -1, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n), EADDRINUSE, ENOMEM)
-CALL(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n), EAGAIN, ENETUNREACH)
-CALL(int, -1, listen, (int fd, int n), (fd, n), EADDRINUSE, EADDRINUSE)
-CALL(int, -1, accept, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n), EMFILE, ECONNABORTED)
-CALL(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *n, int f), (fd, a, n, f), EMFILE, ECONNABORTED)
-CALL(int, -1, setsockopt, (int fd, int l, int o, const void *v, socklen_t n), (fd, l, o, v, n), ENOMEM, ENOBUFS)
-CALL(int, -1, getsockopt, (int fd, int l, int o, void *v, socklen_t *n), (fd, l, o, v, n), ENOBUFS, ENOPROTOOPT)
-CALL(int, -1, getsockname, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n), ENOBUFS, ENOBUFS)
-CALL(int, -1, shutdown, (int fd, int how), (fd, how), ENOTCONN, ENOTCONN)
-CALL(ssize_t, -1, send, (int fd, const void *p, size_t n, int f), (fd, p, n, f), ENOBUFS, EAGAIN)
-CALL(int, -1, sendmmsg, (int fd, struct mmsghdr *m, unsigned n, int f), (fd, m, n, f), ENOBUFS, ENETDOWN)
-CALL(int, -1, recvmmsg, (int fd, struct mmsghdr *m, unsigned n, int f, struct timespec *t), (fd, m, n, f, t), ENOMEM, ENETDOWN)
-CALL(ssize_t, -1, read, (int fd, void *p, size_t n), (fd, p, n), EIO, EINTR)
-CALL(ssize_t, -1, pread64, (int fd, void *p, size_t n, off64_t at), (fd, p, n, at), EIO, EIO)
-CALL(ssize_t, -1, readv, (int fd, const struct iovec *v, int n), (fd, v, n), ECONNRESET, ENOMEM)
-CALL(ssize_t, -1, writev, (int fd, const struct iovec *v, int n), (fd, v, n), EPIPE, ENOMEM)
-CALL(void *, MAP_FAILED, mmap, (void *a, size_t n, int p, int f, int fd, off_t o), (a, n, p, f, fd, o), ENOMEM, EAGAIN)
-CALL(int, -1, memfd_create, (const char *name, unsigned f), (name, f), EMFILE, ENOMEM)
-CALL(int, -1, ftruncate, (int fd, off_t n), (fd, n), ENOSPC, EIO)
-CALL(int, -1, ftruncate64, (int fd, off64_t n), (fd, n), ENOSPC, EIO)
-CALL(int, -1, pipe2, (int p[2], int f), (p, f), EMFILE, ENFILE)
-CALL(int, -1, eventfd, (unsigned v, int f), (v, f), EMFILE, ENOMEM)
-CALL(int, -1, epoll_create, (int n), (n), EMFILE, ENOMEM)
-CALL(int, -1, epoll_create1, (int f), (f), EMFILE, ENOMEM)
-CALL(int, -1, epoll_ctl, (int e, int op, int fd, struct epoll_event *v), (e, op, fd, v), ENOSPC, ENOMEM)
-CALL(int, -1, epoll_wait, (int e, struct epoll_event *v, int n, int t), (e, v, n, t), EINTR, EINTR)
-CALL(int, -1, poll, (struct pollfd *v, nfds_t n, int t), (v, n, t), EINTR, ENOMEM)
-CALL(int, -1, timerfd_create, (clockid_t c, int f), (c, f), EMFILE, ENOMEM)
-CALL(int, -1, timerfd_settime, (int fd, int f, const struct itimerspec *a, struct itimerspec *b), (fd, f, a, b), EINVAL, ECANCELED)
-CALL(int, -1, dup, (int fd), (fd), EMFILE, EMFILE)
-CALL(int, -1, dup2, (int fd, int to), (fd, to), EBUSY, EMFILE)
-CALL(int, -1, dup3, (int fd, int to, int f), (fd, to, f), EBUSY, EMFILE)
-CALL(pid_t, -1, fork, (void), (), EAGAIN, ENOMEM)
-CALL(int, -1, execv, (const char *p, char *const *a), (p, a), ENOMEM, ETXTBSY)
-CALL(int, -1, execve, (const char *p, char *const *a, char *const *e), (p, a, e), ENOMEM, ETXTBSY)
-CALL(pid_t, -1, waitpid, (pid_t p, int *s, int f), (p, s, f), EINTR, EINTR)
-CALL(int, -1, waitid, (idtype_t t, id_t i, siginfo_t *s, int f), (t, i, s, f), EINTR, EINTR)
-CALL(int, -1, kill, (pid_t p, int s), (p, s), EPERM, EPERM)
-CALL(int, -1, flock, (int fd, int f), (fd, f), ENOLCK, EINTR)
-CALL(int, -1, mkdir, (const char *p, mode_t m), (p, m), ENOSPC, EROFS)
-CALL(int, -1, chown, (const char *p, uid_t u, gid_t g), (p, u, g), EPERM, EROFS)
-CALL(int, -1, rename, (const char *a, const char *b), (a, b), ENOSPC, EIO)
-CALL(int, -1, unlink, (const char *p), (p), EBUSY, EROFS)
-CALL(int, -1, access, (const char *p, int m), (p, m), EACCES, EIO)
-CALL(ssize_t, -1, readlink, (const char *p, char *b, size_t n), (p, b, n), ENOMEM, EACCES)
-CALL(int, -1, stat, (const char *p, struct stat *s), (p, s), ENOMEM, EACCES)
-CALL(int, -1, lstat, (const char *p, struct stat *s), (p, s), ENOMEM, EACCES)
-CALL(int, -1, fstat, (int fd, struct stat *s), (fd, s), ENOMEM, EIO)
-CALL(int, -1, chdir, (const char *p), (p), EACCES, EIO)
-CALL(int, -1, setgroups, (size_t n, const gid_t *g), (n, g), EPERM, ENOMEM)
-CALL(int, -1, setresuid, (uid_t a, uid_t b, uid_t c), (a, b, c), EAGAIN, EPERM)
-CALL(int, -1, setresgid, (gid_t a, gid_t b, gid_t c), (a, b, c), EPERM, EINVAL)
-CALL(int, -1, setpgid, (pid_t p, pid_t g), (p, g), EPERM, EACCES)
-CALL(int, -1, sched_setscheduler, (pid_t p, int k, const struct sched_param *s), (p, k, s), EPERM, EINVAL)
-CALL(int, -1, mlockall, (int f), (f), ENOMEM, EAGAIN)
-CALL(int, -1, inotify_init1, (int f), (f), EMFILE, ENFILE)
-CALL(int, -1, inotify_add_watch, (int fd, const char *p, uint32_t m), (fd, p, m), ENOSPC, ENOMEM)
-CALL(int, -1, gethostname, (char *p, size_t n), (p, n), ENAMETOOLONG, ENAMETOOLONG)
-CALL(int, -1, getifaddrs, (struct ifaddrs **r), (r), EMFILE, ENOMEM)
-CALL(int, -1, getgrouplist, (const char *u, gid_t g, gid_t *v, int *n), (u, g, v, n), ENOMEM, ENOMEM)
-CALL(struct passwd *, NULL, getpwnam, (const char *u), (u), EMFILE, EIO)
-CALL(struct group *, NULL, getgrnam, (const char *u), (u), EMFILE, EIO)
-CALL(FILE *, NULL, fopen, (const char *p, const char *m), (p, m), EMFILE, ENOMEM)
-CALL(FILE *, NULL, freopen, (const char *p, const char *m, FILE *f), (p, m, f), EMFILE, ENOMEM)
-CALL(FILE *, NULL, fdopen, (int fd, const char *m), (fd, m), ENOMEM, ENOMEM)
-CALL(DIR *, NULL, opendir, (const char *p), (p), EMFILE, ENOMEM)
-CALL(int, errno, pthread_create, (pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *p), (t, a, f, p), EAGAIN, EPERM)
-CALL(int, errno, pthread_mutex_init, (pthread_mutex_t *m, const pthread_mutexattr_t *a), (m, a), ENOMEM, EAGAIN)
-CALL(int, errno, pthread_mutexattr_setprotocol, (pthread_mutexattr_t *a, int p), (a, p), ENOTSUP, ENOTSUP)
-CALL(int, -1, close_range, (unsigned a, unsigned b, int f), (a, b, f), ENOMEM, EMFILE)
-CALL(int, -1, getrlimit64, (__rlimit_resource_t k, struct rlimit64 *r), (k, r), EPERM, EPERM)
-CALL(int, -1, setrlimit64, (__rlimit_resource_t k, const struct rlimit64 *r), (k, r), EPERM, EPERM)
+#include "fail_nth_calls.h"
 /* clang-format on */
 
-/* One octet is what libevent's signal handlers write into their own pipe, which cannot fail before it is full. */
+/* One octet is what libevent's signal handlers write into their own pipe, which cannot fail before it is full.
+ */
 ssize_t
 write(int fd, const void *p, size_t n)
 {
@@ -363,21 +297,22 @@ write(int fd, const void *p, size_t n)
 	return n != 1 && call_fails("write", ENOSPC, EINTR) ? -1 : real(fd, p, n);
 }
 
-/* Those with a variable number of arguments: more are passed on than there are, which the processor's rules for calls allow. */
-#define VARIADIC(name, type, first, pass, one, other)                                                                  \
-	type name first                                                                                                \
-	{                                                                                                              \
-		static long (*real)(long, long, long, long, long, long, long);                                         \
-		long a[5];                                                                                             \
-		va_list ap;                                                                                            \
-		if (real == NULL)                                                                                      \
-			real = (long (*)(long, long, long, long, long, long, long))next(#name);                        \
-		va_start(ap, x2);                                                                                      \
-		for (int i = 0; i < 5; i++)                                                                            \
-			a[i] = va_arg(ap, long);                                                                       \
-		va_end(ap);                                                                                            \
-		return call_fails(#name, one, other) ? (type)-1                                                        \
-						     : (type)real(pass, a[0], a[1], a[2], a[3], a[4]);                 \
+/* Those with a variable number of arguments: more are passed on than there are, which the processor's rules for
+ * calls allow. */
+#define VARIADIC(name, type, first, pass, one, other)                                                          \
+	type name first                                                                                        \
+	{                                                                                                      \
+		static long (*real)(long, long, long, long, long, long, long);                                 \
+		long a[5];                                                                                     \
+		va_list ap;                                                                                    \
+		if (real == NULL)                                                                              \
+			real = (long (*)(long, long, long, long, long, long, long))next(#name);                \
+		va_start(ap, x2);                                                                              \
+		for (int i = 0; i < 5; i++)                                                                    \
+			a[i] = va_arg(ap, long);                                                               \
+		va_end(ap);                                                                                    \
+		return call_fails(#name, one, other) ? (type)-1                                                \
+						     : (type)real(pass, a[0], a[1], a[2], a[3], a[4]);         \
 	}
 
 #define PASS (long)(intptr_t)x1, (long)(intptr_t)x2
@@ -421,7 +356,8 @@ syscall(long number, ...)
 	return call_fails("syscall", EPERM, EINVAL) ? -1 : real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* ---- netlink -------------------------------------------------------------------------------------------------- */
+/* ---- netlink
+ * -------------------------------------------------------------------------------------------------- */
 
 static bool
 is_netlink(int fd)
@@ -490,7 +426,8 @@ sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr *to, so
 	ssize_t r;
 
 	if (real == NULL)
-		real = (ssize_t(*)(int, const void *, size_t, int, const struct sockaddr *, socklen_t))next("sendto");
+		real = (ssize_t(*)(int, const void *, size_t, int, const struct sockaddr *, socklen_t))next(
+			"sendto");
 	if (call_fails("sendto", ENOBUFS, EAGAIN))
 		return -1;
 	if (is_netlink(fd))
@@ -565,7 +502,8 @@ recvmsg(int fd, struct msghdr *m, int flags)
 	return spoil_acks(m->msg_iov[0].iov_base, r, m->msg_iov[0].iov_len);
 }
 
-/* ---- the start ------------------------------------------------------------------------------------------------ */
+/* ---- the start
+ * ------------------------------------------------------------------------------------------------ */
 
 static int (*real_main)(int, char **, char **);
 
@@ -577,12 +515,13 @@ counted_main(int argc, char **argv, char **env)
 }
 
 int
-__libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void), void (*fini)(void),
-		  void (*rtld_fini)(void), void *stack_end)
+__libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
+		  void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
 {
-	int (*real)(int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void), void (*)(void),
-		    void *) = (int (*)(int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void),
-				       void (*)(void), void *))next("__libc_start_main");
+	int (*real)(int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void),
+		    void (*)(void), void *) =
+		(int (*)(int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void),
+			 void (*)(void), void *))next("__libc_start_main");
 
 	real_main = main;
 	return real(counted_main, argc, argv, init, fini, rtld_fini, stack_end);

@@ -38,10 +38,12 @@ class Job:
 
 
 def attempt(world, job):
-    """One iteration; what cannot be prepared is tried again."""
+    """One iteration; what cannot be prepared, or does not stay as it was, is tried again: the machine may be busy."""
     for left in reversed(range(TRIES)):
         try:
-            return anomaly.iterate(world, *job.group, job.n, job.variant, job.only)
+            outcome = anomaly.iterate(world, *job.group, job.n, job.variant, job.only)
+            if left == 0 or not outcome.relapsed:
+                return outcome
         except (labs.LabTimeout, OSError, RuntimeError, KeyError) as e:
             if left == 0:
                 outcome = anomaly.Outcome(*job.group, job.n, job.variant)

@@ -31,8 +31,8 @@ kernel_answer(struct engine_kernel *k, const struct kernel_answer *a)
 {
 	static const struct timespec pause = {.tv_nsec = 1000000};
 
-	/* Blocks while the advert loop is behind; after a stop there is nobody to tell. An answer that is lost would be
-	 * waited for for ever: while the kernel is short of memory it is tried again. */
+	/* Blocks while the advert loop is behind; after a stop there is nobody to tell. An answer that is lost
+	 * would be waited for for ever: while the kernel is short of memory it is tried again. */
 	while (send(k->answers_out, a, sizeof(*a), MSG_NOSIGNAL) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
 			return;
@@ -248,7 +248,8 @@ kernel_wake(struct engine_kernel *k)
 
 	/* EAGAIN means that it is awake 2^64 - 1 times already. */
 	if (write(k->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_warning("the thread for the kernel's network configuration is not woken until addresses are renewed: %s",
+		log_warning("the thread for the kernel's network configuration is not woken until addresses "
+			    "are renewed: %s",
 			    strerror(errno));
 }
 

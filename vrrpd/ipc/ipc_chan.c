@@ -165,7 +165,8 @@ ipc_chan_recv(struct ipc_chan *c, union ipc_msg *msg, int *ret_fd)
 	if (c->fd < 0)
 		return -ENOTCONN;
 	n = recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	/* The other end is gone and had not read everything: told once, before its last words, which are still here. */
+	/* The other end is gone and had not read everything: told once, before its last words, which are still
+	 * here. */
 	if (n < 0 && errno == ECONNRESET)
 		n = recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
