@@ -33,6 +33,7 @@ static void
 show(struct snap_waiter *waiter, const struct snap *s, const char *why)
 {
 	struct fuzz_agent *w = *(struct fuzz_agent **)(waiter + 1);
+	char text[LIMIT_CAUSE_TEXT];
 	struct json_out j;
 	size_t n;
 
@@ -41,7 +42,10 @@ show(struct snap_waiter *waiter, const struct snap *s, const char *why)
 	if (s == NULL)
 		return;
 	json_out_init(&j);
-	api_status_json(&j, &w->a, s);
+	api_status_json(&j, &w->a, s, true);
+	check_json(&j);
+	json_out_init(&j);
+	api_status_json(&j, &w->a, s, false);
 	check_json(&j);
 	for (uint32_t i = 0; i < s->n_instances; i++) {
 		struct api_view v = api_view_of(&w->a, s, i);
@@ -50,9 +54,8 @@ show(struct snap_waiter *waiter, const struct snap *s, const char *why)
 		api_explain_json(&j, &v);
 		check_json(&j);
 	}
-	json_out_init(&j);
-	api_events_json(&j, &w->a);
-	check_json(&j);
+	for (uint32_t i = 0; i < events_count(w->a.events); i++)
+		(void)role_cause_text(&events_get(w->a.events, i)->cause, text, sizeof(text));
 	free(api_metrics_text(&w->a, s, &n));
 }
 
@@ -85,6 +88,7 @@ engine_says(struct fuzz_agent *w)
 						    .name = "x",
 						    .a = 5000,
 						    .b = 3};
+		str_copy(m.EVENT.name, sizeof(m.EVENT.name), w->a.conf->instances[index].c.name);
 		fuzz_ipc_send(&w->engine, IPC_EVENT, &m);
 		break;
 	case 2:

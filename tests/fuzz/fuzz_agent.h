@@ -167,7 +167,8 @@ fuzz_agent_generation(struct fuzz_agent *w)
 				   .n_own_hooks = 1,
 				   .n_hooks = 1,
 				   .realtime_priority = 50,
-				   .address_lifetime_s = 3};
+				   .address_lifetime_s = 3,
+				   .n_events = 100};
 
 	b.n_instances = 1 + fuzz_below(&w->in, FUZZ_INSTANCES_MAX);
 	for (uint32_t n = 0; n < b.n_instances; n++) {

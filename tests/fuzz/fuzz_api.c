@@ -164,8 +164,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Messages are right ones: their input is the same each time, and used up by the generation. */
 	w->in = fuzz_in((const uint8_t *)"\1\0\66\1\73", 5);
 	fuzz_agent_open(w);
-	for (int i = 0; i < 2; i++)
-		FUZZ_CHECK(api_listen(w->a.api, dup(listeners[i]), i == 1) == 0);
+	for (uint8_t i = 0; i < 2; i++) {
+		struct ipc_listen m = {.control = i};
+
+		FUZZ_CHECK(api_listen(w->a.api, dup(listeners[i]), &m) == 0);
+	}
 	FUZZ_CHECK(api_set_config(w->a.api, dup(config), (uint32_t)strlen(CONFIG)) == 0);
 	fuzz_agent_generation(w);
 	FUZZ_CHECK(fuzz_agent_take(w) && w->a.conf != NULL);
