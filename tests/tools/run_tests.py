@@ -24,6 +24,11 @@ ROOT = HERE.parent.parent
 UNIT_LIMIT_S = 300
 NETNS_LIMIT_S = 1500
 AGAIN_MAX = 20  # failed tests that get a second run
+LANES = 3  # files of netns tests side by side
+# The longest of them.
+LONG = [f"test_{name}" for name in (
+    "follow_etcd3", "follow_patroni", "checks_redis", "scripts", "arbiter", "checks_patroni", "follow_sentinel", "survival_peers",
+    "survival", "chaos", "reload", "follow_etcd3_refused", "lease_etcd3", "override", "hooks", "services", "survival_kernel")]
 FUZZ_RUNS = 2000  # of each target, its corpus included
 
 
@@ -143,13 +148,13 @@ def pytest_run(args, name, lines, *what):
     failed = [test for test, verdict in verdicts.items() if verdict == "bad"]
     if status != 0 or failed:
         print(output)
-    else:
+    elif lines:
         print("\n".join(output.splitlines()[-lines:]))
     return sum(v == "good" for v in verdicts.values()), max(len(failed), int(status != 0)), failed
 
 
 def once_more(args, results):
-    """What failed beside the other half is run once more alone: many hosts on few cores starve each other now and then, and
+    """What failed beside others is run once more alone: many hosts on few cores starve each other now and then, and
     that is no answer to what a test asks. What fails again has failed. Many failures are no accident."""
     passed, failed = sum(r[0] for r in results), sum(r[1] for r in results)
     again = [test for r in results for test in r[2]]
@@ -161,15 +166,19 @@ def once_more(args, results):
 
 
 def netns(args):
-    """Two halves side by side: most of each is waiting. What asks or runs other programs on one side, the rest on the other."""
-    names = ("arbiter", "checks", "follow", "hooks", "lease", "scripts", "services")
-    checks = [str(p) for n in names for p in sorted(pathlib.Path("tests/netns").glob(f"test_{n}*.py"))]
-    rest = [str(p) for p in sorted(pathlib.Path("tests/netns").glob("test_*.py"))]
-    rest = [p for p in rest if p not in checks and not p.endswith("test_systemd.py")]
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        halves = [pool.submit(pytest_run, args, "checks", 12, *checks), pool.submit(pytest_run, args, "netns", 12, *rest)]
-        results = [half.result() for half in halves]
-    return once_more(args, results)
+    """File by file, several side by side: most of each is waiting. The longest first, so that all end together."""
+    files = sorted(pathlib.Path("tests/netns").glob("test_*.py"), key=lambda p: (LONG + [p.stem]).index(p.stem))
+    files = [p for p in files if p.stem != "test_systemd"]
+
+    def one(path):
+        started = time.monotonic()
+        return pytest_run(args, path.stem, 0, str(path)), time.monotonic() - started, path.stem
+
+    with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+        results = list(pool.map(one, files))
+    slow = sorted(((took, name) for _, took, name in results), reverse=True)[:10]
+    print("netns: the longest: " + ", ".join(f"{name.removeprefix('test_')} {took:.0f} s" for took, name in slow))
+    return once_more(args, [r for r, _, _ in results])
 
 
 def systemd(args):

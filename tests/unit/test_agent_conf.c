@@ -62,6 +62,7 @@ take(const union ipc_msg *inst)
 	int err = 0;
 
 	b.CONF_BEGIN.n_instances = 1;
+	b.CONF_BEGIN.n_events = 100;
 	strcpy(b.CONF_BEGIN.node, "n");
 	for (size_t n = 0; n < ARRAY_SIZE(all) && err == 0; n++)
 		err = agent_conf_feed(&r, all[n], &conf, &why);
