@@ -2,6 +2,7 @@
 #
 #   make            the four programs            make test     install what tests need, build, run everything
 #   make demo       see it work                  make bench    measure beside keepalived
+#   make sim        hosts in virtual time        make worlds   every order of events of small ones
 #   make lint fmt   checks and layout of code    make install  PREFIX, DESTDIR as usual
 #   make SAN=address,undefined BUILD=build/san   a build with sanitizers
 
