@@ -2,8 +2,9 @@
 #
 #   make            the four programs            make test     install what tests need, build, run everything
 #   make demo       see it work                  make bench    measure beside keepalived
-#   make fuzz       octets at random             make lint fmt checks and layout of code
-#   make install    PREFIX, DESTDIR as usual
+#   make sim        hosts in virtual time        make worlds   every order of events of small ones
+#   make fuzz       octets at random             make mutate   wrong versions of the core must be noticed
+#   make coverage   of the core                  make install  PREFIX, DESTDIR as usual
 #   make SAN=address,undefined BUILD=build/san   a build with sanitizers
 
 BUILD ?= build
