@@ -120,11 +120,12 @@ class Watched:
         self.wait_whole()
 
     def start_sentinel(self, name):
-        """A Sentinel, again with what it knew. Quicker than usual: a new master must be pinged before it counts as down,
-        one that comes back is made a replica after four PUBLISH-PERIODs, and TILT mode does not last half a minute."""
+        """A Sentinel, again with what it knew. Quicker than usual: a new master must be pinged before it counts as down
+        (but what is known of a replica counts for five of these periods, and is asked for every second then), one that comes
+        back is made a replica after four PUBLISH-PERIODs, and TILT mode does not last half a minute."""
         host = next(h for h in self.hosts if h.name == name)
         one = self.sentinels[name] = Sentinel(host, self.hosts[0])
-        for what, ms in (("PING", 100), ("INFO", 500), ("PUBLISH", 800), ("TILT", 2000)):
+        for what, ms in (("PING", 250), ("INFO", 500), ("PUBLISH", 800), ("TILT", 2000)):
             one.cli("SENTINEL", "DEBUG", f"{what}-PERIOD", str(ms))
 
     def wait_whole(self, deadline=20):
