@@ -93,6 +93,7 @@ def test_vrrpctl_prints_what_changed(lab):
 
 def test_sighup_logs_what_changed(lab):
     d = start(lab)
+    d.wait_state("old", "active")
     rewrite(d, after())
     d.signal(signal.SIGHUP)
     lab.wait_until(
