@@ -3,6 +3,7 @@
  * count, every cut of a message and random octets.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -233,6 +234,12 @@ test_errors(void **state)
 	add(&m, &err, sizeof(err));
 	assert_true(route_search_feed(&s, m.b, m.n));
 	assert_int_equal(s.err, ENOBUFS);
+	s = looking_for("0.0.0.0/0", 254, NULL, 0);
+	m.n = 0;
+	begin(&m, NLMSG_ERROR, 0);
+	add(&m, &(int){INT_MIN}, sizeof(int)); /* no errno, and has no positive one */
+	assert_true(route_search_feed(&s, m.b, m.n));
+	assert_int_equal(s.err, EBADMSG);
 	s = looking_for("0.0.0.0/0", 254, NULL, 0);
 	m.n = 0;
 	begin(&m, NLMSG_DONE, NLM_F_MULTI | NLM_F_DUMP_INTR);

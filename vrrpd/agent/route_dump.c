@@ -16,6 +16,8 @@
 
 #include "base/macros.h"
 
+#define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO */
+
 struct hop {
 	struct ip_addr via;
 	unsigned ifindex;
@@ -192,7 +194,7 @@ route_search_feed(struct route_search *s, const void *data, size_t n)
 		if (h.nlmsg_type == NLMSG_DONE || h.nlmsg_type == NLMSG_ERROR) {
 			if (h.nlmsg_len >= sizeof(h) + sizeof(err))
 				memcpy(&err, p + sizeof(h), sizeof(err));
-			s->err = err < 0 ? -err : 0;
+			s->err = err >= 0 ? 0 : err >= -ERRNO_MAX ? -err : EBADMSG;
 			return true;
 		}
 		if (h.nlmsg_type == RTM_NEWROUTE)
