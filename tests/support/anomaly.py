@@ -37,6 +37,7 @@ RESTARTS_MAX = 2  # of one program after one failure
 # A line of a level above information, or one that did not come through the log at all.
 COMPLAINT = re.compile(r"^\S+ \S+ vrrpd\S*: (error|warning): |^(?!\d{4}-\d\d-\d\d )\S")
 STARTED = re.compile(r": starting (vrrpd-\w+) again$", re.M)
+ENDED = re.compile(r": vrrpd-\w+ (?:was ended by signal|ended with status) \d+")
 SIGNALLED = re.compile(r"(vrrpd-\w+) was ended by signal (\d+)")
 # What the parent says of the end itself explains nothing.
 EPITAPH = re.compile(r"was ended by signal|ended with status|starting vrrpd-\w+ again|no user \"vrrpd\"|no group \"vrrpd\"")
@@ -510,9 +511,19 @@ def iterate(world, name, program, what, n, variant=0, only=""):
     return outcome
 
 
+def log_of_ends(daemon, before):
+    """What was logged since, when it tells an end for each process that was started again: that may come after the start."""
+    end = time.monotonic() + 5
+    while True:
+        text = daemon.log_text()[len(before) :]
+        if len(ENDED.findall(text)) >= len(STARTED.findall(text)) or time.monotonic() > end:
+            return text
+        time.sleep(0.02)
+
+
 def finish(world, outcome, before):
     """Name what became of it."""
-    text = world.da.log_text()[len(before) :]
+    text = log_of_ends(world.da, before)
     outcome.said = said_since(text)
     answered = world.answer is not None and world.answer[0] != 200
     if answered:
