@@ -225,8 +225,7 @@ do_advert(struct world *w, struct fuzz_in *in)
 	a.interval_differs = a.adver_int_cs != c->vrrp.adver_int_cs;
 	a.addresses_differ = flags & 64;
 	/* vrrp_packet_check() keeps the others from an instance. */
-	if (c->mode == ELECT_MODE_VRRP && c->priority != VRRP_PRIORITY_OWNER &&
-	    !ip_addr_equal(&a.src, &w->e.source))
+	if (c->mode == ELECT_MODE_VRRP && !ip_addr_equal(&a.src, &w->e.source))
 		step(w, &ev);
 }
 

@@ -146,7 +146,7 @@ check_again(const struct vrrp_datagram *d, const struct router *r, const struct 
 	FUZZ_CHECK(vrrp_packet_encode(&c, a->priority, (enum vrrp_checksum_form)a->form, &d->src, &d->dst, less,
 				      d->len - 1) < 0);
 	again.msg = buf;
-	FUZZ_CHECK(vrrp_packet_check(&again, &r->codec, &b) == VRRP_DROP_NONE);
+	FUZZ_CHECK(vrrp_packet_check(&again, &r->codec, &b) == (c.owner ? VRRP_DROP_OWNER : VRRP_DROP_NONE));
 	FUZZ_CHECK(same_advert(a, &b));
 	FUZZ_CHECK(memcmp(buf, d->msg, 4) == 0 && buf[5] == d->msg[5]);
 	FUZZ_CHECK(memcmp(buf + 8, d->msg + 8, a->n_addrs * size) == 0);
@@ -155,7 +155,7 @@ check_again(const struct vrrp_datagram *d, const struct router *r, const struct 
 static void
 check_accepted(const struct vrrp_datagram *d, const struct router *r, const struct vrrp_advert *a)
 {
-	FUZZ_CHECK(a->version == r->codec.version && a->vrid == r->codec.vrid && !r->codec.owner);
+	FUZZ_CHECK(a->version == r->codec.version && a->vrid == r->codec.vrid);
 	FUZZ_CHECK(a->n_addrs > 0 && a->adver_int_cs > 0 && a->form < VRRP_CHECKSUM_FORM_COUNT);
 	FUZZ_CHECK(a->priority == d->msg[2] && a->n_addrs == d->msg[3] && ip_addr_equal(&a->src, &d->src));
 	FUZZ_CHECK(!ip_addr_is_multicast(&a->src));
@@ -190,7 +190,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		drop = vrrp_packet_check(&d, &r.codec, &a);
 		FUZZ_CHECK(drop < VRRP_DROP_COUNT);
 		FUZZ_CHECK(vrrp_drop_label(drop)[0] != '\0' && vrrp_drop_text(drop)[0] != '\0');
-		if (drop == VRRP_DROP_NONE)
+		FUZZ_CHECK(drop != VRRP_DROP_NONE || !r.codec.owner);
+		if (drop == VRRP_DROP_NONE || (drop == VRRP_DROP_OWNER && a.src.family != IP_FAMILY_NONE))
 			check_accepted(&d, &r, &a);
 	}
 	free(packet);

@@ -124,6 +124,19 @@ def test_owner_is_active_at_once(lab):
     assert d.state() == "active"
 
 
+def test_two_owners_are_told(lab):
+    """Neither yields (RFC 9568 7.1): a mistake that both hosts name, in the log and in status."""
+    hosts = [lab.host("a"), lab.host("b")]
+    owners = [start(h, 255, advert_interval="100ms") for h in hosts]
+    for d, other in zip(owners, reversed(hosts)):
+        d.wait_state("pg", "active", 1)
+        said = f"{other.ip4()} has priority 255, too: both own the addresses and neither yields; give one of them a lower priority"
+        lab.wait_until(lambda d=d, said=said: f"warning: pg: {said}" in d.log_text(), 5, "the log names the other owner")
+        lab.wait_until(lambda d=d, said=said: said in d.instance()["warnings"], 5, "status warns of it")
+        assert d.counters()["discarded"]["owner"] > 0
+    assert [d.state() for d in owners] == ["active", "active"]
+
+
 def test_stop_hands_over_after_a_short_skew_time(lab):
     a, b = lab.host("a"), lab.host("b")
     capture = b.capture()

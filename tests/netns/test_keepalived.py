@@ -195,10 +195,11 @@ def test_keepalived_preferred(keepalived_preferred, form):
     assert not wrong, "\n".join(wrong + [keepalived_preferred.lab.logs(25)])
 
 
-def test_auto_checksum_settles_with_one_holder(lab):
-    """vrrpd starts first, in the RFC 9568 form, which keepalived discards: it must turn to keepalived's."""
+@pytest.mark.parametrize("priority", [150, 255])
+def test_auto_checksum_settles_with_one_holder(lab, priority):
+    """vrrpd starts first, in the RFC 9568 form, which keepalived discards: it must turn to keepalived's, also as the owner."""
     a, b = lab.host("a"), lab.host("b")
-    d = a.vrrpd(conf(instance(priority=150), node="a"))
+    d = a.vrrpd(conf(instance(priority=priority), node="a"))
     d.wait_state("pg", "active")
     capture = b.capture()
     lab.wait_until(capture.frames, 5, "an advert")

@@ -4,6 +4,7 @@
     planted.py --build build [NAME...]
 
 Each plant is one edit of one file of vrrpd/: the edited copy is compiled beside the build and linked in front of the archives.
+PLANTS go into the simulator, WORLDS into the small worlds.
 The tree is not touched, and the product's code knows nothing of tests. Ends with "N passed, N failed".
 """
 import argparse
@@ -35,6 +36,9 @@ PLANTS = {
     "a timer that is never set anew": (
         "vrrpd/proto/vrrp_fsm.c", "\tf->deadline = next_advert(f, f->deadline, now);\n\temit_advert(f, out);",
         "\temit_advert(f, out);", "busy-loop"),
+    "a timer that nobody waits for": (
+        "vrrpd/engine/engine_exec.c", "\tengine_campaign(e, i);\n\te->next_wake = mono_min(e->next_wake, elect_deadline(&i->elect));",
+        "\tengine_campaign(e, i);", "deadline"),
     "the advert before the addresses": (
         "vrrpd/proto/vrrp_fsm.c", "\tf->epoch++;\n\trole_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = f->epoch;",
         "\tf->epoch++;\n\trole_actions_add(out, ROLE_ACTION_ACQUIRE)->epoch = f->epoch;\n\temit_advert(f, out);",
@@ -93,43 +97,81 @@ PLANTS = {
     "found: an advert without a socket": (
         "vrrpd/elect/elect.c", " && e->conf->mode == ELECT_MODE_VRRP)\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)",
         ")\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)", "crash", 1, "reload"),
+    "found: an owner that is deaf": (
+        "vrrpd/engine/engine_rx.c", "if (drop == VRRP_DROP_OWNER && ", "if (0 && ", "two-holders", 390),
+    "found: an owner that corrects nobody": (
+        "vrrpd/proto/vrrp_fsm.c", "\t\tadvert_in_owner(f, adv, now, out);\n", "", "client-misled", 1300, "partition"),
     "found: what could not be renewed is forgotten": (
         "vrrpd/engine/engine_addresses.c", "\t\th->held = h->held && renewed;\n", "\t\th->held = false;\n", "two-holders", 1, "crash,fail-kernel"),
 }
 
 
-def build(name, plant, build_dir, out):
+# name: (file, what is there, what is planted, the rule of sim_worlds.c that must be broken)
+WORLDS = {
+    "worlds: the advert before the addresses": (*PLANTS["the advert before the addresses"][:3], "an advert without the addresses"),
+    "worlds: the announcement before the addresses": (
+        "vrrpd/proto/vrrp_fsm.c", "\tf->epoch++;\n", "\tf->epoch++;\n\trole_actions_add(out, ROLE_ACTION_ANNOUNCE);\n",
+        "an announcement without the addresses"),
+    "worlds: who defends lets go": (
+        "vrrpd/proto/vrrp_fsm.c", "\tf->contested = true;\n\trole_actions_add(out, ROLE_ACTION_ANNOUNCE);",
+        "\tf->contested = true;\n\trole_actions_add(out, ROLE_ACTION_ANNOUNCE);\n\trole_actions_add(out, ROLE_ACTION_RELEASE);",
+        "active without the addresses"),
+    "worlds: a leave without a release": (
+        "vrrpd/proto/vrrp_fsm.c", "\tend_leaving(f);\n\trole_actions_add(out, ROLE_ACTION_RELEASE);", "\tend_leaving(f);",
+        "addresses, and the state says none"),
+    "worlds: a timer that is never set anew": (*PLANTS["a timer that is never set anew"][:3], "a timer that was served is still due"),
+    "worlds: a Backup that heard somebody never takes over": (
+        *PLANTS["a Backup that heard somebody never takes over"][:3], "nobody holds the addresses at rest"),
+    "worlds: no yield to a better Active": (*PLANTS["no yield to a better Active"][:3], "two hold the addresses at rest"),
+    "worlds: preempt is ignored": (*PLANTS["preempt is ignored"][:3], "the holder is not the best one at rest"),
+}
+
+
+def build(plant, build_dir, out, worlds):
+    """Link the program with the plant in it. None, or what went wrong."""
     path, old, new = plant[:3]
     text = (ROOT / path).read_text()
     if text.count(old) < 1:
         return f"{path} has no such place any more: {old!r}"
     source = out / pathlib.Path(path).name
     source.write_text(text.replace(old, new, 1))
-    obj, program = source.with_suffix(".o"), out / "sim"
+    obj = source.with_suffix(".o")
     subprocess.run(["cc", *CFLAGS, "-I" + str(ROOT / pathlib.Path(path).parent), "-c", "-o", obj, source], cwd=ROOT, check=True)
-    sims = sorted((build_dir / "obj/tests/sim").glob("sim_*.o"))
-    sims = [s for s in sims if s.name != "sim_worlds.o"]
+    own = [s for s in sorted((build_dir / "obj/tests/sim").glob("sim_*.o")) if (s.name == "sim_worlds.o") == worlds]
     libs = [build_dir / f"lib{n}.a" for n in ("engine", "ipc", "elect", "proto", "netlink", "base")]
-    subprocess.run(["cc", "-pie", "-pthread", "-o", program, *sims, obj, "-Wl,--start-group", *libs, "-Wl,--end-group"], cwd=ROOT,
-                   check=True)
+    subprocess.run(["cc", "-pie", "-pthread", "-o", out / "planted", *own, obj, "-Wl,--start-group", *libs, "-Wl,--end-group"],
+                   cwd=ROOT, check=True)
     return None
 
 
 def check(name, plant, build_dir, seeds):
     """None, or what went wrong."""
-    rule, first, kinds = plant[3], plant[4] if len(plant) > 4 else 1, plant[5] if len(plant) > 5 else None
+    worlds, rule = name in WORLDS, plant[3]
+    first, kinds = plant[4] if len(plant) > 4 else 1, plant[5] if len(plant) > 5 else None
     with tempfile.TemporaryDirectory() as tmp:
-        wrong = build(name, plant, build_dir, pathlib.Path(tmp))
+        wrong = build(plant, build_dir, pathlib.Path(tmp), worlds)
         if wrong:
             return wrong
-        done = subprocess.run([pathlib.Path(tmp) / "sim", "--seeds", str(seeds), "--first", str(first), "--jobs", "1", "--rule", rule]
-                              + (["--kinds", kinds] if kinds else []),
+        options = ["--seeds", str(seeds), "--first", str(first), "--jobs", "1", "--rule", rule]
+        options += ["--kinds", kinds] if kinds else []
+        done = subprocess.run([pathlib.Path(tmp) / "planted"] + (["--acts", "2", "--losses", "2"] if worlds else options),
                               stdout=subprocess.PIPE, text=True, timeout=900, check=False)
-    found = re.search(r"^seed (\d+): ([a-z-]+) at ([0-9.]+) s: (.*)$", done.stdout, re.M)
+    if worlds:
+        found = re.search(r"^BROKEN at (depth \d+): (.*)$", done.stdout, re.M)
+    else:
+        found = re.search(r"^(seed \d+): ([a-z-]+) at [0-9.]+ s: .*$", done.stdout, re.M)
     if not found or found[2] != rule:
-        return f"{rule} was not broken in {seeds} seeds from {first}\n{done.stdout[-400:]}"
-    print(f"  {name}: seed {found[1]}, {found[2]}: {found[4]}", flush=True)
+        return f"{rule} was not broken" + ("" if worlds else f" in {seeds} seeds from {first}") + f"\n{done.stdout[-400:]}"
+    print(f"  {name}: {found[0]}", flush=True)
     return None
+
+
+def unproved():
+    """Rules that no plant is for."""
+    text = "".join(f.read_text() for f in sorted((ROOT / "tests/sim").glob("sim_*.c")))
+    rules = set(re.findall(r'sim_violation\("([a-z-]+)"', text)) | set(re.findall(r'\brule\("([^"]+)"', text))
+    rules |= set(re.findall(r'sim_violation\([^"(]+ \? "([a-z-]+)" : "[a-z-]+"', text))
+    return {r for r in rules if not r.startswith("simulator")} - {p[3] for p in (PLANTS | WORLDS).values()}
 
 
 def main():
@@ -139,14 +181,17 @@ def main():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     build_dir = pathlib.Path(args.build).resolve()
-    plants = {n: p for n, p in PLANTS.items() if not args.names or any(a in n for a in args.names)}
+    plants = {n: p for n, p in (PLANTS | WORLDS).items() if not args.names or any(a in n for a in args.names)}
     failed = 0
+    if not args.names:
+        print("--- no plant is for: " + ", ".join(sorted(unproved())) if unproved() else "each rule has a plant")
+        failed += bool(unproved())
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for name, wrong in zip(plants, pool.map(lambda n: check(n, plants[n], build_dir, args.seeds), plants)):
             if wrong:
                 failed += 1
                 print(f"--- {name}: {wrong}")
-    print(f"{len(plants) - failed} passed, {failed} failed")
+    print(f"{len(plants) + (not args.names) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

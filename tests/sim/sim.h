@@ -271,6 +271,7 @@ struct sim_node {
 	bool ready;
 	uint64_t handed, handed_corrupt, sent; /* packets of this engine's life */
 	bool counted; /* the counters can be compared */
+	bool owner;   /* of the addresses, at some time of this engine's life */
 	/* kernel thread */
 	struct sim_thread *thread;
 	struct nlk_cache *cache;

@@ -6,6 +6,7 @@
  * check that is down): then the elections must come to rest within sim_bound_settle(), and what they owe is owed exactly.
  * With an arbiter or a lease the first rule is checked always, whatever is on.
  */
+#include "proto/vrrp_packet.h"
 #include "sim.h"
 
 #define GONE_US	  (2 * SIM_MS)	 /* a client hears a claim later than the host before; see graceful() */
@@ -101,6 +102,8 @@ priority_of(const struct sim_node *n)
 	const struct sim_host *h = n->host;
 	int p = n->priority_wanted != 0 && !h->keepalived ? n->priority_wanted : n->conf.priority;
 
+	if (n->conf.priority == VRRP_PRIORITY_OWNER)
+		return VRRP_PRIORITY_OWNER;
 	if (h->has_check && h->check_weighs && (n->checks_down > 0 || n->agent_down > 0))
 		p += h->weight;
 	return MAX(1, MIN(254, p));
@@ -492,7 +495,8 @@ sim_check_counters(struct sim_node *n)
 	if (received != n->handed)
 		sim_violation("counters", "node %u counts %llu packets, it got %llu", n->id, (unsigned long long)received,
 			      (unsigned long long)n->handed);
-	if (discarded > n->handed_corrupt)
+	/* An owner discards whatever others send (RFC 9568 7.1). */
+	if (!n->owner && discarded > n->handed_corrupt)
 		sim_violation("discarded", "node %u discards %llu packets, %llu were spoiled", n->id,
 			      (unsigned long long)discarded, (unsigned long long)n->handed_corrupt);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ipc/ipc_memory.h"
+#include "proto/vrrp_packet.h"
 #include "sim.h"
 
 #define FD_BASE	    100000
@@ -91,6 +92,7 @@ send_conf(struct sim_node *n, const struct sim_conf *old)
 	};
 	struct ipc_conf_commit commit = {.h.gen = n->gen};
 
+	n->owner = n->owner || n->conf.priority == VRRP_PRIORITY_OWNER;
 	sim_chan_push(n, &n->parent, IPC_CONF_BEGIN, &m, -1);
 	send_instance(n, &n->conf);
 	if (old != NULL)
@@ -115,6 +117,7 @@ start_engine(struct sim_node *n)
 	n->handed = n->handed_corrupt = n->sent = 0;
 	n->n_claims = 0;
 	n->counted = true;
+	n->owner = false;
 	n->reload_waits = false;
 	n->e = calloc(1, sizeof(*n->e));
 	sim_current = n;

@@ -4,6 +4,7 @@
  */
 #include "sim.h"
 
+#include "proto/vrrp_packet.h"
 #include "proto/vrrp_timers.h"
 
 static const char *const names[SIM_KIND_COUNT] = {
@@ -223,6 +224,16 @@ draw_keepalived(struct sim_plan *p, struct sim_rand *r)
 	}
 }
 
+/* Now and then one host owns the addresses (RFC 9568: priority 255). */
+static void
+draw_owner(struct sim_plan *p)
+{
+	struct sim_host *h = &p->hosts[sim_hash(p->seed, 'o', 0, 1) % p->n_nodes];
+
+	if (sim_hash(p->seed, 'o', 0, 0) % 20 == 0 && !h->keepalived && p->mode == ELECT_MODE_VRRP)
+		h->conf.priority = VRRP_PRIORITY_OWNER;
+}
+
 /* ---- faults ---- */
 
 static bool
@@ -363,6 +374,7 @@ sim_plan_draw(uint64_t seed, struct sim_plan *ret)
 	for (unsigned i = 0; i < p->n_nodes; i++)
 		p->hosts[i].conf.n_addrs = p->hosts[0].conf.n_addrs;
 	draw_keepalived(p, &r);
+	draw_owner(p);
 	draw_faults(p, &r);
 }
 

@@ -84,6 +84,9 @@ receive(struct case_world *w, struct vrrp_datagram *d, const struct verdict *wan
 		return false;
 	}
 	w->drops[drop]++;
+	ev.advert = &adv;
+	if (drop == VRRP_DROP_OWNER && adv.src.family != IP_FAMILY_NONE)
+		case_world_step(w, &ev);
 	if (drop != VRRP_DROP_NONE)
 		return true;
 	w->received++;
@@ -91,7 +94,6 @@ receive(struct case_world *w, struct vrrp_datagram *d, const struct verdict *wan
 	w->interval_differs += adv.interval_differs;
 	w->addresses_differ += adv.addresses_differ;
 	w->first_not_link_local += adv.first_not_link_local;
-	ev.advert = &adv;
 	case_world_step(w, &ev);
 	if (want->told && (adv.interval_differs != want->interval || adv.addresses_differ != want->addresses ||
 			   adv.first_not_link_local != want->first)) {

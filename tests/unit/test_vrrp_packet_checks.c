@@ -341,7 +341,27 @@ test_owner_discards_every_advert(void **state)
 		lab_init(&lab, lab_row(names[i]));
 		lab.codec.owner = true;
 		assert_int_equal(lab_receive(p, n, &lab.codec, &adv), VRRP_DROP_OWNER);
+		assert_int_equal(adv.src.family, lab.codec.family); /* in order but for that */
 	}
+}
+
+/* Something else is wrong, too: no advert. It counts as what was found first. */
+static void
+test_owner_gets_no_wrong_advert(void **state)
+{
+	struct vrrp_advert adv;
+	struct lab lab;
+	size_t n;
+	OCTETS *p = lab_octets("V01", &n);
+
+	(void)state;
+	lab_init(&lab, lab_row("V01"));
+	lab.codec.owner = true;
+	p[24] = p[25] = 0; /* interval 0 */
+	lab_fix_checksum(p + 20, 12, &lab.addrs[0], &lab.addrs[0]);
+	memset(&adv, 0xff, sizeof(adv));
+	assert_int_equal(lab_receive(p, n, &lab.codec, &adv), VRRP_DROP_OWNER);
+	assert_int_equal(adv.src.family, IP_FAMILY_NONE);
 }
 
 /* ---- intervals ---- */
@@ -642,6 +662,7 @@ main(void)
 		cmocka_unit_test(test_unicast_source_is_a_peer),
 		cmocka_unit_test(test_unicast_ipv6),
 		cmocka_unit_test(test_owner_discards_every_advert),
+		cmocka_unit_test(test_owner_gets_no_wrong_advert),
 		cmocka_unit_test(test_every_interval_field_v3),
 		cmocka_unit_test(test_every_interval_v2),
 		cmocka_unit_test(test_v2_authentication),

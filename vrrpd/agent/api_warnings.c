@@ -101,7 +101,10 @@ warn_peer(const struct out *o, const struct ipc_peer *p)
 	if (p->priority != 0 && p->adver_int_cs != c->adver_int_cs)
 		say(o, "%s adverts every %u ms, we every %u ms: set the same advert_interval on both", addr,
 		    p->adver_int_cs * 10u, c->adver_int_cs * 10u);
-	if (p->priority != 0 && p->priority == now->priority)
+	if (p->priority == VRRP_PRIORITY_OWNER && p->priority == now->priority)
+		say(o, "%s has priority 255, too: both own the addresses and neither yields; give one of them a lower priority",
+		    addr);
+	else if (p->priority != 0 && p->priority == now->priority)
 		say(o, "%s has our priority %u: the higher address decides; give each node its own priority", addr,
 		    p->priority);
 }
@@ -178,7 +181,7 @@ warn_discarded(const struct out *o)
 	if (c->adverts_received > 0)
 		return;
 	for (unsigned d = VRRP_DROP_NONE + 1; d < VRRP_DROP_COUNT; d++)
-		if (d != VRRP_DROP_OWN && c->discarded[d] > 0 && (most == VRRP_DROP_NONE || c->discarded[d] > c->discarded[most]))
+		if (d != VRRP_DROP_OWN && d != VRRP_DROP_OWNER && c->discarded[d] > 0 && (most == VRRP_DROP_NONE || c->discarded[d] > c->discarded[most]))
 			most = d;
 	if (most != VRRP_DROP_NONE)
 		say(o, "adverts arrive, but all are discarded (%llu: %s): the hosts' settings differ",

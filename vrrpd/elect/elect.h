@@ -146,7 +146,7 @@ enum elect_event_kind {
 	ELECT_EVENT_LINK,     /* state of the instance's own interface */
 	ELECT_EVENT_SOURCE,   /* sender address, family none = none */
 	ELECT_EVENT_TRACK,    /* state of tracked object `track` */
-	ELECT_EVENT_ADVERT,   /* a packet passed every check */
+	ELECT_EVENT_ADVERT,   /* a packet passed every check, or all but that for an owner */
 	ELECT_EVENT_TIMER,    /* elect_deadline() has come */
 	ELECT_EVENT_ACQUIRED, /* result of ROLE_ACTION_ACQUIRE with its epoch */
 	ELECT_EVENT_SEND,     /* result of sending an advert: err 0 or an errno */

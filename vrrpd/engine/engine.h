@@ -141,6 +141,7 @@ struct engine_instance {
 	struct engine_announce announce;
 	struct engine_claims claims;
 	struct engine_differ differ;
+	mono_t owner_told; /* when another owner was last told of; MONO_ZERO: never */
 	struct engine_heal heal;
 	bool resume;	  /* was Active in the engine before, until resume_ago ago */
 	bool adopted;	  /* goes on from the generation before */

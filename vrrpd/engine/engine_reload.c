@@ -107,6 +107,7 @@ adopt(struct engine_instance *i, const struct engine_instance *o, bool same, mon
 	elect_adopt(&i->elect, &i->conf, &o->elect);
 	i->adopted = true;
 	i->counters = o->counters;
+	i->owner_told = o->owner_told;
 	i->heal = o->heal;
 	i->send_failed = o->send_failed;
 	i->told = o->told;

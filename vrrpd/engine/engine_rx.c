@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "sys/log.h"
 
 #define RX_BATCH      64
 #define RX_SIZE	      (60 + VRRP_DATAGRAM_MAX) /* the largest IP header and message; more is no VRRP */
@@ -124,6 +125,7 @@ count_accepted(struct engine_instance *i, const struct vrrp_advert *adv)
 		c->alt_checksum += adv->form != i->elect.form;
 }
 
+#define OWNER_TELL_US (60 * USEC_PER_SEC) /* another owner is told of this often */
 #define DIFFER_MIN_US USEC_PER_SEC /* one look a second: it takes a while with many addresses */
 
 /* Which addresses differ, for status. */
@@ -142,6 +144,24 @@ note_difference(struct engine_instance *i, const struct vrrp_datagram *d, const 
 	f->peer = adv->src;
 	f->at = now;
 	vrrp_packet_differ(d, &i->codec, &f->missing, &f->foreign);
+}
+
+/* What others send to the owner of the addresses. Two owners are a mistake that ends by itself never. */
+static void
+take_as_owner(struct engine *e, struct engine_instance *i, const struct vrrp_advert *adv, mono_t now)
+{
+	struct elect_event ev = {.kind = ELECT_EVENT_ADVERT, .advert = adv};
+	char src[IP_ADDR_TEXT];
+
+	if (adv->priority == VRRP_PRIORITY_OWNER &&
+	    (i->owner_told.us == 0 || mono_since(now, i->owner_told) >= OWNER_TELL_US)) {
+		i->owner_told = now;
+		ip_addr_format(&adv->src, src);
+		log_warning("%s: %s has priority 255, too: both own the addresses and neither yields; give one of them a "
+			    "lower priority",
+			    i->conf.name, src);
+	}
+	engine_event(e, i, &ev, now);
 }
 
 static void
@@ -170,6 +190,8 @@ take_packet(struct engine *e, struct engine_port *p, struct msghdr *mh, const ui
 			i->counters.discarded[drop]++;
 		else
 			e->discarded[drop]++;
+		if (drop == VRRP_DROP_OWNER && adv.src.family != IP_FAMILY_NONE)
+			take_as_owner(e, i, &adv, now);
 		return;
 	}
 	count_accepted(i, &adv);

@@ -425,6 +425,16 @@ answer_lower(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, stru
 	emit_advert(f, out);
 }
 
+/* A lower router thinks that it is Active. */
+static void
+correct_lower(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	answer_lower(f, adv, now, out);
+	/* It may have been Active where we were not heard, and hosts there know its MAC address. */
+	if (!ip_addr_equal(&adv->src, &f->source))
+		defend(f, now, out);
+}
+
 /* Must an Active step down for this advert, and why? */
 static bool
 beats_active(const struct vrrp_fsm *f, const struct vrrp_advert *adv, struct role_cause *ret)
@@ -459,10 +469,7 @@ advert_in_active(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, 
 		return;
 	}
 	if (!beats_active(f, adv, &cause)) {
-		answer_lower(f, adv, now, out);
-		/* It may have been Active where we were not heard, and hosts there know its MAC address. */
-		if (!ip_addr_equal(&adv->src, &f->source))
-			defend(f, now, out);
+		correct_lower(f, adv, now, out);
 		return;
 	}
 	learn_interval(f, adv);
@@ -470,11 +477,26 @@ advert_in_active(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, 
 	begin_leaving(f, now, YIELD_US, true);
 }
 
+/*
+ * Nothing that others advertise changes what an owner does (RFC 9568 7.1). But whoever is lower and Active is corrected, and
+ * hosts that know its MAC address: it did not hear us, or could not read us.
+ */
+static void
+advert_in_owner(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
+{
+	if (f->state == ROLE_STATE_ACTIVE && adv->priority > 0 && adv->priority < VRRP_PRIORITY_OWNER)
+		correct_lower(f, adv, now, out);
+}
+
 static void
 on_advert(struct vrrp_fsm *f, const struct vrrp_advert *adv, mono_t now, struct role_actions *out)
 {
 	ASSERT(adv->adver_int_cs > 0);
 	note_successor(f, adv->priority > 0, false, out);
+	if (f->priority == VRRP_PRIORITY_OWNER) {
+		advert_in_owner(f, adv, now, out);
+		return;
+	}
 	if (f->state == ROLE_STATE_INITIALIZE && !resuming(f))
 		return;
 	if (f->state == ROLE_STATE_INITIALIZE)

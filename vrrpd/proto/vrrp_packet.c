@@ -249,7 +249,7 @@ check_common(const struct vrrp_datagram *d, const struct vrrp_codec *codec, stru
 		return VRRP_DROP_CHECKSUM;
 	if (codec == NULL || ret_h->vrid != codec->vrid || d->src.family != codec->family)
 		return VRRP_DROP_VRID;
-	return codec->owner ? VRRP_DROP_OWNER : VRRP_DROP_NONE;
+	return VRRP_DROP_NONE;
 }
 
 static enum vrrp_drop
@@ -270,19 +270,17 @@ check_v2(const struct vrrp_datagram *d, const struct header *h, const struct vrr
 	return VRRP_DROP_NONE;
 }
 
-enum vrrp_drop
-vrrp_packet_check(const struct vrrp_datagram *d, const struct vrrp_codec *codec, struct vrrp_advert *ret)
+/* What is left when it is known to be for this virtual router. */
+static enum vrrp_drop
+check_rest(const struct vrrp_datagram *d, const struct vrrp_codec *codec, const struct header *h,
+	   enum vrrp_checksum_form form, struct vrrp_advert *ret)
 {
-	enum vrrp_checksum_form form = VRRP_CHECKSUM_RFC9568;
-	struct header h = {0};
-	enum vrrp_drop drop = check_common(d, codec, &h, &form);
+	enum vrrp_drop drop;
 	struct vrrp_advert a;
 
-	if (drop != VRRP_DROP_NONE)
-		return drop;
-	if (h.count == 0) /* RFC 9568 5.2.5, erratum 8299 */
+	if (h->count == 0) /* RFC 9568 5.2.5, erratum 8299 */
 		return VRRP_DROP_ADDRESS_COUNT;
-	if (h.version == 3 && h.adver_int_cs == 0) /* erratum 8301 */
+	if (h->version == 3 && h->adver_int_cs == 0) /* erratum 8301 */
 		return VRRP_DROP_INTERVAL;
 	if (!source_legal(d, codec))
 		return VRRP_DROP_SOURCE;
@@ -290,27 +288,44 @@ vrrp_packet_check(const struct vrrp_datagram *d, const struct vrrp_codec *codec,
 		return VRRP_DROP_PEER;
 	a = (struct vrrp_advert){
 		.src = d->src,
-		.version = h.version,
-		.vrid = h.vrid,
-		.priority = h.priority,
-		.n_addrs = h.count,
-		.adver_int_cs = h.adver_int_cs,
+		.version = h->version,
+		.vrid = h->vrid,
+		.priority = h->priority,
+		.n_addrs = h->count,
+		.adver_int_cs = h->adver_int_cs,
 		.form = (uint8_t)form,
-		.interval_differs = h.adver_int_cs != codec->adver_int_cs,
-		.addresses_differ = !addresses_match(d, &h, codec),
+		.interval_differs = h->adver_int_cs != codec->adver_int_cs,
+		.addresses_differ = !addresses_match(d, h, codec),
 	};
 	if (codec->family == IP_FAMILY_V6) {
 		struct ip_addr first = ip_addr_from(IP_FAMILY_V6, d->msg + HEADER_SIZE);
 
 		a.first_not_link_local = !ip_addr_is_link_local(&first);
 	}
-	if (h.version == 2) {
-		drop = check_v2(d, &h, codec, a.addresses_differ);
+	if (h->version == 2) {
+		drop = check_v2(d, h, codec, a.addresses_differ);
 		if (drop != VRRP_DROP_NONE)
 			return drop;
 	}
 	*ret = a;
 	return VRRP_DROP_NONE;
+}
+
+enum vrrp_drop
+vrrp_packet_check(const struct vrrp_datagram *d, const struct vrrp_codec *codec, struct vrrp_advert *ret)
+{
+	enum vrrp_checksum_form form = VRRP_CHECKSUM_RFC9568;
+	struct header h = {0};
+	enum vrrp_drop drop = check_common(d, codec, &h, &form);
+
+	if (drop != VRRP_DROP_NONE)
+		return drop;
+	drop = check_rest(d, codec, &h, form, ret);
+	if (!codec->owner)
+		return drop;
+	if (drop != VRRP_DROP_NONE)
+		*ret = (struct vrrp_advert){0};
+	return VRRP_DROP_OWNER; /* the check before those of the rest */
 }
 
 void

@@ -126,6 +126,8 @@ uint8_t vrrp_packet_peek_vrid(const struct vrrp_datagram *d);
  * All reception checks of RFC 9568 7.1 (v3) or RFC 3768 7.1 (v2) in their order. `codec` is the virtual
  * router with the packet's VRID on that interface and family, or NULL when none is configured (the packet
  * then fails at latest with VRRP_DROP_VRID). Returns VRRP_DROP_NONE and fills *ret, or the first failing check.
+ * With VRRP_DROP_OWNER *ret is filled, too, when nothing else is wrong, or its source is of family none: an owner
+ * obeys nobody, but it is to know who else is there (RFC 9568 8.3.2) and which checksum they understand.
  */
 enum vrrp_drop
 vrrp_packet_check(const struct vrrp_datagram *d, const struct vrrp_codec *codec, struct vrrp_advert *ret);
