@@ -285,6 +285,17 @@ posix_memalign(void **ret, size_t align, size_t size)
 #include "fail_nth_calls.h"
 /* clang-format on */
 
+/* Only adding takes memory and counts against a limit; changing and removing what is there cannot fail (epoll_ctl(2)). */
+int
+epoll_ctl(int e, int op, int fd, struct epoll_event *v)
+{
+	static int (*real)(int, int, int, struct epoll_event *);
+
+	if (real == NULL)
+		real = (int (*)(int, int, int, struct epoll_event *))next("epoll_ctl");
+	return op == EPOLL_CTL_ADD && call_fails("epoll_ctl", ENOSPC, ENOMEM) ? -1 : real(e, op, fd, v);
+}
+
 /* One octet is what libevent's signal handlers write into their own pipe, which cannot fail before it is full.
  */
 ssize_t
