@@ -421,13 +421,12 @@ def said_since(text):
 
 def judge_end(daemon, text, lines, in_library):
     """How processes ended: the kind, or Undefined."""
-    own = (signal.SIGSEGV, signal.SIGXCPU)  # the second: it ran in a circle
-    fine = (signal.SIGKILL, signal.SIGABRT) + (own if in_library else ())
+    fine = (signal.SIGKILL, signal.SIGABRT) + ((signal.SIGSEGV,) if in_library else ())
     crashed = False
     for program, number in SIGNALLED.findall(text):
         if int(number) not in fine:
             raise Undefined(f"{program} was ended by signal {number}")
-        crashed = crashed or int(number) in own
+        crashed = crashed or int(number) == signal.SIGSEGV
     restarts = {}
     for program in STARTED.findall(text):
         restarts[program] = restarts.get(program, 0) + 1

@@ -21,7 +21,8 @@ enum seccomp_program {
 
 /*
  * Put the program's table in force for all threads of this process, with no-new-privileges. 0, -ENOSYS when
- * built without libseccomp or with sanitizers, which need more than the tables allow, or -errno.
+ * built without libseccomp or with sanitizers, which need more than the tables allow, or -errno. Ends the process
+ * with a sentence when libseccomp has not come to an end within a second of processor time. Uses SIGPROF meanwhile.
  */
 int seccomp_enter(enum seccomp_program program);
 
