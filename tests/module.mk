@@ -35,24 +35,28 @@ unit: all
 	@$(SAN_MAKE) -s unit-tests
 	@$(PYTHON) -B tests/tools/run_tests.py --build $(BUILD) --san $(SAN_BUILD) structure unit cases
 
-# How much of the core its tests reach: lines and branches of vrrpd/proto and vrrpd/elect, by cases and unit tests.
+# How much of the core its tests reach: lines and branches of vrrpd/proto and vrrpd/elect by cases and unit tests; then the same
+# and vrrpd/engine with the simulator's seeds besides, where the engine's unit tests are left out.
 COV_BUILD := $(BUILD)/cov
 COV_TESTS := elect vrrp_timers vrrp_checksum vrrp_packet vrrp_packet_checks vrrp_packet_differ vrrp_packet_random
 COV_MAKE = $(MAKE) --no-print-directory -s BUILD=$(COV_BUILD) CFLAGS="-O0 -g --coverage -U_FORTIFY_SOURCE" \
 	HARDEN=-fPIE LDFLAGS=--coverage
-COV_REPORT = gcovr --root . --filter vrrpd/proto/ --filter vrrpd/elect/ --exclude-unreachable-branches \
-	--exclude-branches-by-pattern '.*ASSERT\(.*' --object-directory $(COV_BUILD)/obj \
-	$(COV_BUILD)/obj/vrrpd/proto $(COV_BUILD)/obj/vrrpd/elect
+COV_REPORT = gcovr --root . --exclude-unreachable-branches --exclude-branches-by-pattern '.*ASSERT\(.*' \
+	--object-directory $(COV_BUILD)/obj
+COV_OF = $(foreach d,$(1),--filter vrrpd/$d/) $(foreach d,$(1),$(COV_BUILD)/obj/vrrpd/$d)
 
 .PHONY: coverage
 coverage:
 	@tests/tools/install_deps.sh test coverage
 	@find $(COV_BUILD) -name '*.gcda' -delete 2>/dev/null || true
-	@$(COV_MAKE) $(COV_BUILD)/tests/case_run $(COV_TESTS:%=$(COV_BUILD)/tests/test_%)
+	@$(COV_MAKE) $(COV_BUILD)/tests/case_run $(COV_TESTS:%=$(COV_BUILD)/tests/test_%) $(COV_BUILD)/tests/sim
 	@$(COV_BUILD)/tests/case_run tests/cases
 	@set -e; for t in $(COV_TESTS); do $(COV_BUILD)/tests/test_$$t >$(COV_BUILD)/log 2>&1 || { cat $(COV_BUILD)/log; exit 1; }; done
-	@$(COV_REPORT)
-	@$(COV_REPORT) --branches --fail-under-branch 95
+	@$(COV_REPORT) $(call COV_OF,proto elect)
+	@$(COV_REPORT) $(call COV_OF,proto elect) --branches --fail-under-branch 95
+	@$(COV_BUILD)/tests/sim --seeds $(or $(SEEDS),1000)
+	@$(COV_REPORT) $(call COV_OF,proto elect engine)
+	@$(COV_REPORT) $(call COV_OF,proto elect engine) --branches
 
 # Wrong versions of the core, one at a time: each must be noticed.
 .PHONY: mutate

@@ -121,7 +121,7 @@ run_seeds(uint64_t first, uint64_t n, unsigned jobs)
 			signal(SIGINT, SIG_IGN); /* they reach the whole group: what was done so far is told */
 			signal(SIGTERM, SIG_IGN);
 			work(t, j, first, n);
-			_exit(0);
+			exit(0); /* not _exit(): make coverage counts */
 		}
 	}
 	sigaction(SIGINT, &(struct sigaction){.sa_handler = on_signal}, NULL);

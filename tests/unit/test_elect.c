@@ -1,5 +1,6 @@
 /*
- * test_elect.c - words of the election that the configuration and people read. What it decides is in tests/cases.
+ * test_elect.c - words of the election that the configuration and people read, and what of commands fits a mode. What it decides
+ * is in tests/cases.
  */
 #include "elect/elect.h"
 
@@ -31,11 +32,38 @@ test_words(void **state)
 	assert_null(elect_fact_name(ELECT_FACT_COUNT));
 }
 
+/* What was told in one mode goes on in another one as far as that knows it: draining always. */
+static void
+test_override_fit(void **state)
+{
+	static const struct {
+		uint8_t mode;
+		bool takeover;
+		uint8_t priority;
+	} rows[] = {{ELECT_MODE_VRRP, true, 200}, {ELECT_MODE_LEASE, false, 200}, {ELECT_MODE_FOLLOW, false, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct elect_override o = {.drained = true, .takeover = true, .priority = 200};
+		const struct elect_conf conf = {.mode = rows[i].mode};
+
+		o.drained_until = o.takeover_until = o.priority_until = (mono_t){1000};
+		elect_override_fit(&o, &conf);
+		assert_true(o.drained);
+		assert_int_equal(o.drained_until.us, 1000);
+		assert_int_equal(o.takeover, rows[i].takeover);
+		assert_int_equal(o.takeover_until.us, rows[i].takeover ? 1000 : MONO_NEVER.us);
+		assert_int_equal(o.priority, rows[i].priority);
+		assert_int_equal(o.priority_until.us, rows[i].priority != 0 ? 1000 : MONO_NEVER.us);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_override_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
