@@ -67,6 +67,19 @@ def crash_at_will(folder):
     return str(folder), folder / "ends"
 
 
+def test_end_of_the_engine_is_not_the_agents(lab, tmp_path):
+    """An engine that ends while the agent is being started: only the engine is started again."""
+    a = lab.host("a")
+    build, ends = crash_at_will(tmp_path)
+    ends.touch()
+    for n in range(10):
+        d = a.vrrpd(conf(instance()), name=f"vrrpd{n}", build=build, wait=False)
+        lab.wait_until(lambda d=d: d.log_text().count("vrrpd-engine ended with status 3") >= 2, 20, "the engine ends")
+        lab.wait_until(lambda d=d: d.get("/v1/status")[0] == 503, 20, "the agent answers, and has heard no engine")
+        assert "vrrpd-agent" not in d.log_text().replace("vrrpd-agent and its", "")
+        d.kill_all()
+
+
 def test_reload_while_the_engine_cannot_run(lab, tmp_path):
     """The file in force may be what ends it: another one is taken, also while that reload never finishes."""
     a = lab.host("a")

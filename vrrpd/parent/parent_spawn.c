@@ -135,9 +135,19 @@ on_child_message(void *arg, int fd, bool readable, bool writable)
 	}
 }
 
-/* Give engine and agent a fresh link to each other. */
+/* The child that runs already got no link to the new one: whose fault that is decides who is started again. */
+static void
+link_failed(struct parent_child *c, int err)
+{
+	if (err == -EPIPE || err == -ECONNRESET)
+		return; /* it has ended: the next one is linked when it comes */
+	log_error("%s does not take its link to the other program (%s): it is started anew", c->program, strerror(-err));
+	kill(c->pid, SIGKILL);
+}
+
+/* Give engine and agent, of which one is new, a fresh link to each other. 0, or -errno: the new one does not take it. */
 static int
-link_children(struct parent *p)
+link_children(struct parent *p, const struct parent_child *new)
 {
 	struct ipc_link m = {0};
 	int sv[2];
@@ -149,10 +159,14 @@ link_children(struct parent *p)
 	if (r < 0)
 		return r;
 	for (int k = 0; k < PARENT_CHILDREN; k++) {
-		int sent = parent_send_one(&p->children[k], p->gen, IPC_LINK, &m, sv[k]);
+		struct parent_child *c = &p->children[k];
+		int sent = parent_send_one(c, p->gen, IPC_LINK, &m, sv[k]);
 
-		r = r < 0 ? r : sent;
 		close(sv[k]);
+		if (c == new)
+			r = sent;
+		else if (sent < 0)
+			link_failed(c, sent);
 	}
 	return r;
 }
@@ -187,7 +201,7 @@ equip(struct parent *p, struct parent_child *c)
 		r = send_listeners(p, c);
 	if (r == 0 && p->restarts + p->agent_restarts > 0)
 		parent_tell_trouble(p);
-	return r < 0 ? r : link_children(p);
+	return r < 0 ? r : link_children(p, c);
 }
 
 static int
