@@ -58,12 +58,43 @@ test_override_fit(void **state)
 	}
 }
 
+/* A reload removes an instance, and what it tracked with it: its priority does not go up before it has left. */
+static void
+test_removed_keeps_its_priority(void **state)
+{
+	const struct elect_conf conf = {.name = "i",
+					.ifname = "eth0",
+					.priority = 150,
+					.n_tracks = 1,
+					.leave_us = USEC_PER_SEC,
+					.vrrp = {.version = 3, .down_adverts = 3, .preempt = true, .adver_int_cs = 100},
+					.tracks = {{.has_weight = true, .weight = -20, .name = "chk"}}};
+	struct elect_conf last = conf;
+	struct elect_event down = {.kind = ELECT_EVENT_TRACK, .track_state = ELECT_TRACK_DOWN};
+	struct elect_event start = {.kind = ELECT_EVENT_START}, removed = {.kind = ELECT_EVENT_STOP, .on = true};
+	struct role_actions out = {.n = 0};
+	struct elect old, e;
+	mono_t now = {1000000};
+
+	(void)state;
+	last.n_tracks = 0;
+	elect_init(&old, &conf, now);
+	elect_step(&old, &start, now, &out);
+	elect_step(&old, &down, now, &out);
+	assert_int_equal(old.priority, 130);
+	elect_adopt(&e, &last, &old);
+	elect_step(&e, &removed, now, &out);
+	elect_check(&e);
+	assert_int_equal(e.priority, 130);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_override_fit),
+		cmocka_unit_test(test_removed_keeps_its_priority),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

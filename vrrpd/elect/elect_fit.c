@@ -25,6 +25,8 @@ elect_fit_priority(const struct elect *e)
 	uint8_t base = e->conf->priority;
 	int sum = 0;
 
+	if (e->stopping && e->stop_reason == ROLE_REASON_REMOVED)
+		return e->priority;
 	if (base != VRRP_PRIORITY_OWNER && e->override.takeover)
 		return VRRP_PRIORITY_OWNER - 1;
 	if (base != VRRP_PRIORITY_OWNER && e->override.priority != 0)

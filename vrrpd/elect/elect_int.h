@@ -31,7 +31,10 @@ void elect_follow_slept(struct elect *e, usec_t us);
 
 /* ---- elect_fit.c: is the node fit, and with which priority? --------------------------------- */
 
-/* Base priority plus the weights that count now: negative ones while not up, positive ones while up. */
+/*
+ * Base priority plus the weights that count now: negative ones while not up, positive ones while up. A removed instance keeps
+ * the priority that it had: nothing is told any more of what it tracked.
+ */
 uint8_t elect_fit_priority(const struct elect *e);
 
 /* Is the node unfit, and why? The most basic reason first. */
