@@ -87,6 +87,8 @@ PLANTS = {
         "\tif (t->has_weight || state != ELECT_TRACK_PENDING)\n", "unfit-holder", 340, "check"),
     "an invariant of its own": (
         "vrrpd/proto/vrrp_fsm.c", "\tf->leaving = false;\n\tf->leave_until = MONO_NEVER;", "\tf->leaving = false;", "assertion"),
+    "who is told of another leader goes on": (
+        "vrrpd/elect/elect_follow.c", "\t\treturn MONO_ZERO;\n\t}\n\tswitch", "\t\tbreak;\n\t}\n\tswitch", "two-holders", 1, "leader"),
     "a stop that leaves addresses behind": (
         "vrrpd/engine/engine_run.c", "if (e->gen->instances[n].releasing || elect_holds", "if (elect_holds", "left-behind", 1, "stop,slow-kernel"),
     # What the simulator found in the real code, undone.
@@ -97,6 +99,9 @@ PLANTS = {
     "found: an advert without a socket": (
         "vrrpd/elect/elect.c", " && e->conf->mode == ELECT_MODE_VRRP)\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)",
         ")\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)", "crash", 1, "reload"),
+    "found: an engine that knows nothing releases": (
+        "vrrpd/elect/elect_follow.c", "if (l->fact == ELECT_FACT_NOTHING)\n\t\t\treturn l->lease_until;",
+        "if (l->fact == ELECT_FACT_NOTHING)\n\t\t\treturn MONO_ZERO;", "hand-over-gap", 1, "crash"),
     "found: an owner that is deaf": (
         "vrrpd/engine/engine_rx.c", "if (drop == VRRP_DROP_OWNER && ", "if (0 && ", "two-holders", 390),
     "found: an owner that corrects nobody": (

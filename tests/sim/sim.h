@@ -61,7 +61,8 @@
 	X(STORE_LOST, "store-lost", false, 4)         \
 	X(STORE_CUT, "store-cut", false, 4)           \
 	X(STORE_MUTE, "store-mute", false, 3)         \
-	X(STORE_SLOW, "store-slow", false, 2)
+	X(STORE_SLOW, "store-slow", false, 2)         \
+	X(LEADER, "leader", false, 5)
 
 enum sim_kind {
 #define X(name, word, graceful, weight) SIM_##name,
@@ -107,6 +108,7 @@ struct sim_plan {
 	uint64_t seed;
 	uint8_t mode; /* enum elect_mode */
 	bool arbiter;
+	uint8_t on_store_loss; /* enum elect_store_loss, mode follow */
 	uint8_t version, family;
 	bool unicast;
 	uint8_t n_nodes;
@@ -366,6 +368,9 @@ void sim_agent_check(struct sim_node *n);
 void sim_store_reset(void);
 void sim_store_changed(void); /* it can be reached again, or not */
 int sim_store_owner(void);
+/* Mode follow: a Patroni on each host, and its "switchover" to this one. */
+void sim_patroni_begin(void);
+void sim_patroni_switch(struct sim_node *n);
 
 /* sim_keepalived.c */
 void sim_keepalived_start(struct sim_node *n);

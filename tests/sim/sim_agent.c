@@ -1,8 +1,8 @@
 /*
  * sim_agent.c - vrrpd-agent as the engine sees it: results of a check, answers of commands, and what it says of a lease.
  *
- * The lease is got, kept and given back as vrrpd/agent/store_etcd3_lease.c does it, function by function, against the
- * model of a store in sim_store.c.
+ * The lease is got, kept and given back as vrrpd/agent/store_etcd3_lease.c does it, function by function, the key of a leader
+ * followed as store_etcd3.c does it, against the model of a store in sim_store.c.
  */
 #include "ipc/ipc_msg.h"
 #include "sim_store.h"
@@ -13,6 +13,8 @@
 #define MARGIN_PART  10
 #define TRY_AGAIN_US (200 * SIM_MS)
 #define FRESH_US     (3 * SIM_SEC)
+#define PROVISIONAL_US (2 * SIM_SEC)
+#define LAST_SECOND_US (300 * SIM_MS)
 
 struct sim_agent {
 	uint64_t life;
@@ -56,9 +58,9 @@ tell(struct sim_node *n, unsigned type, void *msg)
 }
 
 static bool
-has_lease_mode(void)
+has_store(void)
 {
-	return sim->plan.mode == ELECT_MODE_LEASE || sim->plan.arbiter;
+	return sim->plan.mode != ELECT_MODE_VRRP || sim->plan.arbiter;
 }
 
 /* ---- the check ---- */
@@ -95,7 +97,8 @@ say(struct sim_node *n, enum elect_fact fact, uint64_t asked, uint64_t lease_unt
 	a->said = (struct ipc_leader){.fact = (uint8_t)fact, .confirmed_us = asked, .fresh_until_us = fresh};
 	if (fact == ELECT_FACT_SELF) {
 		a->said.lease_until_us = lease_until;
-		a->said.fresh_until_us = MIN(fresh, lease_until - MIN(lease_until, lifetime));
+		if (sim->plan.mode != ELECT_MODE_FOLLOW)
+			a->said.fresh_until_us = MIN(fresh, lease_until - MIN(lease_until, lifetime));
 	}
 	tell(n, IPC_LEADER, &a->said);
 }
@@ -276,21 +279,48 @@ on_revoked(struct sim_node *n)
 		wake_in(n, 0);
 }
 
+/* ---- vrrpd/agent/store_etcd3.c: the key of another program ---- */
+
+static void
+follow_key(struct sim_node *n, const struct sim_store_answer *r)
+{
+	struct sim_agent *a = n->agent_state;
+	bool read = r->call == SIM_STORE_READ;
+	uint64_t asked = read ? r->asked : sim_boot(n);
+
+	if (!r->there || r->owner != n->id) {
+		say(n, r->there ? ELECT_FACT_OTHER : ELECT_FACT_NONE, asked, 0);
+		return;
+	}
+	say(n, ELECT_FACT_SELF, asked, asked + (read ? MAX(r->ttl, LAST_SECOND_US) : PROVISIONAL_US));
+	if (!read && !a->read_busy) {
+		a->read_busy = true;
+		sim_store_call(n, a->life, SIM_STORE_READ, 0); /* how long its lease lasts */
+	}
+}
+
 void
 sim_agent_answer(struct sim_node *n, uint64_t life, const struct sim_store_answer *r)
 {
+	bool follow = sim->plan.mode == ELECT_MODE_FOLLOW;
+
 	if (!alive(n, life))
 		return;
 	switch (r->call) {
 	case SIM_STORE_READ:
 		n->agent_state->read_busy = false;
-		if (r->ok)
+		if (r->ok && follow)
+			follow_key(n, r);
+		else if (r->ok)
 			take_key(n, r->there, r->owner, r->key_lease, r->asked);
 		else
 			fail(n);
 		break;
 	case SIM_STORE_WATCH:
-		take_key(n, r->there, r->owner, r->key_lease, sim_boot(n));
+		if (follow)
+			follow_key(n, r);
+		else
+			take_key(n, r->there, r->owner, r->key_lease, sim_boot(n));
 		break;
 	case SIM_STORE_GRANT:
 		on_granted(n, r);
@@ -387,7 +417,7 @@ begin(struct sim_node *n)
 
 	if (n->host->has_check)
 		sim_at(sim_now + sim_draw(n, 'c') % CHECK_US, check_again, n, life, 0);
-	if (has_lease_mode())
+	if (has_store())
 		sim_at(sim_now + SIM_MS, read_again, n, life, 0);
 }
 
@@ -395,7 +425,7 @@ begin(struct sim_node *n)
 void
 sim_agent_rename(struct sim_node *n)
 {
-	if (n->agent_state == NULL || !has_lease_mode())
+	if (n->agent_state == NULL || !has_store())
 		return;
 	*n->agent_state = (struct sim_agent){.wanted = false};
 	begin(n);

@@ -61,6 +61,12 @@ lease_mode(void)
 }
 
 static bool
+follow_mode(void)
+{
+	return sim->plan.mode == ELECT_MODE_FOLLOW;
+}
+
+static bool
 absent(const struct sim_node *n)
 {
 	return !n->wanted || !sim_link_up(n) || n->pauses > 0;
@@ -79,13 +85,26 @@ store_serves(const struct sim_node *n)
 	return n->agent_down == 0 && !sim_fault_active(SIM_STORE_CUT, n->id) && !sim_fault_active(SIM_STORE_MUTE, n->id);
 }
 
+static bool is_on(enum sim_kind kind);
+
+/* Mode follow with on_store_loss = "hold": whoever hears nothing of the store goes on for ever. */
+static bool
+held(void)
+{
+	return follow_mode() && sim->plan.on_store_loss == ELECT_STORE_LOSS_HOLD &&
+	       (is_on(SIM_STORE_LOST) || is_on(SIM_STORE_CUT) || is_on(SIM_AGENT));
+}
+
 /* Can this host hold the addresses, as things are? */
 static bool
 fit(const struct sim_node *n)
 {
 	const struct sim_host *h = n->host;
 
-	if (absent(n) || n->drains > 0 || (n->sourceless > 0 && sim->plan.mode == ELECT_MODE_VRRP))
+	if (follow_mode() && (sim_store_owner() != (int)n->id || !store_serves(n) || is_on(SIM_STORE_LOST)))
+		return false;
+
+	if (absent(n) || (n->drains > 0 && !h->keepalived) || (n->sourceless > 0 && sim->plan.mode == ELECT_MODE_VRRP))
 		return false;
 	if (h->keepalived)
 		return sim_keepalived_active(n);
@@ -112,7 +131,7 @@ priority_of(const struct sim_node *n)
 static bool
 hears(const struct sim_node *a, const struct sim_node *b)
 {
-	return sim->plan.mode == ELECT_MODE_LEASE || (!sim_net_cut(a->id, b->id) && !sim_net_cut(b->id, a->id));
+	return sim->plan.mode != ELECT_MODE_VRRP || (!sim_net_cut(a->id, b->id) && !sim_net_cut(b->id, a->id));
 }
 
 /* Does this fault leave the world as it is from its beginning on? */
@@ -136,6 +155,7 @@ lasts(const struct sim_fault *f)
 	case SIM_RELOAD:
 	case SIM_STORE_LOST:
 	case SIM_STORE_CUT:
+	case SIM_LEADER:
 		return true;
 	default:
 		return false;
@@ -248,7 +268,7 @@ two_and_none(void)
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
 		struct side s = side_of(&sim->nodes[i]);
 
-		two = two || s.holders > 1;
+		two = two || (s.holders > 1 && !held());
 		none = none || (s.fit > 0 && s.whole == 0);
 	}
 	if (lease_mode() && (is_on(SIM_PARTITION) || is_on(SIM_STORE_LOST) || is_on(SIM_STORE_CUT)))
@@ -310,20 +330,20 @@ settled(void)
 		state_and_kernel(n);
 		if (absent(n))
 			continue;
-		if (s.holders > 1)
+		if (s.holders > 1 && !held())
 			sim_violation("two-holders", "%u hosts hold the addresses at rest", s.holders);
 		if (away)
 			continue;
-		if (s.fit == 0 && s.holders > 0 && !lease_mode())
+		if (s.fit == 0 && s.holders > 0 && !lease_mode() && !held())
 			sim_violation("unfit-holder", "node %u holds the addresses and is not fit", s.holder->id);
-		if (s.fit > 0 && s.whole != 1)
+		if (s.fit > 0 && (s.whole == 0 || (s.whole > 1 && !held())))
 			sim_violation("no-holder", "of %u fit hosts none holds the addresses at rest", s.fit);
 		if (s.fit > 0 && s.all_preempt && sim->plan.mode == ELECT_MODE_VRRP && priority_of(s.holder) < s.best)
 			sim_violation("not-the-best", "node %u has priority %d and holds the addresses, the best one has %d",
 				      s.holder->id, priority_of(s.holder), s.best);
 	}
 	/* A segment that is one has one holder, and the client knows it. */
-	if (!any_keepalived && !is_on(SIM_PARTITION) && !is_on(SIM_CLAIM)) {
+	if (!any_keepalived && !is_on(SIM_PARTITION) && !is_on(SIM_CLAIM) && !held()) {
 		struct side s = side_of(&sim->nodes[0]);
 		int target = sim_client_target(0);
 
@@ -335,7 +355,7 @@ settled(void)
 	}
 }
 
-/* While a planned hand-over goes on in a world at rest the client reaches a holder. */
+/* While a planned hand-over goes on in a world at rest, or an engine crashes, the client reaches a holder. */
 static void
 graceful(void)
 {
@@ -344,7 +364,7 @@ graceful(void)
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
 		served = served || holds_all(&sim->nodes[i]);
 	if (!served)
-		sim_violation("hand-over-gap", "nobody has the addresses for a moment of a planned hand-over");
+		sim_violation("hand-over-gap", "nobody has the addresses for a moment of a planned hand-over or a crash");
 	if (sim_client_target(0) >= 0)
 		served = sim_holds(&sim->nodes[sim_client_target(0)], 0);
 	if (served)
@@ -353,7 +373,7 @@ graceful(void)
 		c.unserved_since = sim_now;
 		look_at(sim_now + GONE_US + 1);
 	} else if (sim_now - c.unserved_since > GONE_US) {
-		sim_violation("hand-over-gap", "nobody serves the client for %.3f ms in a planned hand-over",
+		sim_violation("hand-over-gap", "nobody serves the client for %.3f ms in a planned hand-over or a crash",
 			      (double)(sim_now - c.unserved_since) / 1e3);
 	}
 }
@@ -426,7 +446,9 @@ is_graceful(const struct sim_fault *f)
 	unsigned others = 0;
 	bool close = false;
 
-	if (lease_mode() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
+	if (f->kind == SIM_CRASH) /* the next engine goes on */
+		return c.settled && c.holder >= 0 && c.holder == sim_client_target(0) && holds_all(&sim->nodes[c.holder]);
+	if (lease_mode() || follow_mode() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
 		return false;
 	for (unsigned i = 0; i < sim->plan.n_faults; i++)
 		if (sim->plan.faults[i].on && sim->plan.faults[i].kind == SIM_PARTITION)
@@ -449,7 +471,9 @@ void
 sim_check_fault(const struct sim_fault *f, bool on)
 {
 	c.graceful = on && is_graceful(f);
-	c.deaf = c.deaf || f->kind == SIM_CUT || f->kind == SIM_LOSS || f->kind == SIM_CORRUPT || f->kind == SIM_SEND;
+	/* Whoever was Active beyond a partition may be gone when that heals. */
+	c.deaf = c.deaf || f->kind == SIM_CUT || f->kind == SIM_LOSS || f->kind == SIM_CORRUPT || f->kind == SIM_SEND ||
+		 (f->kind != SIM_PARTITION && is_on(SIM_PARTITION));
 	c.was_settled = on && c.settled;
 	c.unserved_since = SIM_NEVER;
 	c.settled = false;

@@ -169,6 +169,9 @@ begin(struct sim_node *n, struct sim_fault *f, uint64_t at)
 	case SIM_STORE_LOST:
 		sim_store_changed();
 		break;
+	case SIM_LEADER:
+		sim_patroni_switch(n);
+		break;
 	default: /* of the network: looked at for each packet */
 		break;
 	}

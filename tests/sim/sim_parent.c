@@ -36,7 +36,7 @@ send_instance(struct sim_node *n, const struct sim_conf *c)
 		.n_addresses = c->n_addrs,
 		.n_peers = p->unicast ? p->n_nodes - 1u : 0,
 		.n_tracks = h->has_check,
-		.on_store_loss = ELECT_STORE_LOSS_HOLD_LEASE,
+		.on_store_loss = p->on_store_loss,
 		.arbiter = p->arbiter,
 		.adver_int_cs = c->adver_int_cs,
 		.mode = p->mode,

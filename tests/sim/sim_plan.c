@@ -25,6 +25,7 @@ static const uint8_t weights[SIM_KIND_COUNT] = {
 
 #define SLOW_MAX_US (300 * SIM_MS) /* one batch of addresses behind another program's lock */
 #define BUSY_MAX_US (20 * SIM_MS)
+#define FOLLOW_US   (4 * SIM_SEC) /* until the agent has heard who the leader is */
 
 uint64_t sim_kinds_only;
 
@@ -51,6 +52,8 @@ sim_kind_graceful(unsigned kind)
  * take-over: the slowest host waits down_adverts intervals and less than one interval (v2: a second) of skew; then the gate,
  * a batch of the kernel. With a lease: what is left of it lasts ttl; then the store's answers, 250 us for each step of
  * priority below 254, a failed attempt (a time-out of 1 s and 200 ms).
+ * mode follow: an agent reads the key every 0.7 s besides the news, a lost answer costs 1 s, a slow store 2 s. A host that the
+ * store cannot reach goes on as long as its lease, or for the 3 s that news count.
  * settle: a host that failed tries again after 5 s; it may wait its start delay; it listens for its down interval; a better
  * one may wait its preempt delay; then one take-over, and what two holders need.
  */
@@ -102,7 +105,11 @@ leave_us(const struct sim_plan *p)
 uint64_t
 sim_bound_two(const struct sim_plan *p)
 {
-	return stretched(imax_us(p) + leave_us(p)) + SLOW_MAX_US + 2 * BUSY_MAX_US + 50 * SIM_MS;
+	uint64_t us = imax_us(p) + leave_us(p);
+
+	if (p->mode == ELECT_MODE_FOLLOW)
+		us = p->ttl_us + FOLLOW_US + delay_max(p, offsetof(struct sim_host, leave_us));
+	return stretched(us) + SLOW_MAX_US + 2 * BUSY_MAX_US + 50 * SIM_MS;
 }
 
 uint64_t
@@ -111,6 +118,8 @@ sim_bound_takeover(const struct sim_plan *p)
 	uint64_t skew = p->version == 2 ? SIM_SEC : imax_us(p);
 	uint64_t us = p->down_adverts * imax_us(p) + skew + delay_max(p, offsetof(struct sim_host, enter_us));
 
+	if (p->mode == ELECT_MODE_FOLLOW)
+		us = FOLLOW_US + delay_max(p, offsetof(struct sim_host, enter_us));
 	if (p->mode == ELECT_MODE_LEASE || p->arbiter)
 		us += p->ttl_us + 254 * 250 + 2 * SIM_SEC;
 	return stretched(us) + 2 * SLOW_MAX_US + 2 * BUSY_MAX_US + 50 * SIM_MS;
@@ -161,6 +170,8 @@ log_range(struct sim_rand *r, uint64_t lo, uint64_t hi)
 static void
 draw_mode(struct sim_plan *p, struct sim_rand *r)
 {
+	static const uint8_t losses[] = {ELECT_STORE_LOSS_HOLD_LEASE, ELECT_STORE_LOSS_HOLD_LEASE, ELECT_STORE_LOSS_RELEASE,
+					 ELECT_STORE_LOSS_HOLD};
 	unsigned mode = (unsigned)sim_rand_below(r, 10);
 
 	p->mode = mode < 2 ? ELECT_MODE_LEASE : ELECT_MODE_VRRP;
@@ -172,6 +183,11 @@ draw_mode(struct sim_plan *p, struct sim_rand *r)
 	p->down_adverts = sim_rand_mille(r, 850) ? 3 : (uint8_t)sim_rand_range(r, 2, 5);
 	p->lifetime_s = sim_rand_mille(r, 800) ? 3 : (uint32_t)sim_rand_range(r, 2, 4);
 	p->ttl_us = sim_rand_range(r, 5, 8) * SIM_SEC;
+	p->on_store_loss = ELECT_STORE_LOSS_HOLD_LEASE;
+	if (p->mode == ELECT_MODE_LEASE && sim_hash(p->seed, 'f', 0, 0) % 2 == 0) {
+		p->mode = ELECT_MODE_FOLLOW;
+		p->on_store_loss = losses[sim_hash(p->seed, 'f', 0, 1) % ARRAY_SIZE(losses)];
+	}
 }
 
 static void
@@ -239,12 +255,14 @@ draw_owner(struct sim_plan *p)
 static bool
 exists(const struct sim_plan *p, unsigned kind)
 {
-	bool lease = p->mode == ELECT_MODE_LEASE || p->arbiter;
-
 	if (kind >= SIM_STORE_LOST && kind <= SIM_STORE_SLOW)
-		return lease;
+		return p->mode != ELECT_MODE_VRRP || p->arbiter;
 	if (kind == SIM_TAKEOVER)
 		return p->mode == ELECT_MODE_VRRP;
+	if (kind == SIM_PRIORITY)
+		return p->mode != ELECT_MODE_FOLLOW;
+	if (kind == SIM_LEADER)
+		return p->mode == ELECT_MODE_FOLLOW;
 	return true;
 }
 
@@ -385,6 +403,9 @@ sim_plan_print(const struct sim_plan *p, FILE *out)
 		(unsigned long long)p->seed, elect_mode_name((enum elect_mode)p->mode), p->arbiter ? " with an arbiter" : "",
 		p->version, p->family, p->unicast ? "unicast" : "multicast", p->n_nodes, p->down_adverts, p->lifetime_s,
 		(double)p->ttl_us / 1e6);
+	if (p->mode == ELECT_MODE_FOLLOW)
+		fprintf(out, "  on_store_loss: %s\n",
+			p->on_store_loss == ELECT_STORE_LOSS_HOLD ? "hold" : p->on_store_loss == ELECT_STORE_LOSS_RELEASE ? "release" : "hold-lease");
 	fprintf(out, "  bounds: settle %.3f s, take-over %.3f s, two holders %.3f s\n", (double)sim_bound_settle(p) / 1e6,
 		(double)sim_bound_takeover(p) / 1e6, (double)sim_bound_two(p) / 1e6);
 	for (unsigned i = 0; i < p->n_nodes; i++) {

@@ -97,6 +97,7 @@ run(void)
 	sim_net_begin();
 	for (unsigned i = 0; i < world.plan.n_nodes; i++)
 		make_node(i);
+	sim_patroni_begin();
 	sim_check_begin();
 	sim_faults_begin();
 	sim_queue_run(world.plan.end_at);

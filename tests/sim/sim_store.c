@@ -11,6 +11,7 @@
 #define LEASES	   64
 #define TIMEOUT_US SIM_SEC
 #define WAY_US	   300
+#define PATRONI_US SIM_SEC /* its loop_wait */
 
 static const char *const names[] = {"read", "watch", "grant", "create", "renew", "revoke"};
 
@@ -167,6 +168,40 @@ sim_store_changed(void)
 	store.lost = lost;
 }
 
+static uint64_t
+new_lease(void)
+{
+	uint64_t id = store.next_lease++;
+
+	for (unsigned i = 0; i < LEASES; i++)
+		if (store.leases[i].id == 0) {
+			store.leases[i].id = id;
+			break;
+		}
+	return id;
+}
+
+/* What etcd says is left: whole seconds, rounded down. */
+static uint64_t
+left_of(uint64_t id)
+{
+	for (unsigned i = 0; i < LEASES; i++)
+		if (store.leases[i].id == id && id != 0 && store.leases[i].expires > sim_now)
+			return (store.leases[i].expires - sim_now) / SIM_SEC * SIM_SEC;
+	return 0;
+}
+
+static void
+put_key(struct sim_node *n, uint64_t lease)
+{
+	store.there = true;
+	store.owner = n->id;
+	store.key_lease = lease;
+	sim_trace(n, "store: the key is this node's");
+	publish();
+	sim_check_changed();
+}
+
 /* ---- requests ---- */
 
 static void
@@ -177,23 +212,13 @@ carry_out(struct request *q)
 	r->ok = true;
 	switch (r->call) {
 	case SIM_STORE_GRANT:
-		r->lease = store.next_lease++;
-		for (unsigned i = 0; i < LEASES; i++)
-			if (store.leases[i].id == 0) {
-				store.leases[i].id = r->lease;
-				break;
-			}
+		r->lease = new_lease();
 		r->ttl = extend(r->lease) ? sim->plan.ttl_us : 0;
 		break;
 	case SIM_STORE_CREATE:
 		r->succeeded = !store.there && lasts(q->lease);
-		if (r->succeeded) {
-			store.there = true;
-			store.owner = q->n->id;
-			store.key_lease = q->lease;
-			sim_trace(q->n, "store: the key is this node's");
-			publish();
-		}
+		if (r->succeeded)
+			put_key(q->n, q->lease);
 		break;
 	case SIM_STORE_RENEW:
 		r->ttl = extend(q->lease) ? sim->plan.ttl_us : 0;
@@ -202,6 +227,7 @@ carry_out(struct request *q)
 		end_lease(q->lease);
 		break;
 	default:
+		r->ttl = store.there ? left_of(store.key_lease) : 0;
 		break;
 	}
 	r->there = store.there;
@@ -251,4 +277,53 @@ sim_store_call(struct sim_node *n, uint64_t life, enum sim_store_verb call, uint
 	*q = (struct request){.n = n, .life = life, .lease = lease, .r = {.call = (uint8_t)call, .asked = sim_boot(n)}};
 	sim_at(sim_now + way_us(n), request, q, 0, 0);
 	sim_at(sim_now + TIMEOUT_US, reply, q, 1, 0);
+}
+
+/* ---- Patroni: takes the key when nobody has it, renews it while it is its own ---- */
+
+static void
+lead(void *arg, uint64_t a, uint64_t b)
+{
+	struct sim_node *n = arg;
+	uint64_t lease;
+
+	(void)a;
+	(void)b;
+	if (store.lost || !reaches(n))
+		return;
+	if (store.there) {
+		if (store.owner == n->id)
+			(void)extend(store.key_lease);
+		return;
+	}
+	lease = new_lease();
+	(void)extend(lease);
+	put_key(n, lease);
+}
+
+static void
+patroni_loop(void *arg, uint64_t a, uint64_t b)
+{
+	struct sim_node *n = arg;
+
+	lead(n, a, b);
+	sim_at(sim_now + PATRONI_US + sim_draw(n, 'P') % (PATRONI_US / 4), patroni_loop, n, 0, 0);
+}
+
+void
+sim_patroni_begin(void)
+{
+	if (sim->plan.mode != ELECT_MODE_FOLLOW)
+		return;
+	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
+		sim_at(sim_draw(&sim->nodes[i], 'P') % PATRONI_US, patroni_loop, &sim->nodes[i], 0, 0);
+}
+
+void
+sim_patroni_switch(struct sim_node *n)
+{
+	if (store.lost || !store.there || !reaches(n) || !reaches(&sim->nodes[store.owner]))
+		return;
+	end_lease(store.key_lease);
+	sim_at(sim_now + sim_draw(n, 'P') % (50 * SIM_MS), lead, n, 0, 0);
 }

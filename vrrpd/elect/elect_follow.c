@@ -43,6 +43,8 @@ held_until(const struct elect *e)
 	}
 	switch ((enum elect_store_loss)e->conf->on_store_loss) {
 	case ELECT_STORE_LOSS_RELEASE:
+		if (l->fact == ELECT_FACT_NOTHING)
+			return l->lease_until; /* what the engine before knew */
 		return l->fact == ELECT_FACT_SELF ? mono_min(l->fresh_until, l->lease_until) : MONO_ZERO;
 	case ELECT_STORE_LOSS_HOLD:
 		return MONO_NEVER;
