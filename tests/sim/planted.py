@@ -72,7 +72,7 @@ PLANTS = {
         "outlived", 1, "pause,kill"),
     "lifetimes that know of no lease": (
         "vrrpd/engine/engine_addresses.c", "\tuint64_t until = i->keep_until_us, lasts", "\tuint64_t until = UINT64_MAX, lasts",
-        "two-with-a-lease", 900, "pause"),
+        "two-with-a-lease", 2800, "store-cut,pause"),
     "an advert that is not counted": (
         "vrrpd/engine/engine_tx.c", "\ti->counters.adverts_sent++;\n", "\ti->counters.adverts_sent += now.us % 64 != 0;\n", "counters"),
     "a packet that is not counted": (
