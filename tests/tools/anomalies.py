@@ -5,7 +5,7 @@ Started by `make anomalies [PHASE=takeover] [PROGRAM=vrrpd-engine] [WHAT=allocat
 [LINGER=3]`. For each phase (start, takeover, release, stop, reload, resume, agent), program and kind of failure, n goes from
 1 up until a run ends without an n-th one. tests/support/anomaly.py runs one and judges it.
 
-PLACES=1 takes of all n that come from the same place in the programs only the first: minutes instead of an hour. LINGER=3
+PLACES=1 takes of all n that come from the same place in the programs only the first: six minutes instead of half an hour. LINGER=3
 looks for so many seconds whether what settled stays. VARIANT=1 takes the other errno, where a call may have two.
 
 Prints each distinct outcome with its count, those without a word by place, and for what is not defined how to repeat it; then the
