@@ -300,12 +300,19 @@ def test_history_compacted_while_nobody_read(site):
 
 @pytest.mark.parametrize("role", ["agent", "engine"])
 def test_a_process_of_the_holder_is_killed(site, role):
+    """Whatever on_store_loss says: the store is there, so nothing of it is noticed."""
+    others = {x: site.lab.sampler(x, hosts=[site.hosts["a"]]) for x in (FREE, KEPT)}
+    site.lab.wait_until(lambda: all(s.present() == ["a"] for s in others.values()), 5, "a holds all three")
+    for sampler in others.values():
+        sampler.clear()
     pid = site.vrrpd["a"].signal_role(role, signal.SIGKILL)
     site.lab.wait_until(
         lambda: site.vrrpd["a"].processes().get(role) not in (None, pid), 5, f"there is another {role}"
     )
     site.lab.wait_until(lambda: said(site, "a").fact == "self" and said(site, "a").state == "active", 5, "as before")
     assert site.sampler.longest_ms(0) == 0, site.sampler.periods()
+    for address, sampler in others.items():
+        assert sampler.longest_ms(0) == 0, (address, sampler.periods())
     put = site.gateway.put(KEY, "b")
     within("a change afterwards", site.at("b") - put, WATCH_S)
     site.never_two(SHORT_TWO_MS)

@@ -86,6 +86,11 @@ test_removed_keeps_its_priority(void **state)
 	elect_step(&e, &removed, now, &out);
 	elect_check(&e);
 	assert_int_equal(e.priority, 130);
+	removed.on = false; /* and then vrrpd itself stops */
+	elect_step(&e, &removed, now, &out);
+	elect_check(&e);
+	assert_int_equal(e.priority, 130);
+	assert_int_equal(e.stop_reason, ROLE_REASON_REMOVED);
 }
 
 int

@@ -491,6 +491,8 @@ on_start(struct elect *e, const struct elect_event *ev, mono_t now, struct role_
 static void
 on_stop(struct elect *e, const struct elect_event *ev, mono_t now, struct role_actions *out)
 {
+	if (elect_fit_removed(e))
+		return; /* it leaves already */
 	e->stop_reason = ev->on ? ROLE_REASON_REMOVED : ROLE_REASON_STOPPING;
 	if (ev->cause != NULL)
 		e->stop_reason = ev->cause->reason;

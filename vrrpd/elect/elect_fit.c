@@ -19,13 +19,19 @@ counts_as_up(const struct elect_track_conf *t, uint8_t state)
 	return state == ELECT_TRACK_UP;
 }
 
+bool
+elect_fit_removed(const struct elect *e)
+{
+	return e->stopping && e->stop_reason == ROLE_REASON_REMOVED;
+}
+
 uint8_t
 elect_fit_priority(const struct elect *e)
 {
 	uint8_t base = e->conf->priority;
 	int sum = 0;
 
-	if (e->stopping && e->stop_reason == ROLE_REASON_REMOVED)
+	if (elect_fit_removed(e))
 		return e->priority;
 	if (base != VRRP_PRIORITY_OWNER && e->override.takeover)
 		return VRRP_PRIORITY_OWNER - 1;

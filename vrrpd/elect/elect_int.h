@@ -31,6 +31,9 @@ void elect_follow_slept(struct elect *e, usec_t us);
 
 /* ---- elect_fit.c: is the node fit, and with which priority? --------------------------------- */
 
+/* A reload has removed the instance: it leaves, and that is all that it does. */
+bool elect_fit_removed(const struct elect *e);
+
 /*
  * Base priority plus the weights that count now: negative ones while not up, positive ones while up. A removed instance keeps
  * the priority that it had: nothing is told any more of what it tracked.
