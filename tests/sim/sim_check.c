@@ -1,13 +1,12 @@
 /*
- * sim_check.c - the checkers. They look at the world from outside: who has which address in its kernel with a link that is
- * up, who can reach whom, which faults are on, whom a client of the segment believes to be the holder.
+ * sim_check.c - the checkers: the rules. They look at the world from outside (sim_seen.c), and at whom a client of the segment
+ * believes to be the holder.
  *
  * The world is steady when everything that is on is something that lasts as it is (a host gone, a partition, a drain, a
  * check that is down): then the elections must come to rest within sim_bound_settle(), and what they owe is owed exactly.
  * With an arbiter or a lease the first rule is checked always, whatever is on.
  */
-#include "proto/vrrp_packet.h"
-#include "sim.h"
+#include "sim_seen.h"
 
 #define GONE_US	  (2 * SIM_MS)	 /* a client hears a claim later than the host before; see graceful() */
 #define AWAKE_US  (50 * SIM_MS) /* a host that was suspended notices with its first turn, then its kernel removes */
@@ -20,193 +19,11 @@ static struct {
 	bool settled, was_settled;
 	bool deaf;	/* an Active may not have heard that others were, too: it cannot know whom the client heard last */
 	bool graceful;	/* since it was settled there was nothing but one planned hand-over */
-	bool look_due;
-	uint64_t last_change;
 	uint64_t limit_none;
 	int holder;
 } c;
 
 static void look(void *arg, uint64_t a, uint64_t b);
-
-/* ---- what is seen ---- */
-
-bool
-sim_holds(const struct sim_node *n, unsigned addr)
-{
-	return n->addrs[addr].there && sim_link_up(n);
-}
-
-bool
-sim_holds_any(const struct sim_node *n)
-{
-	for (unsigned i = 0; i < SIM_ADDRS; i++)
-		if (sim_holds(n, i))
-			return true;
-	return false;
-}
-
-static bool
-holds_all(const struct sim_node *n)
-{
-	for (unsigned i = 0; i < n->conf.n_addrs; i++)
-		if (!sim_holds(n, i))
-			return false;
-	return true;
-}
-
-static bool
-lease_mode(void)
-{
-	return sim->plan.mode == ELECT_MODE_LEASE || sim->plan.arbiter;
-}
-
-static bool
-follow_mode(void)
-{
-	return sim->plan.mode == ELECT_MODE_FOLLOW;
-}
-
-static bool
-absent(const struct sim_node *n)
-{
-	return !n->wanted || !sim_link_up(n) || n->pauses > 0;
-}
-
-/* Nothing of vrrpd runs there: what it has in the kernel ends by its lifetime, outlived() sees to that. */
-static bool
-frozen(const struct sim_node *n)
-{
-	return n->pauses > 0 || (!n->wanted && !n->engine_up && !n->host->keepalived);
-}
-
-static bool
-store_serves(const struct sim_node *n)
-{
-	return n->agent_down == 0 && !sim_fault_active(SIM_STORE_CUT, n->id) && !sim_fault_active(SIM_STORE_MUTE, n->id);
-}
-
-static bool is_on(enum sim_kind kind);
-
-/* Mode follow with on_store_loss = "hold": whoever hears nothing of the store goes on for ever. */
-static bool
-held(void)
-{
-	return follow_mode() && sim->plan.on_store_loss == ELECT_STORE_LOSS_HOLD &&
-	       (is_on(SIM_STORE_LOST) || is_on(SIM_STORE_CUT) || is_on(SIM_AGENT));
-}
-
-/* Can this host hold the addresses, as things are? */
-static bool
-fit(const struct sim_node *n)
-{
-	const struct sim_host *h = n->host;
-
-	if (follow_mode() && (sim_store_owner() != (int)n->id || !store_serves(n) || is_on(SIM_STORE_LOST)))
-		return false;
-
-	if (absent(n) || (n->drains > 0 && !h->keepalived) || (n->sourceless > 0 && sim->plan.mode == ELECT_MODE_VRRP))
-		return false;
-	if (h->keepalived)
-		return sim_keepalived_active(n);
-	if (!n->engine_up || (h->has_check && !h->check_weighs && (n->checks_down > 0 || n->agent_down > 0)))
-		return false;
-	if ((h->enter_us > 0 && n->agent_down > 0) || (lease_mode() && !store_serves(n)))
-		return false;
-	return true;
-}
-
-static int
-priority_of(const struct sim_node *n)
-{
-	const struct sim_host *h = n->host;
-	int p = n->priority_wanted != 0 && !h->keepalived ? n->priority_wanted : n->conf.priority;
-
-	if (n->conf.priority == VRRP_PRIORITY_OWNER)
-		return VRRP_PRIORITY_OWNER;
-	if (h->has_check && h->check_weighs && (n->checks_down > 0 || n->agent_down > 0))
-		p += h->weight;
-	return MAX(1, MIN(254, p));
-}
-
-static bool
-hears(const struct sim_node *a, const struct sim_node *b)
-{
-	return sim->plan.mode != ELECT_MODE_VRRP || (!sim_net_cut(a->id, b->id) && !sim_net_cut(b->id, a->id));
-}
-
-/* Does this fault leave the world as it is from its beginning on? */
-static bool
-lasts(const struct sim_fault *f)
-{
-	switch ((enum sim_kind)f->kind) {
-	case SIM_PARTITION:
-	case SIM_KILL:
-	case SIM_STOP:
-	case SIM_SUSPEND:
-	case SIM_PAUSE:
-	case SIM_LINK:
-	case SIM_GONE:
-	case SIM_SOURCE:
-	case SIM_CHECK:
-	case SIM_AGENT:
-	case SIM_PRIORITY:
-	case SIM_TAKEOVER:
-	case SIM_DRAIN:
-	case SIM_RELOAD:
-	case SIM_STORE_LOST:
-	case SIM_STORE_CUT:
-	case SIM_LEADER:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
-is_on(enum sim_kind kind)
-{
-	for (unsigned i = 0; i < sim->plan.n_faults; i++)
-		if (sim->plan.faults[i].on && sim->plan.faults[i].kind == kind)
-			return true;
-	return false;
-}
-
-/* ---- what is owed ---- */
-
-/* Of the hosts that hear each other: holders, fit ones, the best priority. The partition has at most two sides. */
-struct side {
-	unsigned present, holders, whole, fit;
-	int best;
-	const struct sim_node *holder;
-	bool all_preempt;
-};
-
-static struct side
-side_of(const struct sim_node *from)
-{
-	struct side s = {.all_preempt = true};
-
-	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
-		const struct sim_node *n = &sim->nodes[i];
-
-		if (!hears(from, n))
-			continue;
-		s.present += !absent(n);
-		if (frozen(n))
-			continue;
-		if (sim_holds_any(n)) {
-			s.holders++;
-			s.holder = n;
-		}
-		s.whole += holds_all(n);
-		if (!fit(n))
-			continue;
-		s.fit++;
-		s.best = MAX(s.best, priority_of(n));
-		s.all_preempt = s.all_preempt && n->conf.preempt && !n->takeover_wanted;
-	}
-	return s;
-}
 
 static void
 look_at(uint64_t at)
@@ -220,7 +37,7 @@ outlived(struct sim_node *n)
 {
 	uint64_t most = sim->plan.lifetime_s * SIM_SEC + SIM_SEC, limit = most + most / 32 + 50 * SIM_MS;
 
-	if (!frozen(n) || n->suspends > 0 || n->host->keepalived) {
+	if (!sim_seen_frozen(n) || n->suspends > 0 || n->host->keepalived) {
 		n->frozen_since = SIM_NEVER;
 	} else if (n->frozen_since == SIM_NEVER) {
 		n->frozen_since = sim_now;
@@ -236,7 +53,7 @@ static void
 count_takeovers(void)
 {
 	for (int i = 0; i < sim->plan.n_nodes; i++) {
-		if (i == c.holder || !holds_all(&sim->nodes[i]) || (c.holder >= 0 && holds_all(&sim->nodes[c.holder])))
+		if (i == c.holder || !sim_seen_whole(&sim->nodes[i]) || (c.holder >= 0 && sim_seen_whole(&sim->nodes[c.holder])))
 			continue;
 		c.holder = i;
 		sim->takeovers++;
@@ -266,12 +83,12 @@ two_and_none(void)
 	bool two = false, none = false;
 
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
-		struct side s = side_of(&sim->nodes[i]);
+		struct sim_side s = sim_seen_side(&sim->nodes[i]);
 
-		two = two || (s.holders > 1 && !held());
+		two = two || (s.holders > 1 && !sim_seen_held());
 		none = none || (s.fit > 0 && s.whole == 0);
 	}
-	if (lease_mode() && (is_on(SIM_PARTITION) || is_on(SIM_STORE_LOST) || is_on(SIM_STORE_CUT)))
+	if (sim_seen_leases() && (sim_seen_on(SIM_PARTITION) || sim_seen_on(SIM_STORE_LOST) || sim_seen_on(SIM_STORE_CUT)))
 		none = false; /* whoever has the lease may be elsewhere */
 	if (!two)
 		c.two_since = SIM_NEVER;
@@ -303,13 +120,13 @@ state_and_kernel(const struct sim_node *n)
 	const struct elect *e;
 	bool active, any = false;
 
-	if (n->host->keepalived || !n->engine_up || absent(n) || n->e->gen == NULL)
+	if (n->host->keepalived || !n->engine_up || sim_seen_absent(n) || n->e->gen == NULL)
 		return;
 	e = &n->e->gen->instances[0].elect;
 	active = e->state == ROLE_STATE_ACTIVE;
 	for (unsigned i = 0; i < SIM_ADDRS; i++)
 		any = any || n->addrs[i].there;
-	if (active && !holds_all(n))
+	if (active && !sim_seen_whole(n))
 		sim_violation("state-and-kernel", "node %u is active without all its addresses", n->id);
 	if (!active && any)
 		sim_violation("state-and-kernel", "node %u is %s and has addresses", n->id,
@@ -320,31 +137,31 @@ state_and_kernel(const struct sim_node *n)
 static void
 settled(void)
 {
-	bool any_keepalived = false, away = lease_mode() && (is_on(SIM_PARTITION) || is_on(SIM_STORE_LOST) || is_on(SIM_STORE_CUT));
+	bool any_keepalived = false, away = sim_seen_leases() && (sim_seen_on(SIM_PARTITION) || sim_seen_on(SIM_STORE_LOST) || sim_seen_on(SIM_STORE_CUT));
 
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
 		const struct sim_node *n = &sim->nodes[i];
-		struct side s = side_of(n);
+		struct sim_side s = sim_seen_side(n);
 
 		any_keepalived = any_keepalived || n->host->keepalived;
 		state_and_kernel(n);
-		if (absent(n))
+		if (sim_seen_absent(n))
 			continue;
-		if (s.holders > 1 && !held())
+		if (s.holders > 1 && !sim_seen_held())
 			sim_violation("two-holders", "%u hosts hold the addresses at rest", s.holders);
 		if (away)
 			continue;
-		if (s.fit == 0 && s.holders > 0 && !lease_mode() && !held())
+		if (s.fit == 0 && s.holders > 0 && !sim_seen_leases() && !sim_seen_held())
 			sim_violation("unfit-holder", "node %u holds the addresses and is not fit", s.holder->id);
-		if (s.fit > 0 && (s.whole == 0 || (s.whole > 1 && !held())))
+		if (s.fit > 0 && (s.whole == 0 || (s.whole > 1 && !sim_seen_held())))
 			sim_violation("no-holder", "of %u fit hosts none holds the addresses at rest", s.fit);
-		if (s.fit > 0 && s.all_preempt && sim->plan.mode == ELECT_MODE_VRRP && priority_of(s.holder) < s.best)
+		if (s.fit > 0 && s.all_preempt && sim->plan.mode == ELECT_MODE_VRRP && sim_seen_priority(s.holder) < s.best)
 			sim_violation("not-the-best", "node %u has priority %d and holds the addresses, the best one has %d",
-				      s.holder->id, priority_of(s.holder), s.best);
+				      s.holder->id, sim_seen_priority(s.holder), s.best);
 	}
 	/* A segment that is one has one holder, and the client knows it. */
-	if (!any_keepalived && !is_on(SIM_PARTITION) && !is_on(SIM_CLAIM) && !held()) {
-		struct side s = side_of(&sim->nodes[0]);
+	if (!any_keepalived && !sim_seen_on(SIM_PARTITION) && !sim_seen_on(SIM_CLAIM) && !sim_seen_held()) {
+		struct sim_side s = sim_seen_side(&sim->nodes[0]);
 		int target = sim_client_target(0);
 
 		if (s.fit == 0 || away || target == (int)s.holder->id)
@@ -362,7 +179,7 @@ graceful(void)
 	bool served = false;
 
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
-		served = served || holds_all(&sim->nodes[i]);
+		served = served || sim_seen_whole(&sim->nodes[i]);
 	if (!served)
 		sim_violation("hand-over-gap", "nobody has the addresses for a moment of a planned hand-over or a crash");
 	if (sim_client_target(0) >= 0)
@@ -390,7 +207,7 @@ look(void *arg, uint64_t a, uint64_t b)
 void
 sim_check_changed(void)
 {
-	if (lease_mode())
+	if (sim_seen_leases())
 		never_two();
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++)
 		outlived(&sim->nodes[i]);
@@ -413,24 +230,15 @@ sim_check_changed(void)
 	}
 }
 
-static bool
-only_lasting(void)
-{
-	for (unsigned i = 0; i < sim->plan.n_faults; i++)
-		if (sim->plan.faults[i].on && !lasts(&sim->plan.faults[i]))
-			return false;
-	return true;
-}
-
 /* Is another host than these two as good as this one? */
 static bool
 near(const struct sim_node *n, unsigned leaver)
 {
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
 		const struct sim_node *m = &sim->nodes[i];
-		int apart = priority_of(m) - priority_of(n);
+		int apart = sim_seen_priority(m) - sim_seen_priority(n);
 
-		if (m != n && i != leaver && fit(m) && apart > -STEPS_APART && apart < STEPS_APART)
+		if (m != n && i != leaver && sim_seen_fit(m) && apart > -STEPS_APART && apart < STEPS_APART)
 			return true;
 	}
 	return false;
@@ -447,8 +255,8 @@ is_graceful(const struct sim_fault *f)
 	bool close = false;
 
 	if (f->kind == SIM_CRASH) /* the next engine goes on */
-		return c.settled && c.holder >= 0 && c.holder == sim_client_target(0) && holds_all(&sim->nodes[c.holder]);
-	if (lease_mode() || follow_mode() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
+		return c.settled && c.holder >= 0 && c.holder == sim_client_target(0) && sim_seen_whole(&sim->nodes[c.holder]);
+	if (sim_seen_leases() || sim_seen_follows() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
 		return false;
 	for (unsigned i = 0; i < sim->plan.n_faults; i++)
 		if (sim->plan.faults[i].on && sim->plan.faults[i].kind == SIM_PARTITION)
@@ -458,7 +266,7 @@ is_graceful(const struct sim_fault *f)
 
 		if (n->host->keepalived || n->host->enter_us > 0)
 			return false;
-		if (!fit(n))
+		if (!sim_seen_fit(n))
 			continue;
 		others += i != f->node;
 		close = close || (i != f->node && near(n, f->node));
@@ -473,7 +281,7 @@ sim_check_fault(const struct sim_fault *f, bool on)
 	c.graceful = on && is_graceful(f);
 	/* Whoever was Active beyond a partition may be gone when that heals. */
 	c.deaf = c.deaf || f->kind == SIM_CUT || f->kind == SIM_LOSS || f->kind == SIM_CORRUPT || f->kind == SIM_SEND ||
-		 (f->kind != SIM_PARTITION && is_on(SIM_PARTITION));
+		 (f->kind != SIM_PARTITION && sim_seen_on(SIM_PARTITION));
 	c.was_settled = on && c.settled;
 	c.unserved_since = SIM_NEVER;
 	c.settled = false;
@@ -483,7 +291,7 @@ sim_check_fault(const struct sim_fault *f, bool on)
 void
 sim_check_fault_done(void)
 {
-	if (!only_lasting())
+	if (!sim_seen_steady())
 		return;
 	c.steady_since = sim_now;
 	c.limit_none = c.was_settled ? sim_bound_takeover(&sim->plan) : sim_bound_settle(&sim->plan);
@@ -495,7 +303,7 @@ sim_check_sent(struct sim_node *n, uint8_t priority)
 {
 	if (c.steady_since == SIM_NEVER || sim_now < c.steady_since + EFFECT_US)
 		return;
-	if (priority > 0 && !sim->plan.arbiter && !holds_all(n))
+	if (priority > 0 && !sim->plan.arbiter && !sim_seen_whole(n))
 		sim_violation("advert-without-address", "node %u sends priority %u and does not have its addresses", n->id, priority);
 	if (priority == 0 && c.settled)
 		sim_violation("left-without-cause", "node %u sends priority 0 at rest", n->id);
