@@ -134,7 +134,11 @@ def test_two_owners_are_told(lab):
         lab.wait_until(lambda d=d, said=said: f"warning: pg: {said}" in d.log_text(), 5, "the log names the other owner")
         lab.wait_until(lambda d=d, said=said: said in d.instance()["warnings"], 5, "status warns of it")
         assert d.counters()["discarded"]["owner"] > 0
+        assert not [w for w in d.instance()["warnings"] if "all are discarded" in w]
     assert [d.state() for d in owners] == ["active", "active"]
+    third = start(lab.host("c"), 100, advert_interval="100ms")
+    said = "both have priority 255: both own the addresses and neither yields"
+    lab.wait_until(lambda: any(said in w for w in third.instance()["warnings"]), 5, "so does a host that hears both")
 
 
 def test_stop_hands_over_after_a_short_skew_time(lab):

@@ -99,6 +99,9 @@ PLANTS = {
     "found: an advert without a socket": (
         "vrrpd/elect/elect.c", " && e->conf->mode == ELECT_MODE_VRRP)\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)",
         ")\n\t\trole_actions_add(out, ROLE_ACTION_ADVERT)", "crash", 1, "reload"),
+    "found: an engine that ends before its elections begin": (
+        "vrrpd/engine/engine_memory.c", "i->elect.started ? elect_held_until(&i->elect) : i->resume_until", "elect_held_until(&i->elect)",
+        "hand-over-gap", 1, "crash,leader"),
     "found: an engine that knows nothing releases": (
         "vrrpd/elect/elect_follow.c", "if (l->fact == ELECT_FACT_NOTHING)\n\t\t\treturn l->lease_until;",
         "if (l->fact == ELECT_FACT_NOTHING)\n\t\t\treturn MONO_ZERO;", "hand-over-gap", 1, "crash"),
@@ -107,7 +110,7 @@ PLANTS = {
     "found: an owner that corrects nobody": (
         "vrrpd/proto/vrrp_fsm.c", "\t\tadvert_in_owner(f, adv, now, out);\n", "", "client-misled", 1300, "partition"),
     "found: what could not be renewed is forgotten": (
-        "vrrpd/engine/engine_addresses.c", "\t\th->held = h->held && renewed;\n", "\t\th->held = false;\n", "two-holders", 1, "crash,fail-kernel"),
+        "vrrpd/engine/engine_addresses.c", "\t\th->held = h->held && renewed;\n", "\t\th->held = false;\n", "two-holders", 1350, "crash,fail-kernel"),
 }
 
 

@@ -87,6 +87,7 @@ struct sim_conf {
 	uint8_t n_addrs;
 	bool preempt;
 	bool renamed; /* the instance has another name */
+	bool owner;   /* it began with priority 255: a reload may give it that again */
 	uint16_t adver_int_cs;
 	uint64_t preempt_delay_us;
 };
@@ -133,6 +134,7 @@ struct sim_conf sim_plan_reload(const struct sim_plan *p, const struct sim_conf 
 uint64_t sim_bound_settle(const struct sim_plan *p);
 uint64_t sim_bound_takeover(const struct sim_plan *p);
 uint64_t sim_bound_two(const struct sim_plan *p);
+uint64_t sim_bound_deaf(const struct sim_plan *p); /* mode follow: one of the two does not hear the store */
 
 /* ---- sim_rand.c ------------------------------------------------------------------------------------------ */
 
@@ -273,7 +275,6 @@ struct sim_node {
 	bool ready;
 	uint64_t handed, handed_corrupt, sent; /* packets of this engine's life */
 	bool counted; /* the counters can be compared */
-	bool owner;   /* of the addresses, at some time of this engine's life */
 	/* kernel thread */
 	struct sim_thread *thread;
 	struct nlk_cache *cache;

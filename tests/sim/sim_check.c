@@ -11,11 +11,12 @@
 #define GONE_US	  (2 * SIM_MS)	 /* a client hears a claim later than the host before; see graceful() */
 #define AWAKE_US  (50 * SIM_MS) /* a host that was suspended notices with its first turn, then its kernel removes */
 #define STEPS_APART 10
+#define CRASHED_US (100 * SIM_MS) /* a crash, another one when the next engine starts, and late turns */
 #define EFFECT_US (2 * SIM_SEC)	 /* what a fault leaves behind in queues */
 
 static struct {
 	uint64_t steady_since; /* SIM_NEVER: it is not */
-	uint64_t two_since, none_since, unserved_since;
+	uint64_t two_since, deaf_since, none_since, unserved_since; /* deaf: two, of which one does not hear the store */
 	bool settled, was_settled;
 	bool deaf;	/* an Active may not have heard that others were, too: it cannot know whom the client heard last */
 	bool graceful;	/* since it was settled there was nothing but one planned hand-over */
@@ -80,12 +81,13 @@ never_two(void)
 static void
 two_and_none(void)
 {
-	bool two = false, none = false;
+	bool two = false, deaf = false, none = false;
 
 	for (unsigned i = 0; i < sim->plan.n_nodes; i++) {
 		struct sim_side s = sim_seen_side(&sim->nodes[i]);
 
-		two = two || (s.holders > 1 && !sim_seen_held());
+		two = two || s.informed > 1;
+		deaf = deaf || (s.holders > 1 && !sim_seen_may_hold());
 		none = none || (s.fit > 0 && s.whole == 0);
 	}
 	if (sim_seen_leases() && (sim_seen_on(SIM_PARTITION) || sim_seen_on(SIM_STORE_LOST) || sim_seen_on(SIM_STORE_CUT)))
@@ -95,6 +97,12 @@ two_and_none(void)
 	else if (c.two_since == SIM_NEVER) {
 		c.two_since = sim_now;
 		look_at(sim_now + sim_bound_two(&sim->plan) + 1);
+	}
+	if (!deaf)
+		c.deaf_since = SIM_NEVER;
+	else if (c.deaf_since == SIM_NEVER) {
+		c.deaf_since = sim_now;
+		look_at(sim_now + sim_bound_deaf(&sim->plan) + 1);
 	}
 	if (!none)
 		c.none_since = SIM_NEVER;
@@ -147,24 +155,24 @@ settled(void)
 		state_and_kernel(n);
 		if (sim_seen_absent(n))
 			continue;
-		if (s.holders > 1 && !sim_seen_held())
+		if ((sim_seen_may_hold() ? s.informed : s.holders) > 1)
 			sim_violation("two-holders", "%u hosts hold the addresses at rest", s.holders);
 		if (away)
 			continue;
-		if (s.fit == 0 && s.holders > 0 && !sim_seen_leases() && !sim_seen_held())
-			sim_violation("unfit-holder", "node %u holds the addresses and is not fit", s.holder->id);
-		if (s.fit > 0 && (s.whole == 0 || (s.whole > 1 && !sim_seen_held())))
+		if (sim_holds_any(n) && !sim_seen_fit(n) && !sim_seen_leases() && (sim_seen_informed(n) || !sim_seen_may_hold()))
+			sim_violation("unfit-holder", "node %u holds the addresses and is not fit", n->id);
+		if (s.fit > 0 && (s.whole == 0 || (s.whole > 1 && s.informed == s.holders)))
 			sim_violation("no-holder", "of %u fit hosts none holds the addresses at rest", s.fit);
 		if (s.fit > 0 && s.all_preempt && sim->plan.mode == ELECT_MODE_VRRP && sim_seen_priority(s.holder) < s.best)
 			sim_violation("not-the-best", "node %u has priority %d and holds the addresses, the best one has %d",
 				      s.holder->id, sim_seen_priority(s.holder), s.best);
 	}
 	/* A segment that is one has one holder, and the client knows it. */
-	if (!any_keepalived && !sim_seen_on(SIM_PARTITION) && !sim_seen_on(SIM_CLAIM) && !sim_seen_held()) {
+	if (!any_keepalived && !sim_seen_on(SIM_PARTITION) && !sim_seen_on(SIM_CLAIM)) {
 		struct sim_side s = sim_seen_side(&sim->nodes[0]);
 		int target = sim_client_target(0);
 
-		if (s.fit == 0 || away || target == (int)s.holder->id)
+		if (s.fit == 0 || s.holders > 1 || away || target == (int)s.holder->id)
 			c.deaf = c.deaf && (s.fit == 0 || away);
 		else if (!c.deaf)
 			sim_violation("client-misled", "the holder is node %u, the last announcement that was heard is node %d's",
@@ -220,6 +228,9 @@ sim_check_changed(void)
 	if (lasting(c.two_since) > sim_bound_two(&sim->plan))
 		sim_violation("two-holders", "two hosts that hear each other hold the addresses for %.3f s",
 			      (double)lasting(c.two_since) / 1e6);
+	if (lasting(c.deaf_since) > sim_bound_deaf(&sim->plan))
+		sim_violation("two-holders", "two hosts hold the addresses for %.3f s, one does not hear the store",
+			      (double)lasting(c.deaf_since) / 1e6);
 	if (lasting(c.none_since) > c.limit_none)
 		sim_violation(c.was_settled ? "late-take-over" : "no-holder", "fit hosts, and none holds the addresses for %.3f s",
 			      (double)lasting(c.none_since) / 1e6);
@@ -245,6 +256,18 @@ near(const struct sim_node *n, unsigned leaver)
 }
 
 /*
+ * Is the next engine soon enough to go on? It comes within 55 ms, an interval after the last advert; the peers wait for
+ * down_adverts intervals, of which a quarter is left to them (vrrp_fsm_resume_us()).
+ */
+static bool
+goes_on(const struct sim_node *n)
+{
+	uint64_t interval = n->conf.adver_int_cs * (uint64_t)USEC_PER_CS;
+
+	return sim->plan.mode != ELECT_MODE_VRRP || (4 * sim->plan.down_adverts - 5u) * interval / 4 > CRASHED_US;
+}
+
+/*
  * Is it a hand-over that nobody may notice? One that can be: somebody else is fit, everybody hears everybody, and no two
  * take over in one instant: ten steps of priority are 1.6 ms then (VRRP_HURRY_CS), more than frames and kernels differ.
  */
@@ -254,8 +277,9 @@ is_graceful(const struct sim_fault *f)
 	unsigned others = 0;
 	bool close = false;
 
-	if (f->kind == SIM_CRASH) /* the next engine goes on */
-		return c.settled && c.holder >= 0 && c.holder == sim_client_target(0) && sim_seen_whole(&sim->nodes[c.holder]);
+	if (f->kind == SIM_CRASH)
+		return goes_on(&sim->nodes[f->node]) && c.settled && c.holder >= 0 && c.holder == sim_client_target(0) &&
+		       sim_seen_whole(&sim->nodes[c.holder]);
 	if (sim_seen_leases() || sim_seen_follows() || !c.settled || !sim_kind_graceful(f->kind) || sim->nodes[f->node].conf.n_addrs == 0)
 		return false;
 	for (unsigned i = 0; i < sim->plan.n_faults; i++)
@@ -278,7 +302,8 @@ is_graceful(const struct sim_fault *f)
 void
 sim_check_fault(const struct sim_fault *f, bool on)
 {
-	c.graceful = on && is_graceful(f);
+	if (on || f->kind != SIM_CRASH) /* whose end undoes nothing: the next engine is yet to come */
+		c.graceful = on && is_graceful(f);
 	/* Whoever was Active beyond a partition may be gone when that heals. */
 	c.deaf = c.deaf || f->kind == SIM_CUT || f->kind == SIM_LOSS || f->kind == SIM_CORRUPT || f->kind == SIM_SEND ||
 		 (f->kind != SIM_PARTITION && sim_seen_on(SIM_PARTITION));
@@ -327,8 +352,9 @@ sim_check_counters(struct sim_node *n)
 	if (received != n->handed)
 		sim_violation("counters", "node %u counts %llu packets, it got %llu", n->id, (unsigned long long)received,
 			      (unsigned long long)n->handed);
-	/* An owner discards whatever others send (RFC 9568 7.1). */
-	if (!n->owner && discarded > n->handed_corrupt)
+	/* What an owner discards as such is in order. */
+	discarded -= k->discarded[VRRP_DROP_OWNER];
+	if (discarded > n->handed_corrupt)
 		sim_violation("discarded", "node %u discards %llu packets, %llu were spoiled", n->id,
 			      (unsigned long long)discarded, (unsigned long long)n->handed_corrupt);
 }
@@ -337,7 +363,7 @@ void
 sim_check_begin(void)
 {
 	c.steady_since = 0;
-	c.two_since = c.none_since = c.unserved_since = SIM_NEVER;
+	c.two_since = c.deaf_since = c.none_since = c.unserved_since = SIM_NEVER;
 	c.settled = c.was_settled = c.graceful = c.deaf = false;
 	c.limit_none = sim_bound_settle(&sim->plan) + 6 * SIM_SEC; /* hosts begin one after another */
 	c.holder = -1;

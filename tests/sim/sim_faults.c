@@ -69,13 +69,24 @@ claim_again(void *arg, uint64_t fault, uint64_t b)
 }
 
 static void
+crash_at_start(void *arg, uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	sim_parent_crash(arg, 2 * SIM_MS);
+}
+
+static void
 crash_again(void *arg, uint64_t fault, uint64_t left)
 {
 	struct sim_node *n = arg;
+	uint64_t back = 2 * SIM_MS + sim_draw(n, 'X') % (50 * SIM_MS);
 
 	if (!sim->plan.faults[fault].on || left == 0)
 		return;
-	sim_parent_crash(n, 2 * SIM_MS + sim_draw(n, 'X') % (50 * SIM_MS));
+	sim_parent_crash(n, back);
+	if (sim_draw(n, 'Y') % 3 == 0) /* the next one ends before it knows everything */
+		sim_at(sim_now + back + sim_draw(n, 'Y') % SIM_MS, crash_at_start, n, 0, 0);
 	sim_at(sim_now + 100 * SIM_MS + sim_draw(n, 'X') % (2 * SIM_SEC), crash_again, n, fault, left - 1);
 }
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "ipc/ipc_memory.h"
-#include "proto/vrrp_packet.h"
 #include "sim.h"
 
 #define FD_BASE	    100000
@@ -22,10 +21,11 @@ name_of(const struct sim_conf *c)
 /* ---- a configuration as messages ---- */
 
 static void
-send_instance(struct sim_node *n, const struct sim_conf *c)
+send_instance(struct sim_node *n, const struct sim_conf *c, bool removed)
 {
 	const struct sim_plan *p = &sim->plan;
 	const struct sim_host *h = n->host;
+	bool tracks = h->has_check && !removed; /* as parent_config.c does it */
 	struct ipc_conf_instance m = {
 		.h.gen = n->gen,
 		.preempt_delay_us = c->preempt_delay_us,
@@ -35,7 +35,7 @@ send_instance(struct sim_node *n, const struct sim_conf *c)
 		.leave_us = h->leave_us,
 		.n_addresses = c->n_addrs,
 		.n_peers = p->unicast ? p->n_nodes - 1u : 0,
-		.n_tracks = h->has_check,
+		.n_tracks = tracks,
 		.on_store_loss = p->on_store_loss,
 		.arbiter = p->arbiter,
 		.adver_int_cs = c->adver_int_cs,
@@ -66,7 +66,7 @@ send_instance(struct sim_node *n, const struct sim_conf *c)
 		if (i != n->id)
 			sim_chan_push(n, &n->parent, IPC_CONF_PEER, &a, -1);
 	}
-	if (h->has_check) {
+	if (tracks) {
 		struct ipc_conf_track t = {.h.gen = n->gen, .has_weight = h->check_weighs, .weight = h->weight,
 					   .stale_after_us = STALE_US, .name = "chk"};
 
@@ -86,17 +86,16 @@ send_conf(struct sim_node *n, const struct sim_conf *old)
 		.n_removed = old != NULL,
 		.n_addresses = n->conf.n_addrs + (old != NULL ? old->n_addrs : 0u),
 		.n_peers = p->unicast ? instances * (p->n_nodes - 1u) : 0,
-		.n_tracks = instances * n->host->has_check,
+		.n_tracks = n->host->has_check,
 		.address_lifetime_s = p->lifetime_s,
 		.node = "node",
 	};
 	struct ipc_conf_commit commit = {.h.gen = n->gen};
 
-	n->owner = n->owner || n->conf.priority == VRRP_PRIORITY_OWNER;
 	sim_chan_push(n, &n->parent, IPC_CONF_BEGIN, &m, -1);
-	send_instance(n, &n->conf);
+	send_instance(n, &n->conf, false);
 	if (old != NULL)
-		send_instance(n, old);
+		send_instance(n, old, true);
 	sim_chan_push(n, &n->parent, IPC_CONF_COMMIT, &commit, -1);
 	n->ready = false;
 }
@@ -117,7 +116,6 @@ start_engine(struct sim_node *n)
 	n->handed = n->handed_corrupt = n->sent = 0;
 	n->n_claims = 0;
 	n->counted = true;
-	n->owner = false;
 	n->reload_waits = false;
 	n->e = calloc(1, sizeof(*n->e));
 	sim_current = n;

@@ -108,8 +108,14 @@ sim_bound_two(const struct sim_plan *p)
 	uint64_t us = imax_us(p) + leave_us(p);
 
 	if (p->mode == ELECT_MODE_FOLLOW)
-		us = p->ttl_us + FOLLOW_US + delay_max(p, offsetof(struct sim_host, leave_us));
+		us = FOLLOW_US + delay_max(p, offsetof(struct sim_host, leave_us));
 	return stretched(us) + SLOW_MAX_US + 2 * BUSY_MAX_US + 50 * SIM_MS;
+}
+
+uint64_t
+sim_bound_deaf(const struct sim_plan *p)
+{
+	return sim_bound_two(p) + stretched(p->ttl_us);
 }
 
 uint64_t
@@ -132,7 +138,7 @@ sim_bound_settle(const struct sim_plan *p)
 	uint64_t us = 5 * SIM_SEC + delay_max(p, offsetof(struct sim_host, start_delay_us)) + preempt_delay_max(p) +
 		      p->down_adverts * imax_us(p) + skew;
 
-	return stretched(us) + sim_bound_takeover(p) + sim_bound_two(p);
+	return stretched(us) + sim_bound_takeover(p) + (p->mode == ELECT_MODE_FOLLOW ? sim_bound_deaf(p) : sim_bound_two(p));
 }
 
 /* ---- settings ---- */
@@ -150,6 +156,8 @@ sim_plan_reload(const struct sim_plan *p, const struct sim_conf *c, uint32_t val
 		next.preempt = !next.preempt;
 	if (value & 8)
 		next.n_addrs = (uint8_t)(1 + (value >> 20) % SIM_ADDRS);
+	if (next.owner && (value & 32) != 0)
+		next.priority = VRRP_PRIORITY_OWNER;
 	if (value & 16)
 		next.renamed = !next.renamed;
 	/* No interval is longer than twice the longest one of the beginning. */
@@ -247,7 +255,7 @@ draw_owner(struct sim_plan *p)
 	struct sim_host *h = &p->hosts[sim_hash(p->seed, 'o', 0, 1) % p->n_nodes];
 
 	if (sim_hash(p->seed, 'o', 0, 0) % 20 == 0 && !h->keepalived && p->mode == ELECT_MODE_VRRP)
-		h->conf.priority = VRRP_PRIORITY_OWNER;
+		h->conf.priority = VRRP_PRIORITY_OWNER, h->conf.owner = true;
 }
 
 /* ---- faults ---- */

@@ -61,10 +61,15 @@ store_serves(const struct sim_node *n)
 }
 
 bool
-sim_seen_held(void)
+sim_seen_informed(const struct sim_node *n)
 {
-	return sim_seen_follows() && sim->plan.on_store_loss == ELECT_STORE_LOSS_HOLD &&
-	       (sim_seen_on(SIM_STORE_LOST) || sim_seen_on(SIM_STORE_CUT) || sim_seen_on(SIM_AGENT));
+	return !sim_seen_follows() || (store_serves(n) && !sim_seen_on(SIM_STORE_LOST));
+}
+
+bool
+sim_seen_may_hold(void)
+{
+	return sim_seen_follows() && sim->plan.on_store_loss == ELECT_STORE_LOSS_HOLD;
 }
 
 bool
@@ -72,7 +77,7 @@ sim_seen_fit(const struct sim_node *n)
 {
 	const struct sim_host *h = n->host;
 
-	if (sim_seen_follows() && (sim_store_owner() != (int)n->id || !store_serves(n) || sim_seen_on(SIM_STORE_LOST)))
+	if (sim_seen_follows() && (sim_store_owner() != (int)n->id || !sim_seen_informed(n)))
 		return false;
 	if (sim_seen_absent(n) || (n->drains > 0 && !h->keepalived) || (n->sourceless > 0 && sim->plan.mode == ELECT_MODE_VRRP))
 		return false;
@@ -156,6 +161,7 @@ sim_seen_side(const struct sim_node *from)
 			continue;
 		if (sim_holds_any(n)) {
 			s.holders++;
+			s.informed += sim_seen_informed(n);
 			s.holder = n;
 		}
 		s.whole += sim_seen_whole(n);

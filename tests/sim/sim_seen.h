@@ -9,6 +9,7 @@
 /* Of the hosts that hear each other: holders, fit ones, the best priority. The partition has at most two sides. */
 struct sim_side {
 	unsigned present, holders, whole, fit;
+	unsigned informed; /* holders that hear the store, in mode follow; else all */
 	int best;
 	const struct sim_node *holder;
 	bool all_preempt;
@@ -28,8 +29,10 @@ int sim_seen_priority(const struct sim_node *n);
 /* The holder has a lease of its own: mode lease, or an arbiter. */
 bool sim_seen_leases(void);
 bool sim_seen_follows(void);
-/* Mode follow with on_store_loss = "hold": whoever hears nothing of the store goes on for ever. */
-bool sim_seen_held(void);
+/* Mode follow: what the store says reaches this host. In other modes that is asked of nobody. */
+bool sim_seen_informed(const struct sim_node *n);
+/* Mode follow: who hears nothing of the store may go on for ever (on_store_loss = "hold"). */
+bool sim_seen_may_hold(void);
 /* A fault of this kind is on, wherever. All that are on leave the world as it is from their beginning on. */
 bool sim_seen_on(enum sim_kind kind);
 bool sim_seen_steady(void);

@@ -79,6 +79,7 @@ class Kernel:
 # library's name service); libseccomp may also put a filter in force that permits nothing, not even a last word. That process
 # is started again, or vrrpd has ended, and what is held is judged all the same.
 CRASHES = re.compile(r"libconfig|config_|libseccomp|seccomp_load|nl_cache_mngr_alloc|__nss_")
+MUTES = re.compile(r"libseccomp|seccomp_load")
 
 
 class Undefined(Exception):
@@ -420,7 +421,7 @@ def said_since(text):
     return [line for line in text.splitlines() if COMPLAINT.search(line) and not EPITAPH.search(line)]
 
 
-def judge_end(daemon, text, lines, in_library):
+def judge_end(daemon, text, lines, in_library, mute=False):
     """How processes ended: the kind, or Undefined."""
     fine = (signal.SIGKILL, signal.SIGABRT) + ((signal.SIGSEGV,) if in_library else ())
     crashed = False
@@ -439,7 +440,7 @@ def judge_end(daemon, text, lines, in_library):
             raise Undefined(f"vrrpd was ended by signal {-status}")
         if status == -signal.SIGSEGV:
             return "vrrpd crashed in a library"
-        if status != 0 and not lines and not in_library:
+        if status != 0 and not lines and not mute:
             raise Undefined(f"vrrpd ended with {status} without a word")
         return "vrrpd ended with " + ("a failed assertion" if status < 0 else f"status {status}")
     return ", ".join(f"{p} started again" for p in sorted(restarts)) + (", crashed in a library" if crashed else "")
@@ -530,7 +531,8 @@ def finish(world, outcome, before):
         outcome.said.append(f"answer {world.answer[0]}: {world.answer[1].strip()}")
     place = world.control.place()
     in_library = place[0] in ALLOCATIONS and any(CRASHES.search(f"{m} {s}") for m, s, _ in place[3][:10])
-    kind = judge_end(world.da, text, outcome.said, in_library)
+    mute = in_library and any(MUTES.search(f"{m} {s}") for m, s, _ in place[3][:10])
+    kind = judge_end(world.da, text, outcome.said, in_library, mute)
     if outcome.phase in ("resume", "agent") and kind.startswith("vrrpd-"):
         own = "vrrpd-engine" if outcome.phase == "resume" else "vrrpd-agent"
         again = [p for p in STARTED.findall(text)]
@@ -546,7 +548,7 @@ def finish(world, outcome, before):
     if not kind or (outcome.phase == "stop" and kind.endswith("status 0")):
         kind = "refused" if answered else "survived"
     outcome.kind = f"{kind}, {words}"
-    if "again" in kind and not outcome.said and not in_library:
+    if "again" in kind and not outcome.said and "crashed" not in kind and not mute:
         raise Undefined(f"{kind} without a word")
 
 

@@ -122,7 +122,10 @@ warn_pair(const struct out *o, const struct ipc_peer *p, const struct ipc_peer *
 		    "%s sends the %s checksum and %s the %s one: hosts that accept only one form hear only some peers; "
 		    "set the same form everywhere",
 		    a, vrrp_checksum_form_name(p->form), b, vrrp_checksum_form_name(q->form));
-	if (p->priority != 0 && p->priority == q->priority)
+	if (p->priority == VRRP_PRIORITY_OWNER && p->priority == q->priority)
+		say(o, "%s and %s both have priority 255: both own the addresses and neither yields; give one of them a lower priority",
+		    a, b);
+	else if (p->priority != 0 && p->priority == q->priority)
 		say(o,
 		    "%s and %s both have priority %u: the higher address decides; give each node its own priority", a, b,
 		    p->priority);
@@ -178,10 +181,10 @@ warn_discarded(const struct out *o)
 	const struct ipc_counters *c = &o->v->now->counters;
 	unsigned most = VRRP_DROP_NONE;
 
-	if (c->adverts_received > 0)
-		return;
+	if (c->adverts_received > 0 || c->discarded[VRRP_DROP_OWNER] > 0)
+		return; /* an owner discards good ones, too */
 	for (unsigned d = VRRP_DROP_NONE + 1; d < VRRP_DROP_COUNT; d++)
-		if (d != VRRP_DROP_OWN && d != VRRP_DROP_OWNER && c->discarded[d] > 0 && (most == VRRP_DROP_NONE || c->discarded[d] > c->discarded[most]))
+		if (d != VRRP_DROP_OWN && c->discarded[d] > 0 && (most == VRRP_DROP_NONE || c->discarded[d] > c->discarded[most]))
 			most = d;
 	if (most != VRRP_DROP_NONE)
 		say(o, "adverts arrive, but all are discarded (%llu: %s): the hosts' settings differ",

@@ -57,7 +57,7 @@ void elect_override_slept(struct elect_override *o, usec_t us);
 
 /* ---- elect_peers.c: who was heard ------------------------------------------------------------ */
 
-/* Remember the sender of an accepted advert, and follow its form of the checksum where that is wanted. */
+/* Remember the sender of an advert in order, and follow its form of the checksum where that is wanted. */
 void elect_peers_note(struct elect *e, const struct vrrp_advert *adv, mono_t now);
 
 /* ---- elect_ask.c: the gate before the addresses come, the services before they go ----------------- */

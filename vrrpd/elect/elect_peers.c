@@ -1,5 +1,5 @@
 /*
- * elect_peers.c - who was heard: the senders of accepted adverts; see elect.h.
+ * elect_peers.c - who was heard: the senders of adverts that are in order; see elect.h.
  *
  * Called by elect.c, and for status by the engine. Pure.
  */

@@ -158,7 +158,7 @@ struct engine_instance {
 	uint8_t queued_priority;
 	uint16_t queued_interval_cs; /* 0 = the configured one */
 	bool send_failed; /* the last advert did not leave */
-	usec_t resume_left; /* what is left of its lease */
+	mono_t resume_until; /* so long it may hold, by what the engine before knew */
 	_Atomic uint64_t keep_until_us; /* monotonic: its lease allows addresses until then, UINT64_MAX: for ever; read by the
 					   kernel thread */
 	uint64_t kept_until_us; /* the kernel thread's: until when the kernel was told to keep them, with a lease */

@@ -125,7 +125,7 @@ start_elections(struct engine *e, mono_t now)
 		struct elect_event ev = {.kind = ELECT_EVENT_START,
 					 .on = i->resume,
 					 .us = i->resume_ago,
-					 .left_us = i->resume_left};
+					 .left_us = mono_since(i->resume_until, now)};
 
 		if (!i->adopted && !i->removed && (i->resume || !(e->stopping || e->gen->last_will)))
 			engine_event(e, i, &ev, now);

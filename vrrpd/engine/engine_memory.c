@@ -68,7 +68,7 @@ recall_instance(struct engine *e, const struct ipc_memory *all, struct engine_in
 	i->resume_ago = now_us - m.advert_us;
 	/* The peers measure with the interval of then; with another one now, the shorter counts. */
 	i->resume = elect_may_resume(&i->conf, i->resume_ago) && i->resume_ago < m.window_us;
-	i->resume_left = m.window_us - MIN(i->resume_ago, m.window_us);
+	i->resume_until = mono_add(now, m.window_us - MIN(i->resume_ago, m.window_us));
 	if (i->resume)
 		elect_recall(&i->elect, m.transitions, (enum vrrp_checksum_form)m.form);
 }
@@ -112,7 +112,8 @@ engine_memory_recall(struct engine *e, struct engine_gen *g)
 static uint64_t
 window_us(const struct engine *e, const struct engine_instance *i)
 {
-	mono_t until = elect_held_until(&i->elect);
+	/* Before its elections begin it knows no more than the engine before, which the next one may need, too. */
+	mono_t until = i->elect.started ? elect_held_until(&i->elect) : i->resume_until;
 	uint64_t sign = e->memory->instances[i->index].advert_us;
 
 	uint64_t window = elect_resume_us(&i->conf);

@@ -1,7 +1,8 @@
 /*
  * engine_rx.c - packets in: many at a time from the raw sockets, through every check, to their instance.
  *
- * Runs in the advert loop. A packet that fails a check is counted and nothing else.
+ * Runs in the advert loop. A packet that fails a check is counted and nothing else, but
+ * for what an owner of the addresses is sent.
  */
 #include "engine/engine.h"
 
@@ -153,7 +154,7 @@ take_as_owner(struct engine *e, struct engine_instance *i, const struct vrrp_adv
 	struct elect_event ev = {.kind = ELECT_EVENT_ADVERT, .advert = adv};
 	char src[IP_ADDR_TEXT];
 
-	if (adv->priority == VRRP_PRIORITY_OWNER &&
+	if (adv->priority == VRRP_PRIORITY_OWNER && i->elect.state == ROLE_STATE_ACTIVE &&
 	    (i->owner_told.us == 0 || mono_since(now, i->owner_told) >= OWNER_TELL_US)) {
 		i->owner_told = now;
 		ip_addr_format(&adv->src, src);

@@ -233,8 +233,9 @@ limit_time(time_t seconds)
 {
 	const struct itimerval limit = {.it_value = {.tv_sec = seconds}};
 
-	signal(SIGPROF, seconds > 0 ? on_circle : SIG_DFL);
-	if (setitimer(ITIMER_PROF, &limit, NULL) < 0 && seconds > 0)
+	if (seconds > 0)
+		signal(SIGPROF, on_circle);
+	if (setitimer(ITIMER_PROF, &limit, NULL) < 0 || seconds == 0)
 		signal(SIGPROF, SIG_DFL);
 }
 
