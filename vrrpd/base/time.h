@@ -31,6 +31,15 @@ mono_add(mono_t t, usec_t d)
 	return t.us > UINT64_MAX - d ? MONO_NEVER : (mono_t){t.us + d};
 }
 
+/* The deadline t, so much earlier, at MONO_ZERO at the earliest; MONO_NEVER stays. */
+static inline mono_t
+mono_earlier(mono_t t, usec_t d)
+{
+	if (t.us == UINT64_MAX)
+		return MONO_NEVER;
+	return t.us > d ? (mono_t){t.us - d} : MONO_ZERO;
+}
+
 /* How long `now` is after `then`; 0 when it is not after. */
 static inline usec_t
 mono_since(mono_t now, mono_t then)

@@ -250,21 +250,14 @@ on_claim(struct elect *e, mono_t now, struct role_actions *out)
 	role_actions_add(out, ROLE_ACTION_ANNOUNCE);
 }
 
-static void
-earlier(mono_t *t, usec_t us)
-{
-	if (t->us != MONO_NEVER.us)
-		t->us -= MIN(t->us, us);
-}
-
 void
 elect_follow_slept(struct elect *e, usec_t us)
 {
 	struct elect_leader *l = &e->follow.leader;
 
-	earlier(&l->fresh_until, us);
-	earlier(&l->lease_until, us);
-	earlier(&l->local_until, us);
+	l->fresh_until = mono_earlier(l->fresh_until, us);
+	l->lease_until = mono_earlier(l->lease_until, us);
+	l->local_until = mono_earlier(l->local_until, us);
 }
 
 static void

@@ -46,19 +46,12 @@ elect_override_fit(struct elect_override *o, const struct elect_conf *conf)
 	}
 }
 
-static void
-earlier(mono_t *t, usec_t us)
-{
-	if (t->us != MONO_NEVER.us)
-		t->us -= MIN(t->us, us);
-}
-
 void
 elect_override_slept(struct elect_override *o, usec_t us)
 {
-	earlier(&o->drained_until, us);
-	earlier(&o->takeover_until, us);
-	earlier(&o->priority_until, us);
+	o->drained_until = mono_earlier(o->drained_until, us);
+	o->takeover_until = mono_earlier(o->takeover_until, us);
+	o->priority_until = mono_earlier(o->priority_until, us);
 }
 
 enum elect_refusal
