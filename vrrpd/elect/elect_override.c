@@ -5,8 +5,6 @@
  */
 #include "elect/elect_int.h"
 
-#include "base/macros.h"
-
 mono_t
 elect_override_until(const struct elect_override *o)
 {
