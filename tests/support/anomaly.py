@@ -525,6 +525,7 @@ def log_of_ends(daemon, before):
 def finish(world, outcome, before):
     """Name what became of it."""
     text = log_of_ends(world.da, before)
+    outcome.fired = outcome.fired or world.control.fired()  # at the last moment, before it was disarmed
     outcome.said = said_since(text)
     answered = world.answer is not None and world.answer[0] != 200
     if answered:
