@@ -594,6 +594,28 @@ assert_has_not(const char *text, const char *part)
 		fail_msg("\"%s\" in:\n%s", part, text);
 }
 
+/* Fixtures of cmocka: the program with its configuration and an engine, or without both; its end. */
+static inline int
+world_setup(void **state)
+{
+	*state = world_start(0);
+	return 0;
+}
+
+static inline int
+world_setup_bare(void **state)
+{
+	*state = world_new();
+	return 0;
+}
+
+static inline int
+world_teardown(void **state)
+{
+	world_stop(*state);
+	return 0;
+}
+
 /* Ask for `path` until the answer has `part`; the last answer is the caller's. */
 static inline char *
 get_until(struct world *w, const char *path, const char *part)

@@ -15,6 +15,7 @@
 
 #include "agent/agent.h"
 #include "base/macros.h"
+#include "conf_messages.h"
 #include "elect/elect.h"
 
 void
@@ -24,30 +25,6 @@ agent_quit(struct agent *a, int status, const char *fmt, ...)
 	(void)status;
 	fail_msg("%s", fmt);
 	abort();
-}
-
-static union ipc_msg
-message(enum ipc_type type)
-{
-	return (union ipc_msg){.h = {.type = (uint16_t)type, .gen = 5}};
-}
-
-static union ipc_msg
-instance(uint8_t mode)
-{
-	union ipc_msg m = message(IPC_CONF_INSTANCE);
-	struct ipc_conf_instance *i = &m.CONF_INSTANCE;
-
-	i->mode = mode;
-	i->version = 3;
-	i->family = IP_FAMILY_V4;
-	i->vrid = 51;
-	i->priority = 100;
-	i->down_adverts = 3;
-	i->adver_int_cs = 100;
-	strcpy(i->name, "i");
-	strcpy(i->ifname, "eth0");
-	return m;
 }
 
 /* The whole generation with this instance: what the last message taken led to. */

@@ -4,27 +4,6 @@
  */
 #include "agent_world.h"
 
-static int
-setup(void **state)
-{
-	*state = world_start(0);
-	return 0;
-}
-
-static int
-setup_bare(void **state)
-{
-	*state = world_new();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	world_stop(*state);
-	return 0;
-}
-
 static void
 test_status_document(void **state)
 {
@@ -810,8 +789,8 @@ test_started_by_hand(void **state)
 int
 main(void)
 {
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define BARE(f) cmocka_unit_test_setup_teardown(f, setup_bare, teardown)
+#define T(f)	cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+#define BARE(f) cmocka_unit_test_setup_teardown(f, world_setup_bare, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_status_document),
 		T(test_status_warns_of_differences),
@@ -834,8 +813,8 @@ main(void)
 		T(test_too_many_connections_are_closed),
 		T(test_client_leaves_while_waiting),
 		T(test_slow_readers),
-		cmocka_unit_test_setup_teardown(test_slow_readers_of_large_documents, setup_large, teardown),
-		cmocka_unit_test_setup_teardown(test_large_configuration, setup_large, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_readers_of_large_documents, setup_large, world_teardown),
+		cmocka_unit_test_setup_teardown(test_large_configuration, setup_large, world_teardown),
 		BARE(test_before_the_configuration),
 		BARE(test_commit_of_an_incomplete_generation),
 		BARE(test_totals_beyond_the_limits),

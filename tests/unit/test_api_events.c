@@ -5,13 +5,6 @@
 
 #include "ipc/ipc_events.h"
 
-static int
-setup(void **state)
-{
-	*state = world_start(0);
-	return 0;
-}
-
 /* With a memory of events that outlives the agent, for ten of them. */
 static int
 setup_memory(void **state)
@@ -23,20 +16,6 @@ setup_memory(void **state)
 	assert_true(w->events_fd > 0);
 	w->n_events = 10;
 	world_equip(w);
-	return 0;
-}
-
-static int
-setup_bare(void **state)
-{
-	*state = world_new();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	world_stop(*state);
 	return 0;
 }
 
@@ -633,8 +612,8 @@ test_time_outs(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define M(f) cmocka_unit_test_setup_teardown(f, setup_memory, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+#define M(f) cmocka_unit_test_setup_teardown(f, setup_memory, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_events_and_their_counters),
 		T(test_events_of_other_generations),
@@ -651,7 +630,7 @@ main(void)
 		M(test_torn_entries_are_dropped),
 		M(test_bad_counters_are_dropped),
 		M(test_memory_of_another_layout),
-		cmocka_unit_test_setup_teardown(test_bad_memory, setup_bare, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_memory, world_setup_bare, world_teardown),
 		M(test_another_size),
 		M(test_last_transition_again),
 		T(test_time_outs),

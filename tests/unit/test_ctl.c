@@ -10,20 +10,6 @@ struct output {
 	char out[65536], err[4096];
 };
 
-static int
-setup(void **state)
-{
-	*state = world_start(0);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	world_stop(*state);
-	return 0;
-}
-
 static void
 slurp(const char *path, char *buf, size_t size)
 {
@@ -510,7 +496,7 @@ test_answer_that_is_no_http(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_status_table),
 		T(test_status_of_one),
@@ -523,7 +509,7 @@ main(void)
 		T(test_names_for_completion),
 		T(test_completion_knows_the_daemon),
 		T(test_watch_lines),
-		cmocka_unit_test_setup_teardown(test_status_of_many_is_quick, setup_many, teardown),
+		cmocka_unit_test_setup_teardown(test_status_of_many_is_quick, setup_many, world_teardown),
 		T(test_usage),
 		T(test_daemon_out_of_reach),
 		T(test_no_permission),

@@ -11,13 +11,8 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
+#include "conf_messages.h"
 #include "engine/engine.h"
-
-static union ipc_msg
-message(enum ipc_type type)
-{
-	return (union ipc_msg){.h = {.type = (uint16_t)type, .gen = 5}};
-}
 
 static union ipc_msg
 begin(void)
@@ -31,22 +26,11 @@ begin(void)
 }
 
 static union ipc_msg
-instance(uint8_t mode)
+with_address(uint8_t mode)
 {
-	union ipc_msg m = message(IPC_CONF_INSTANCE);
-	struct ipc_conf_instance *i = &m.CONF_INSTANCE;
+	union ipc_msg m = instance(mode);
 
-	i->mode = mode;
-	i->version = 3;
-	i->family = IP_FAMILY_V4;
-	i->vrid = 51;
-	i->priority = 100;
-	i->down_adverts = 3;
-	i->adver_int_cs = 100;
-	i->garp_repeat = 1;
-	i->n_addresses = 1;
-	strcpy(i->name, "i");
-	strcpy(i->ifname, "eth0");
+	m.CONF_INSTANCE.n_addresses = 1;
 	return m;
 }
 
@@ -78,20 +62,20 @@ test_modes(void **state)
 {
 	(void)state;
 	for (uint8_t mode = 0; mode < ELECT_MODE_COUNT; mode++) {
-		union ipc_msg m = instance(mode);
+		union ipc_msg m = with_address(mode);
 
 		assert_int_equal(take(&m), 1);
 		m.CONF_INSTANCE.priority = 0; /* found by fuzz_engine: only mode vrrp refused it */
 		assert_int_equal(take(&m), -EPROTO);
-		m = instance(mode);
+		m = with_address(mode);
 		m.CONF_INSTANCE.garp_repeat = 0;
 		assert_int_equal(take(&m), -EPROTO);
-		m = instance(mode);
+		m = with_address(mode);
 		m.CONF_INSTANCE.garp_refresh_us = 240; /* found by fuzz_engine: it announced all the time */
 		assert_int_equal(take(&m), -EPROTO);
 		m.CONF_INSTANCE.garp_refresh_us = USEC_PER_SEC;
 		assert_int_equal(take(&m), 1);
-		m = instance(mode);
+		m = with_address(mode);
 		memset(m.CONF_INSTANCE.name, 'x', sizeof(m.CONF_INSTANCE.name));
 		assert_int_equal(take(&m), -EPROTO);
 	}

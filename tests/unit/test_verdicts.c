@@ -35,13 +35,6 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	world_stop(*state);
-	return 0;
-}
-
 /* Runs of check 0 so far that said up. */
 static unsigned long
 runs(struct world *w)
@@ -160,7 +153,7 @@ test_another_generation(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_unchanged),
 		T(test_changes_are_told_at_once),

@@ -1,8 +1,7 @@
 /*
  * engine_rx.c - packets in: many at a time from the raw sockets, through every check, to their instance.
  *
- * Runs in the advert loop. A packet that fails a check is counted and nothing else, but
- * for what an owner of the addresses is sent.
+ * Runs in the advert loop. A packet that fails a check is counted and nothing else, but for what an owner is sent.
  */
 #include "engine/engine.h"
 
@@ -147,7 +146,7 @@ note_difference(struct engine_instance *i, const struct vrrp_datagram *d, const 
 	vrrp_packet_differ(d, &i->codec, &f->missing, &f->foreign);
 }
 
-/* What others send to the owner of the addresses. Two owners are a mistake that ends by itself never. */
+/* What others send to the owner of the addresses. Two owners are a mistake that never ends by itself. */
 static void
 take_as_owner(struct engine *e, struct engine_instance *i, const struct vrrp_advert *adv, mono_t now)
 {

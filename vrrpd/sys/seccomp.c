@@ -218,7 +218,7 @@ fill(scmp_filter_ctx ctx, enum seccomp_program program)
 static void
 on_circle(int signo)
 {
-	static const char text[] = ": error: libseccomp does not come to an end, it may have got no memory: giving up\n";
+	static const char text[] = ": error: libseccomp does not come to an end, as without memory: this program ends; free some memory\n";
 	const char *name = program_invocation_short_name;
 
 	(void)signo;
